@@ -1,0 +1,58 @@
+"""Block activations: what `MatMulNBits` with accuracy_level 4 does to its float input.
+
+Per row and block of K: amax = max|a|, code = rint(a * f32(127 / amax)) with halves to even,
+scale = f32(amax / 127). Both quotients are formed on their own: a / scale is wrong on ties.
+Each row is on its own, so codes do not depend on batch, padding or decoding step.
+"""
+
+import torch
+from torch import Tensor
+
+from whisper_qat.quant import blocks
+
+MAX_CODE = 127
+
+
+def choose_params(x: Tensor, block_size: int) -> tuple[Tensor, Tensor]:
+    """(scale, multiplier) of `x` [..., K]: float32 [..., ceil(K/block)]; both 0 where amax is 0.
+
+    There is no zero point: the codes are symmetric.
+    """
+    return _params(blocks.split(x.detach().float(), block_size))
+
+
+def quantize(x: Tensor, multiplier: Tensor, block_size: int) -> Tensor:
+    """int8 codes -127 .. 127 of `x` [..., K], shape [..., ceil(K/block)*block], padding 0."""
+    parts = blocks.split(x.detach().float(), block_size)
+    return torch.flatten(torch.round(parts * multiplier[..., None]), -2).to(torch.int8)
+
+
+def dequantize(codes: Tensor, scale: Tensor, block_size: int) -> Tensor:
+    """float32 [..., ceil(K/block)*block]: code * scale."""
+    return torch.flatten(blocks.split(codes.float(), block_size) * scale[..., None], -2)
+
+
+def fake_quantize(x: Tensor, block_size: int) -> Tensor:
+    """`x` [..., K] as the kernel sees it, float32; straight-through gradient (identity)."""
+    return _StraightThrough.apply(x, block_size)
+
+
+def _params(parts: Tensor) -> tuple[Tensor, Tensor]:
+    amax = torch.linalg.vector_norm(parts, ord=float("inf"), dim=-1)
+    multiplier = torch.where(amax == 0, 0.0, MAX_CODE / amax)
+    return amax / MAX_CODE, multiplier
+
+
+class _StraightThrough(torch.autograd.Function):
+    """Values on the grid forwards, identity backwards."""
+
+    @staticmethod
+    def forward(ctx: object, x: Tensor, block_size: int) -> Tensor:  # type: ignore[override]
+        parts = blocks.split(x.float(), block_size)
+        scale, multiplier = _params(parts)
+        values = (parts * multiplier[..., None]).round_().mul_(scale[..., None])
+        return blocks.join(values, x.shape[-1])
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        return gradient, None

@@ -1,0 +1,80 @@
+"""Block weights: ONNX Runtime's round-to-nearest grid for `MatMulNBits`, as torch functions.
+
+The rule is the one of ORT's `quantize_matmul_{4,8}bits` (mlas q4_dq.cpp), found by comparing codes
+on tie grids: m is the block's extreme of largest magnitude (the negative one when both are equal),
+scale = m / -2^(bits-1), so often negative, and code = round(w * f32(1/scale) + 2^(bits-1)), halves
+away from zero, clipped to 0 .. 2^bits - 1. The kernel takes any scale: `quantize` therefore takes
+the scale as an argument, and a trained scale goes through the same code path.
+
+One deliberate difference: a block whose scale is subnormal (all weights below 1.5e-36 for 8 bits)
+becomes all zeros. ORT divides by it, and the infinite reciprocal makes its codes undefined.
+"""
+
+import torch
+from torch import Tensor
+
+from whisper_qat.quant import blocks
+from whisper_qat.quant.scheme import BlockScheme
+
+SMALLEST_NORMAL = torch.finfo(torch.float32).smallest_normal
+
+
+def choose_params(weight: Tensor, scheme: BlockScheme) -> tuple[Tensor, int]:
+    """ORT's scale for each block of `weight` [N, K]: float32 [N, ceil(K/block)], and the zero point."""
+    parts = blocks.split(weight.detach().float(), scheme.block_size)
+    low, high = torch.aminmax(parts, dim=-1)
+    extreme = torch.where(high.abs() > low.abs(), high, low)
+    scale = extreme / -scheme.zero_point
+    return scale.masked_fill(scale.abs() < SMALLEST_NORMAL, 0.0), scheme.zero_point
+
+
+def quantize(weight: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:
+    """Stored codes 0 .. 2^bits-1 of `weight` [N, K], uint8 [N, ceil(K/block)*block].
+
+    Padding beyond K holds the zero point, which dequantizes to 0.
+    """
+    codes = _float_codes(blocks.split(weight.detach().float(), scheme.block_size), scale, scheme)
+    return torch.flatten(codes, -2).to(torch.uint8)
+
+
+def dequantize(codes: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:
+    """float32 [N, ceil(K/block)*block]: (code - zero_point) * scale, as the kernel computes it."""
+    parts = blocks.split(codes.float(), scheme.block_size)
+    return torch.flatten((parts - scheme.zero_point) * scale[..., None], -2)
+
+
+def fake_quantize(weight: Tensor, scheme: BlockScheme, scale: Tensor | None = None) -> Tensor:
+    """`weight` [N, K] moved onto its grid, float32; straight-through gradient (identity).
+
+    `scale` [N, ceil(K/block)] fixes the grid; without it, ORT's rule chooses one from `weight`.
+    """
+    return _StraightThrough.apply(weight, scheme, scale)
+
+
+def _float_codes(parts: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:
+    reciprocal = torch.where(scale == 0, 0.0, 1.0 / scale)[..., None]
+    scaled = parts * reciprocal + scheme.zero_point
+    below = scaled.floor()
+    # Half away from zero: below zero it differs only where the clip sends both answers to 0.
+    return below.add_((scaled.sub_(below)) >= 0.5).clamp_(0, scheme.max_code)
+
+
+class _StraightThrough(torch.autograd.Function):
+    """Values on the grid forwards, identity backwards (Bengio et al. 2013).
+
+    `w + (q(w) - w).detach()` would not do: that sum rounds, and the result leaves the grid.
+    """
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: object, weight: Tensor, scheme: BlockScheme, scale: Tensor | None
+    ) -> Tensor:
+        if scale is None:
+            scale, _ = choose_params(weight, scheme)
+        codes = _float_codes(blocks.split(weight.float(), scheme.block_size), scale, scheme)
+        values = codes.sub_(scheme.zero_point).mul_(scale[..., None])
+        return blocks.join(values, weight.shape[-1])
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        return gradient, None, None

@@ -1,0 +1,155 @@
+"""Rows that differ only in their training seed, pooled; and which rows an argument compares.
+
+Quantization deltas compare rows of the same audio context, runtime and base model only: anything
+else would add that difference to the one that is meant.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import repeat
+
+from whisper_qat.report.rows import (
+    BASE_FLOAT,
+    BASE_PTQ,
+    CONTROL,
+    CONTROL_PTQ,
+    QAT,
+    ROLE_WORDS,
+    Row,
+)
+
+QUANTIZATION, QAT_EFFECT, ADAPTATION = "quantization", "QAT effect", "adaptation"
+TRAINING, TOTAL, CONTEXT, RUNTIME = "training", "total", "audio context", "runtime"
+KIND_WORDS = {
+    QUANTIZATION: "a quantized row against the float row of the same training",
+    QAT_EFFECT: "QAT against the float control quantized afterwards: what QAT itself adds",
+    ADAPTATION: "QAT against the base model quantized: what training on this data adds, with QAT",
+    TRAINING: "float control against the base model: what training on this data adds, without QAT",
+    TOTAL: "any other row against the baseline",
+    CONTEXT: "the same float model heard with a different audio context",
+    RUNTIME: "the same model on a different runtime",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Rows made the same way, one per training seed; ``name`` of a single row is the row's own."""
+
+    name: str
+    rows: list[Row]
+
+    @property
+    def role(self) -> str:
+        """Shared by all members."""
+        return self.rows[0].role
+
+    @property
+    def seeds(self) -> list[int | None]:
+        """Training seed of each member; None where the row does not say."""
+        return [row.training_seed for row in self.rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """``b`` compared with ``a``: delta = rate(b) - rate(a), so negative means b is better."""
+
+    kind: str
+    a: Group
+    b: Group
+
+
+def group_rows(rows: list[Row]) -> list[Group]:
+    """Pool rows of one making with distinct training seeds; every other row stays alone."""
+    pools: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        key = (_likeness(row), row.role, row.quantization_type, row.scheme)
+        pools.setdefault(key, []).append(row)
+    return [group for pool in pools.values() for group in _pool(pool)]
+
+
+def _pool(rows: list[Row]) -> list[Group]:
+    seeds = {row.training_seed for row in rows}
+    trained = rows[0].role in (CONTROL, CONTROL_PTQ, QAT)
+    if len(rows) == 1 or not trained or len(seeds) < len(rows) or None in seeds:
+        return [Group(name=row.name, rows=[row]) for row in rows]
+    first = rows[0]
+    kind = "" if first.quantization_type == "none" else f" {first.quantization_type}"
+    return [Group(name=f"{ROLE_WORDS[first.role]}{kind}, {len(rows)} seeds", rows=rows)]
+
+
+def _likeness(row: Row) -> tuple[object, ...]:
+    """What two rows must share for their difference to mean one thing."""
+    return (row.context, row.runtime, row.model_id)
+
+
+def pairs(groups: list[Group], baseline: str | None) -> list[Pair]:
+    """All comparisons of the report, each pair of groups once, in the order of the argument."""
+    found = [p for g in groups for p in _pairs_of(g, groups, baseline)]
+    unique: dict[tuple[str, str], Pair] = {}
+    for pair in found:
+        unique.setdefault((pair.a.name, pair.b.name), pair)
+    order = list(KIND_WORDS)
+    return sorted(unique.values(), key=lambda pair: order.index(pair.kind))
+
+
+def _pairs_of(group: Group, groups: list[Group], baseline: str | None) -> list[Pair]:
+    wanted = {
+        BASE_FLOAT: [],
+        BASE_PTQ: [(QUANTIZATION, BASE_FLOAT)],
+        CONTROL: [(TRAINING, BASE_FLOAT)],
+        CONTROL_PTQ: [(QUANTIZATION, CONTROL), (TOTAL, BASE_FLOAT)],
+        QAT: [
+            (QUANTIZATION, CONTROL),
+            (QAT_EFFECT, CONTROL_PTQ),
+            (ADAPTATION, BASE_PTQ),
+            (TOTAL, BASE_FLOAT),
+        ],
+    }[group.role]
+    found = [Pair(kind=kind, a=a, b=group) for kind, role in wanted for a in _like(group, groups, role)]
+    start = next((g for g in groups if baseline in {row.name for row in g.rows}), None)
+    if start is not None and start is not group:
+        kind = _against_baseline(start.rows[0], group.rows[0])
+        found += [Pair(kind=kind, a=start, b=group)] if kind else []
+    return found
+
+
+def _like(group: Group, groups: list[Group], role: str) -> list[Group]:
+    """The groups of a role that differ from ``group`` in nothing but how they were made."""
+    mine = group.rows[0]
+    quantized = (mine.quantization_type, mine.scheme)
+    return [
+        other
+        for other in groups
+        if other.role == role
+        and _likeness(other.rows[0]) == _likeness(mine)
+        and (
+            other.rows[0].quantization_type == "none"
+            or (other.rows[0].quantization_type, other.rows[0].scheme) == quantized
+        )
+    ]
+
+
+def _against_baseline(start: Row, row: Row) -> str | None:
+    """Kind of a comparison with the baseline; None where two differences would mix."""
+    same_model = (start.model_id, start.role) == (row.model_id, row.role)
+    if start.context == row.context and start.runtime == row.runtime:
+        return TOTAL
+    if same_model and row.role == BASE_FLOAT and start.runtime == row.runtime:
+        return CONTEXT
+    if same_model and start.context == row.context:
+        return RUNTIME
+    return None
+
+
+def members(pair: Pair) -> list[tuple[Row, Row]]:
+    """Rows to compare one with one: equal seeds where there are any, else a single row repeated."""
+    by_seed = {row.training_seed: row for row in pair.a.rows}
+    same = [(by_seed[row.training_seed], row) for row in pair.b.rows if row.training_seed in by_seed]
+    if same:
+        return same
+    sides: tuple[Iterable[Row], Iterable[Row]] = (pair.a.rows, pair.b.rows)
+    if len(pair.a.rows) == 1:
+        sides = (repeat(pair.a.rows[0]), pair.b.rows)
+    elif len(pair.b.rows) == 1:
+        sides = (pair.a.rows, repeat(pair.b.rows[0]))
+    return list(zip(*sides, strict=False))
