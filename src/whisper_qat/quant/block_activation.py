@@ -38,9 +38,13 @@ def fake_quantize(x: Tensor, block_size: int) -> Tensor:
 
 
 def _params(parts: Tensor) -> tuple[Tensor, Tensor]:
-    amax = torch.linalg.vector_norm(parts, ord=float("inf"), dim=-1)
-    multiplier = torch.where(amax == 0, 0.0, MAX_CODE / amax)
-    return amax / MAX_CODE, multiplier
+    low, high = torch.aminmax(parts, dim=-1)
+    amax = torch.maximum(-low, high)
+    # A tensor on purpose: torch turns `127 / amax` into 127 * (1 / amax), and on CUDA `amax / 127`
+    # into amax * (1 / 127); both round twice.
+    max_code = torch.full_like(amax, MAX_CODE)
+    multiplier = torch.where(amax == 0, 0.0, max_code / amax)
+    return amax / max_code, multiplier
 
 
 class _StraightThrough(torch.autograd.Function):
