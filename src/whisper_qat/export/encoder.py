@@ -1,0 +1,72 @@
+"""The encoder's graph: input_features [batch, mels, frames] -> last_hidden_state [batch, frames/2, d].
+
+Takes any even number of frames up to twice the position table: the positions are cut to fit.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto
+
+from whisper_qat.export.attention import attend, key_value, query
+from whisper_qat.export.external_data import ExternalData
+from whisper_qat.export.graph import Graph
+from whisper_qat.export.layers import layer_norm, linear, mlp, positions
+from whisper_qat.export.shape import WhisperShape
+from whisper_qat.export.weights import Weights
+
+ENCODER = "model.encoder"
+ENCODER_FILE = "encoder_model.onnx"
+
+
+def build_encoder(shape: WhisperShape, weights: Weights, folder: Path) -> None:
+    """Writes encoder_model.onnx and its data file into `folder`."""
+    with ExternalData(folder / f"{ENCODER_FILE}_data") as data:
+        g = Graph("encoder", data)
+        mel = ["batch_size", shape.num_mel_bins, "feature_length"]
+        x = embed(g, g.input("input_features", TensorProto.FLOAT, mel), weights)
+        for index in range(shape.encoder_layers):
+            x = encoder_layer(g, x, f"{ENCODER}.layers.{index}", shape, weights)
+        x = layer_norm(g, x, f"{ENCODER}.layer_norm", weights)
+        hidden = ["batch_size", "encoder_sequence_length", shape.d_model]
+        g.output(x, "last_hidden_state", TensorProto.FLOAT, hidden)
+        g.save(folder / ENCODER_FILE)
+
+
+def embed(g: Graph, mel: str, weights: Weights) -> str:
+    """Two convolutions (the second halves the frames) and the positions."""
+    x = convolution(g, mel, f"{ENCODER}.conv1", weights, stride=1)
+    x = convolution(g, x, f"{ENCODER}.conv2", weights, stride=2)
+    x = g.op("Transpose", x, perm=[0, 2, 1])
+    table = g.initializer(f"{ENCODER}.embed_positions.weight", positions(weights, ENCODER))
+    length = g.op("Shape", x, start=1, end=2)
+    fitting = g.op("Slice", table, g.constant([0]), length, g.constant([0]))
+    return g.op("Add", x, fitting, name=f"{ENCODER}.embed_positions")
+
+
+def convolution(g: Graph, x: str, layer: str, weights: Weights, *, stride: int) -> str:
+    kernel: np.ndarray = weights.tensor(f"{layer}.weight")
+    y = g.op(
+        "Conv",
+        x,
+        g.initializer(f"{layer}.weight", kernel),
+        g.initializer(f"{layer}.bias", weights.tensor(f"{layer}.bias")),
+        name=layer,
+        kernel_shape=[kernel.shape[2]],
+        pads=[1, 1],
+        strides=[stride],
+    )
+    return g.op("Gelu", y, name=f"{layer}/gelu")
+
+
+def encoder_layer(g: Graph, x: str, layer: str, shape: WhisperShape, weights: Weights) -> str:
+    heads = shape.encoder_attention_heads
+    size = {"heads": heads, "head_dim": shape.d_model // heads}
+    attention = f"{layer}.self_attn"
+    normed = layer_norm(g, x, f"{layer}.self_attn_layer_norm", weights)
+    q = query(g, normed, attention, weights, **size)
+    k, v = key_value(g, normed, attention, weights, **size)
+    mixed = attend(g, q, k, v, width=shape.d_model)
+    x = g.op("Add", x, linear(g, mixed, f"{attention}.out_proj", weights))
+    normed = layer_norm(g, x, f"{layer}.final_layer_norm", weights)
+    return g.op("Add", x, mlp(g, normed, layer, weights))

@@ -1,0 +1,20 @@
+"""Both graphs of a Whisper in one folder: the encoder and the merged decoder, from the same weights."""
+
+from pathlib import Path
+
+from whisper_qat.export.decoder import build_decoder
+from whisper_qat.export.encoder import build_encoder
+from whisper_qat.export.shape import WhisperShape
+from whisper_qat.export.weights import Weights
+
+
+def write_graphs(shape: WhisperShape, weights: Weights, folder: Path) -> None:
+    """Writes the ONNX files; InputError when a planned layer or a tensor found no place."""
+    build_encoder(shape, weights, folder)
+    build_decoder(shape, weights, folder)
+    weights.check_all_used()
+
+
+def model_bytes(folder: Path) -> int:
+    """Size of all .onnx files and their external data, and of nothing else."""
+    return sum(p.stat().st_size for p in folder.iterdir() if ".onnx" in p.name)

@@ -1,0 +1,120 @@
+"""The layers of Whisper as nodes: linear (float or MatMulNBits), norm, MLP, token table and head."""
+
+import numpy as np
+
+from whisper_qat.export.graph import MICROSOFT, Graph
+from whisper_qat.export.weights import HEAD, TABLE, QuantizedWeight, Weights
+
+LEVEL_INT8 = 4  # MatMulNBits accuracy_level: int8 activations per row and block
+LAYER_NORM_EPSILON = 1e-5  # torch's default; Whisper's config has no such setting
+
+
+def linear(g: Graph, x: str, layer: str, weights: Weights, *, bias: bool = True) -> str:
+    """x [..., K] -> [..., N]; the node bears the layer's name."""
+    add = weights.tensor(f"{layer}.bias") if bias else None
+    if weights.is_quantized(layer):
+        quantized = weights.quantized(layer)
+        codes, scales = store_codes(g, layer, quantized)
+        named = g.initializer(f"{layer}.bias", add) if add is not None else None
+        return matmul_nbits(g, x, codes, scales, quantized, name=layer, bias=named)
+    kernel = g.initializer(f"{layer}.weight", weights.tensor(f"{layer}.weight").T)
+    y = g.op("MatMul", x, kernel, name=layer)
+    if add is None:
+        return y
+    return g.op("Add", y, g.initializer(f"{layer}.bias", add), name=f"{layer}/bias")
+
+
+def store_codes(g: Graph, layer: str, quantized: QuantizedWeight) -> tuple[str, str]:
+    codes = g.initializer(f"{layer}.weight_q", quantized.packed)
+    return codes, g.initializer(f"{layer}.scales", quantized.scales)
+
+
+def matmul_nbits(
+    g: Graph,
+    x: str,
+    codes: str,
+    scales: str,
+    quantized: QuantizedWeight,
+    *,
+    name: str,
+    bias: str | None = None,
+) -> str:
+    """The runtime's block-quantized product; without zero points they are 2^(bits-1)."""
+    inputs = [x, codes, scales] + (["", "", bias] if bias else [])
+    return g.op(
+        "MatMulNBits",
+        *inputs,
+        name=name,
+        domain=MICROSOFT,
+        K=quantized.in_features,
+        N=quantized.packed.shape[0],
+        bits=quantized.scheme.bits,
+        block_size=quantized.scheme.block_size,
+        accuracy_level=LEVEL_INT8,
+    )
+
+
+def layer_norm(g: Graph, x: str, layer: str, weights: Weights) -> str:
+    scale = g.initializer(f"{layer}.weight", weights.tensor(f"{layer}.weight"))
+    bias = g.initializer(f"{layer}.bias", weights.tensor(f"{layer}.bias"))
+    return g.op(
+        "LayerNormalization", x, scale, bias, name=layer, axis=-1, epsilon=LAYER_NORM_EPSILON
+    )
+
+
+def mlp(g: Graph, x: str, layer: str, weights: Weights) -> str:
+    """fc1, exact GELU, fc2 of the encoder or decoder layer `layer`."""
+    hidden = linear(g, x, f"{layer}.fc1", weights)
+    hidden = g.op("Gelu", hidden, name=f"{layer}.activation_fn")
+    return linear(g, hidden, f"{layer}.fc2", weights)
+
+
+class TokenTable:
+    """The token table, read by the embedding and by the tied output head, stored once."""
+
+    def __init__(self, g: Graph, weights: Weights) -> None:
+        self._g = g
+        self._quantized = weights.quantized(TABLE) if weights.is_quantized(TABLE) else None
+        if self._quantized:
+            self._codes, self._scales = store_codes(g, TABLE, self._quantized)
+        else:
+            self._table = g.initializer(f"{TABLE}.weight", weights.tensor(f"{TABLE}.weight"))
+
+    def embed(self, ids: str) -> str:
+        """Tokens int64 [batch, seq] -> [batch, seq, d]."""
+        if self._quantized is None:
+            return self._g.op("Gather", self._table, ids, name=TABLE, axis=0)
+        return self._embed_quantized(ids, self._quantized)
+
+    def _embed_quantized(self, ids: str, quantized: QuantizedWeight) -> str:
+        g = self._g  # 3-D codes, as MatMulNBits wants them, are refused by the Gather
+        flat = g.op("Reshape", self._codes, g.constant([quantized.packed.shape[0], -1]))
+        rows = g.op(
+            "GatherBlockQuantized",
+            flat,
+            ids,
+            self._scales,
+            name=TABLE,
+            domain=MICROSOFT,
+            bits=quantized.scheme.bits,
+            block_size=quantized.scheme.block_size,
+            gather_axis=0,
+            quantize_axis=1,
+        )
+        if quantized.in_features % quantized.scheme.block_size == 0:
+            return rows
+        end = g.constant([quantized.in_features])
+        return g.op("Slice", rows, g.constant([0]), end, g.constant([-1]))
+
+    def head(self, x: str) -> str:
+        """Hidden states [batch, seq, d] -> logits [batch, seq, vocab]."""
+        g = self._g
+        if self._quantized is not None:
+            return matmul_nbits(g, x, self._codes, self._scales, self._quantized, name=HEAD)
+        transposed = g.op("Transpose", self._table, perm=[1, 0])
+        return g.op("MatMul", x, transposed, name=HEAD)
+
+
+def positions(weights: Weights, layer: str) -> np.ndarray:
+    """The table of position vectors [positions, d] of the encoder or decoder."""
+    return weights.tensor(f"{layer}.embed_positions.weight")

@@ -1,0 +1,162 @@
+"""Reading a written folder back: the codes, scales and nodes that the runtime will see.
+
+Parity and the comparison of weight codes start from here, from the files, never from arrays that
+the exporter still had in memory.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from whisper_qat.config import InputError
+from whisper_qat.export.decoder import DECODER_FILE
+from whisper_qat.export.encoder import ENCODER_FILE
+from whisper_qat.export.graph import IR_VERSION
+from whisper_qat.export.weights import HEAD, TABLE
+from whisper_qat.quant.packing import unpack
+from whisper_qat.quant.scheme import BlockScheme
+
+QUANTIZED_OPS = ("MatMulNBits", "GatherBlockQuantized")
+
+
+@dataclass(frozen=True)
+class WrittenModel:
+    """One .onnx file without its external data, which is read tensor by tensor."""
+
+    path: Path
+
+    @cached_property
+    def proto(self) -> onnx.ModelProto:
+        if not self.path.is_file():
+            raise InputError(f"{self.path}: no such file; give a folder written by convert")
+        return onnx.load(str(self.path), load_external_data=False)
+
+    @cached_property
+    def initializers(self) -> dict[str, onnx.TensorProto]:
+        return {tensor.name: tensor for tensor in self.proto.graph.initializer}
+
+    @cached_property
+    def quantized_nodes(self) -> dict[str, onnx.NodeProto]:
+        """Kernel nodes by name, those inside `If` included."""
+        nodes = all_nodes(self.proto.graph)
+        return {node.name: node for node in nodes if node.op_type in QUANTIZED_OPS}
+
+    def array(self, name: str) -> np.ndarray:
+        return numpy_helper.to_array(self.initializers[name], base_dir=str(self.path.parent))
+
+    def with_data(self, name: str) -> onnx.TensorProto:
+        return numpy_helper.from_array(self.array(name), name)
+
+
+def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from all_nodes(attribute.g)
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, int]:
+    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WrittenLayer:
+    """One quantized layer as written: codes uint8 [N, blocks*block], scales f32 [N, blocks]."""
+
+    name: str
+    scheme: BlockScheme
+    in_features: int
+    codes: np.ndarray
+    scales: np.ndarray
+    bias: np.ndarray | None
+
+
+def models(folder: Path) -> list[WrittenModel]:
+    return [WrittenModel(folder / ENCODER_FILE), WrittenModel(folder / DECODER_FILE)]
+
+
+def quantized_layers(folder: Path) -> list[str]:
+    """The planned layers found in the files; the table and the tied head are one layer."""
+    names = [name for model in models(folder) for name in model.quantized_nodes]
+    return [name for name in names if name != HEAD]
+
+
+def read_codes(folder: Path) -> dict[str, np.ndarray]:
+    """Planned layer name -> codes uint8 [N, blocks*block]; InputError when no graph is there."""
+    return {name: read_layer(folder, name).codes for name in quantized_layers(folder)}
+
+
+def read_layer(folder: Path, name: str) -> WrittenLayer:
+    """The layer `name` (a planned name, or proj_out for the head over the table)."""
+    model = find_model(folder, name)
+    node = model.quantized_nodes[HEAD if name == TABLE else name]
+    settings = attributes(node)
+    scheme = BlockScheme(bits=settings["bits"], block_size=settings["block_size"])
+    scales = model.array(node.input[2])
+    return WrittenLayer(
+        name=name,
+        scheme=scheme,
+        in_features=settings["K"],
+        codes=unpack(model.array(node.input[1]), scheme),
+        scales=scales.reshape(settings["N"], -1),
+        bias=model.array(node.input[5]) if len(node.input) > 5 else None,
+    )
+
+
+def find_model(folder: Path, name: str) -> WrittenModel:
+    for model in models(folder):
+        if name in model.quantized_nodes:
+            return model
+    raise InputError(f"{folder}: no quantized node named {name!r}")
+
+
+def activation_quantization_off(path: Path) -> bytes:
+    """The graph of `path` with fp32 activations in every product (accuracy_level 1).
+
+    For a session from bytes, `session.model_external_initializers_file_folder_path` names the
+    folder of the external data.
+    """
+    model = WrittenModel(path)
+    for node in model.quantized_nodes.values():
+        for attribute in node.attribute:
+            if attribute.name == "accuracy_level":
+                attribute.i = 1
+    return model.proto.SerializeToString()
+
+
+def one_node_model(folder: Path, name: str) -> bytes:
+    """A model of the written node `name` alone, its weights inside: input "x", output "y".
+
+    x is float32 [..., K] for a product and int64 tokens for the table's Gather.
+    """
+    model = find_model(folder, name)
+    node = onnx.NodeProto()
+    node.CopyFrom(model.quantized_nodes[name])
+    constants = constant_producers(model, node)
+    is_gather = node.op_type == "GatherBlockQuantized"
+    node.input[1 if is_gather else 0] = "x"
+    node.output[0] = "y"
+    nodes = [*constants, node]
+    used = sorted({i for n in nodes for i in n.input} & set(model.initializers))
+    x = helper.make_tensor_value_info(
+        "x", TensorProto.INT64 if is_gather else TensorProto.FLOAT, None
+    )
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, name, [x], [y], [model.with_data(i) for i in used])
+    opsets = list(model.proto.opset_import)
+    return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
+
+
+def constant_producers(model: WrittenModel, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """Nodes over initializers alone whose outputs `node` reads: the Reshape of the table."""
+    return [
+        other
+        for other in model.proto.graph.node
+        if other.output[0] in node.input and set(other.input) <= set(model.initializers)
+    ]

@@ -1,0 +1,80 @@
+"""What a graph is made of: float tensors and quantized weights by layer name, each taken once.
+
+Knows no torch: a mapping may compute its values on demand, so that one layer is in memory at a
+time. Whatever is left when both graphs stand is a mistake, and raises.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from whisper_qat.config import InputError
+from whisper_qat.quant.scheme import BlockScheme
+
+TABLE = "model.decoder.embed_tokens"  # the plan's name for the token table and the tied head
+HEAD = "proj_out"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QuantizedWeight:
+    """Codes and scales as MatMulNBits reads them; the zero point is the scheme's.
+
+    `packed` uint8 [N, blocks, block_size * bits / 8], `scales` float32 [N, blocks], with
+    blocks = ceil(in_features / block_size).
+    """
+
+    packed: np.ndarray
+    scales: np.ndarray
+    scheme: BlockScheme
+    in_features: int
+
+    def __post_init__(self) -> None:
+        rows, blocks = self.packed.shape[0], self.scheme.num_blocks(self.in_features)
+        expected = (rows, blocks, self.scheme.block_size * self.scheme.bits // 8)
+        assert self.packed.dtype == np.uint8 and self.packed.shape == expected, self.packed.shape
+        assert self.scales.dtype == np.float32 and self.scales.shape == (rows, blocks)
+
+
+class Weights:
+    """The parameters of one Whisper under transformers' names; knows which were used."""
+
+    def __init__(
+        self, tensors: Mapping[str, np.ndarray], quantized: Mapping[str, QuantizedWeight]
+    ) -> None:
+        self._tensors = tensors
+        self._quantized = quantized
+        self._unused = set(tensors)
+        self._unbuilt = set(quantized)
+
+    def tensor(self, name: str) -> np.ndarray:
+        """The float tensor `name` as float32."""
+        if name not in self._unused:
+            raise InputError(f"{name}: no such tensor in the checkpoint, or it was used twice")
+        self._unused.remove(name)
+        return np.asarray(self._tensors[name], dtype=np.float32)
+
+    def is_quantized(self, layer: str) -> bool:
+        return layer in self._quantized
+
+    def quantized(self, layer: str) -> QuantizedWeight:
+        """The planned codes of `layer`; its float weight counts as used."""
+        assert layer in self._unbuilt, f"{layer} built twice"
+        self._unbuilt.remove(layer)
+        self._unused.discard(f"{layer}.weight")
+        return self._quantized[layer]
+
+    def check_all_used(self) -> None:
+        """Raises InputError when a planned layer or a tensor has no place in the graphs."""
+        if self._unbuilt:
+            raise InputError(f"plan: no such layer in the graphs: {_listed(self._unbuilt)}")
+        if self._unused:
+            raise InputError(
+                f"checkpoint: tensors with no place in Whisper: {_listed(self._unused)}"
+            )
+
+
+def _listed(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - 3} more" if len(ordered) > 3 else ""
+    return ", ".join(ordered[:3]) + more

@@ -1,0 +1,118 @@
+"""Tiny random Whispers, their graphs, and codes made for the tests."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+from whisper_qat.export.folder import write_graphs
+from whisper_qat.export.shape import WhisperShape
+from whisper_qat.export.weights import TABLE, QuantizedWeight, Weights
+from whisper_qat.quant import block_weight
+from whisper_qat.quant.packing import pack
+from whisper_qat.quant.scheme import BlockScheme
+
+INT8 = BlockScheme(bits=8, block_size=32)
+INT4 = BlockScheme(bits=4, block_size=16)
+
+
+def tiny_config(d_model: int = 64) -> WhisperConfig:
+    return WhisperConfig(
+        vocab_size=97,
+        num_mel_bins=8,
+        d_model=d_model,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=4,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=96,
+        decoder_ffn_dim=80,
+        max_source_positions=50,
+        max_target_positions=12,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=3,
+        init_std=0.2,
+    )
+
+
+def tiny_whisper(d_model: int = 64) -> WhisperForConditionalGeneration:
+    torch.manual_seed(0)
+    model = WhisperForConditionalGeneration(tiny_config(d_model)).eval()
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias") or "layer_norm" in name:
+            torch.nn.init.normal_(parameter, mean=0.5 if "norm.weight" in name else 0.0, std=0.1)
+    return model
+
+
+def tensors(model: WhisperForConditionalGeneration) -> dict[str, np.ndarray]:
+    state = model.state_dict()
+    return {name: state[name].numpy() for name in state if name != "proj_out.weight"}
+
+
+def linear_layers(model: WhisperForConditionalGeneration) -> list[str]:
+    """Every layer that can be quantized, the table once under its own name."""
+    linears = [n for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)]
+    return [n for n in linears if n != "proj_out"] + [TABLE]
+
+
+def quantize(weight: np.ndarray, scheme: BlockScheme) -> QuantizedWeight:
+    w = torch.from_numpy(weight)
+    scale, _ = block_weight.choose_params(w, scheme)
+    codes = block_weight.quantize(w, scale, scheme).numpy()
+    return QuantizedWeight(
+        packed=pack(codes, scheme), scales=scale.numpy(), scheme=scheme, in_features=w.shape[1]
+    )
+
+
+def dequantized(model: WhisperForConditionalGeneration, scheme: BlockScheme) -> None:
+    """Moves every linear layer and the table onto the grid, in place."""
+    modules = dict(model.named_modules())
+    with torch.no_grad():
+        for name in linear_layers(model):
+            weight = modules[name].weight
+            weight.copy_(block_weight.fake_quantize(weight, scheme))
+
+
+def write(
+    model: WhisperForConditionalGeneration, folder: Path, scheme: BlockScheme | None = None
+) -> Path:
+    """The model's graphs in `folder`; with a scheme, every layer quantized."""
+    named = tensors(model)
+    layers = linear_layers(model) if scheme else []
+    quantized = {name: quantize(named[f"{name}.weight"], scheme) for name in layers if scheme}
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = WhisperShape.from_config(model.config.to_dict())
+    write_graphs(shape, Weights(named, quantized), folder)
+    return folder
+
+
+def session(model: Path | bytes, folder: Path | None = None) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    if folder is not None:
+        key = "session.model_external_initializers_file_folder_path"
+        options.add_session_config_entry(key, str(folder))
+    source = model if isinstance(model, bytes) else str(model)
+    return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> float:
+    """Norm of the difference over the norm."""
+    return float(np.linalg.norm(a - b) / np.linalg.norm(b))
+
+
+def no_past(config: WhisperConfig, batch: int, length: int = 0) -> dict[str, np.ndarray]:
+    """The ignored past of a first step; noise where it has a length, so that reading it shows."""
+    heads = config.decoder_attention_heads
+    shape = (batch, heads, length, config.d_model // heads)
+    rng = np.random.default_rng(7)
+    return {
+        f"past_key_values.{i}.{kind}.{part}": rng.normal(size=shape).astype(np.float32)
+        for i in range(config.decoder_layers)
+        for kind in ("decoder", "encoder")
+        for part in ("key", "value")
+    }
