@@ -98,15 +98,18 @@ def build_parser(config_class: type, *, prog: str | None = None) -> jsonargparse
     documented = docstring_parser.parse_from_object(config_class)
     described = {p.arg_name: p.description for p in documented.params}
     parser = jsonargparse.ArgumentParser(
-        prog=prog, description=documented.short_description, exit_on_error=False
+        prog=prog,
+        description=documented.short_description,
+        exit_on_error=False,
+        allow_abbrev=False,
     )
     parser.add_argument("--config", metavar="FILE", help="YAML file of the same names")
     hints = typing.get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
-        text = field.metadata.get("help") or described.get(field.name) or " "
-        parser.add_argument(
-            f"--{field.name}", default=_default(field), help=text, **_flag_form(hints[field.name])
-        )
+        text = field.metadata.get("help") or described.get(field.name) or ""
+        text = text.replace("%", "%%") or "%(type)s"
+        form = _flag_form(hints[field.name])
+        parser.add_argument(f"--{field.name}", default=_default(field), help=text, **form)
     return parser
 
 

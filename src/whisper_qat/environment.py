@@ -82,9 +82,7 @@ def git_revision(folder: str | Path = Path(__file__).parent) -> str | None:
     revision = _output(["git", "-C", str(folder), "rev-parse", "HEAD"])
     if not revision:
         return None
-    changed = _output(
-        ["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no"]
-    )
+    changed = _output(["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no"])
     return revision.strip() + ("-dirty" if changed else "")
 
 

@@ -38,7 +38,7 @@ def build_decoder(shape: WhisperShape, weights: Weights, folder: Path) -> None:
         g = Graph("decoder", data)
         table = TokenTable(g, weights)
         ids = g.input("input_ids", TensorProto.INT64, ["batch_size", "decoder_sequence_length"])
-        states = ["batch_size", "encoder_sequence_length", shape.d_model]
+        states: list[int | str] = ["batch_size", "encoder_sequence_length", shape.d_model]
         encoder_states = g.input("encoder_hidden_states", TensorProto.FLOAT, states)
         past = [past_inputs(g, index, shape) for index in range(shape.decoder_layers)]
         use_cache = g.input("use_cache_branch", TensorProto.BOOL, [1])
@@ -55,7 +55,7 @@ def build_decoder(shape: WhisperShape, weights: Weights, folder: Path) -> None:
             x, kept = decoder_layer(g, x, layer, past[index], step, shape, weights)
             present.append(kept)
         logits = table.head(layer_norm(g, x, f"{DECODER}.layer_norm", weights))
-        vocabulary = ["batch_size", "decoder_sequence_length", shape.vocab_size]
+        vocabulary: list[int | str] = ["batch_size", "decoder_sequence_length", shape.vocab_size]
         g.output(logits, "logits", TensorProto.FLOAT, vocabulary)
         for index, kept in enumerate(present):
             present_outputs(g, index, kept, shape)
@@ -89,7 +89,7 @@ def present_outputs(g: Graph, index: int, kept: dict[str, str], shape: WhisperSh
 
 
 def step_range(g: Graph, ids: str, past_key: str, use_cache: str) -> tuple[str, str, str]:
-    """First and end position of the new tokens (int64 scalars) and the past's length (int64 [1])."""
+    """First and end position of the new tokens (scalars) and the past's length [1], all int64."""
     counted = g.op("Cast", use_cache, to=TensorProto.INT64)
     past_length = g.op("Mul", g.op("Shape", past_key, start=2, end=3), counted)
     end = g.op("Add", past_length, g.op("Shape", ids, start=1, end=2))

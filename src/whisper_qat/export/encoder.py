@@ -1,6 +1,7 @@
-"""The encoder's graph: input_features [batch, mels, frames] -> last_hidden_state [batch, frames/2, d].
+"""The encoder's graph: input_features to last_hidden_state.
 
-Takes any even number of frames up to twice the position table: the positions are cut to fit.
+[batch, mels, frames] -> [batch, frames/2, d]. Takes any even number of frames up to twice the
+position table: the positions are cut to fit.
 """
 
 from pathlib import Path
@@ -23,12 +24,12 @@ def build_encoder(shape: WhisperShape, weights: Weights, folder: Path) -> None:
     """Writes encoder_model.onnx and its data file into `folder`."""
     with ExternalData(folder / f"{ENCODER_FILE}_data") as data:
         g = Graph("encoder", data)
-        mel = ["batch_size", shape.num_mel_bins, "feature_length"]
+        mel: list[int | str] = ["batch_size", shape.num_mel_bins, "feature_length"]
         x = embed(g, g.input("input_features", TensorProto.FLOAT, mel), weights)
         for index in range(shape.encoder_layers):
             x = encoder_layer(g, x, f"{ENCODER}.layers.{index}", shape, weights)
         x = layer_norm(g, x, f"{ENCODER}.layer_norm", weights)
-        hidden = ["batch_size", "encoder_sequence_length", shape.d_model]
+        hidden: list[int | str] = ["batch_size", "encoder_sequence_length", shape.d_model]
         g.output(x, "last_hidden_state", TensorProto.FLOAT, hidden)
         g.save(folder / ENCODER_FILE)
 

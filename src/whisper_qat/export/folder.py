@@ -1,4 +1,4 @@
-"""Both graphs of a Whisper in one folder: the encoder and the merged decoder, from the same weights."""
+"""Both graphs of a Whisper in one folder: the encoder and the merged decoder."""
 
 from pathlib import Path
 

@@ -6,6 +6,7 @@ stream to disk. A branch of `If` is a child graph; its initializers land in the 
 two branches use is stored once.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,11 @@ class Graph:
         """A child graph for one branch of `If`: sees every value of this graph."""
         return Graph(name, self._data, self.root)
 
-    def input(self, name: str, dtype: int, shape: list[int | str]) -> str:
+    def input(self, name: str, dtype: int, shape: Sequence[int | str]) -> str:
         self._inputs.append(helper.make_tensor_value_info(name, dtype, shape))
         return name
 
-    def output(self, value: str, name: str, dtype: int, shape: list[int | str] | None) -> None:
+    def output(self, value: str, name: str, dtype: int, shape: Sequence[int | str] | None) -> None:
         """Gives `value` the public name `name`."""
         if value != name:
             self.op("Identity", value, name=f"{name}/output", outputs=[name])

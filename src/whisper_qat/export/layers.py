@@ -1,4 +1,4 @@
-"""The layers of Whisper as nodes: linear (float or MatMulNBits), norm, MLP, token table and head."""
+"""The layers of Whisper as nodes: linear (float or MatMulNBits), norm, MLP, table and head."""
 
 import numpy as np
 

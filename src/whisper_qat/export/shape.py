@@ -1,4 +1,4 @@
-"""The numbers that define a Whisper's graphs, read from config.json; any other setting is refused."""
+"""The numbers that define a Whisper's graphs, read from config.json."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ SMALLEST_NORMAL = torch.finfo(torch.float32).smallest_normal
 
 
 def choose_params(weight: Tensor, scheme: BlockScheme) -> tuple[Tensor, int]:
-    """ORT's scale for each block of `weight` [N, K]: float32 [N, ceil(K/block)], and the zero point."""
+    """(scale float32 [N, ceil(K/block)], zero point) of `weight` [N, K] by ORT's rule."""
     parts = blocks.split(weight.detach().float(), scheme.block_size)
     low, high = torch.aminmax(parts, dim=-1)
     extreme = torch.where(high.abs() > low.abs(), high, low)

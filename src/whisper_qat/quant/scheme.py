@@ -1,4 +1,4 @@
-"""Schemes: the number formats that a layer can be quantized to, as typed values with one spelling."""
+"""Schemes: the number formats a layer can be quantized to, as typed values with one spelling."""
 
 import re
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ KIND_WORDS = {
     ADAPTATION: "QAT against the base model quantized: what training on this data adds, with QAT",
     TRAINING: "float control against the base model: what training on this data adds, without QAT",
     TOTAL: "any other row against the baseline",
-    CONTEXT: "the same float model heard with a different audio context",
+    CONTEXT: "the same model heard with a different audio context",
     RUNTIME: "the same model on a different runtime",
 }
 
@@ -62,7 +62,8 @@ def group_rows(rows: list[Row]) -> list[Group]:
     """Pool rows of one making with distinct training seeds; every other row stays alone."""
     pools: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
-        key = (_likeness(row), row.role, row.quantization_type, row.scheme)
+        setting = (row.context, row.runtime, row.base_model)
+        key = (setting, row.role, row.quantization_type, row.scheme)
         pools.setdefault(key, []).append(row)
     return [group for pool in pools.values() for group in _pool(pool)]
 
@@ -77,9 +78,16 @@ def _pool(rows: list[Row]) -> list[Group]:
     return [Group(name=f"{ROLE_WORDS[first.role]}{kind}, {len(rows)} seeds", rows=rows)]
 
 
-def _likeness(row: Row) -> tuple[object, ...]:
+def alike(a: Row, b: Row) -> bool:
     """What two rows must share for their difference to mean one thing."""
-    return (row.context, row.runtime, row.model_id)
+    return a.context == b.context and a.runtime == b.runtime and same_model(a, b)
+
+
+def same_model(a: Row, b: Row) -> bool:
+    """Whether two rows descend from one base model, by fingerprint or name; unknown fits any."""
+    if not any(a.base_model) or not any(b.base_model):
+        return True
+    return any(x is not None and x == y for x, y in zip(a.base_model, b.base_model, strict=True))
 
 
 def pairs(groups: list[Group], baseline: str | None) -> list[Pair]:
@@ -121,7 +129,7 @@ def _like(group: Group, groups: list[Group], role: str) -> list[Group]:
         other
         for other in groups
         if other.role == role
-        and _likeness(other.rows[0]) == _likeness(mine)
+        and alike(other.rows[0], mine)
         and (
             other.rows[0].quantization_type == "none"
             or (other.rows[0].quantization_type, other.rows[0].scheme) == quantized
@@ -131,14 +139,14 @@ def _like(group: Group, groups: list[Group], role: str) -> list[Group]:
 
 def _against_baseline(start: Row, row: Row) -> str | None:
     """Kind of a comparison with the baseline; None where two differences would mix."""
-    same_model = (start.model_id, start.role) == (row.model_id, row.role)
     if start.context == row.context and start.runtime == row.runtime:
         return TOTAL
-    if same_model and row.role == BASE_FLOAT and start.runtime == row.runtime:
-        return CONTEXT
-    if same_model and start.context == row.context:
+    made = (start.role, start.quantization_type, start.scheme)
+    if made != (row.role, row.quantization_type, row.scheme) or not same_model(start, row):
+        return None
+    if start.context == row.context:
         return RUNTIME
-    return None
+    return CONTEXT if start.runtime == row.runtime else None
 
 
 def members(pair: Pair) -> list[tuple[Row, Row]]:

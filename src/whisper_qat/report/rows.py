@@ -64,7 +64,7 @@ class Row:
     scheme: str | None
     context: tuple[str, float]  # mode, margin in seconds
     training_seed: int | None
-    model_id: str | None  # which base model it descends from
+    base_model: tuple[str | None, str | None]  # name and fingerprint of what it descends from
     record: dict[str, Any]
 
 
@@ -117,7 +117,7 @@ def read_row(record: dict[str, Any], path: Path) -> Row:
         scheme=record.get("scheme"),
         context=_context(context),
         training_seed=record.get("training_seed"),
-        model_id=base.get("fingerprint") or base.get("name"),
+        base_model=(base.get("name"), base.get("fingerprint")),
         record=record,
     )
 

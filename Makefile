@@ -1,0 +1,195 @@
+# Everything that is made is a folder, and its manifest.json (written last) is the file make looks at:
+# a second run does nothing, a changed config or input makes its chain again. `make help` lists targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+SETUP := $(VENV)/.setup-stamp
+BASE := data/whisper-base
+PROMPTS := data/telephone-fr
+MODELS := outputs/models
+QS := $(MODELS)/quickstart
+INT8 := $(MODELS)/whisper-qat-int8
+EXTENDED := $(MODELS)/whisper-qat-int8-extended
+INT4 := $(MODELS)/whisper-qat-int4
+
+# Any of these on the command line wins over the config file.
+BASE_MODEL ?=
+TRAIN_DATA ?=
+EVAL_DATA ?=
+OUTPUT_DIR ?=
+NUM_EPOCHS ?=
+MAX_SAMPLES ?=
+BATCH ?=
+ACCUM ?=
+LR ?=
+EXTRA ?=
+# `accelerate launch --num_processes 4` here trains on four GPUs.
+LAUNCH ?= $(RUN)
+
+SOURCE ?= telephone-fr
+ARCHIVE ?=
+DATA_DIR ?= data/$(SOURCE)
+
+MODEL_PATH ?= $(INT8)-quantized
+BASELINE_MODEL ?=
+CORPORA ?= community-v2 mtedx zaion5 zaion6
+TEST_DATA ?= $(wildcard data/test_sets/eval_data.json)
+COMPARE ?=
+EVAL_DIR ?= outputs/evaluations/$(notdir $(MODEL_PATH))
+
+PYTEST_ARGS ?= -n 2
+
+# OUTPUT_DIR belongs to the training or conversion that was asked for.
+out = $(if $(and $(OUTPUT_DIR),$(filter $(1),$(MAKECMDGOALS))),$(OUTPUT_DIR),$(2))
+INT8_OUT := $(call out,train-qat-int8 convert-qat-int8,$(INT8))
+EXTENDED_OUT := $(call out,train-qat-int8-extended,$(EXTENDED))
+INT4_OUT := $(call out,train-qat-int4 convert-qat-int4,$(INT4))
+
+OVERRIDES = $(if $(BASE_MODEL),--base_model $(BASE_MODEL)) $(if $(TRAIN_DATA),--train_data $(TRAIN_DATA)) \
+  $(if $(EVAL_DATA),--eval_data $(EVAL_DATA)) $(if $(NUM_EPOCHS),--num_epochs $(NUM_EPOCHS)) \
+  $(if $(MAX_SAMPLES),--max_samples $(MAX_SAMPLES)) $(if $(BATCH),--per_device_batch_size $(BATCH)) \
+  $(if $(ACCUM),--gradient_accumulation_steps $(ACCUM)) $(if $(LR),--learning_rate $(LR)) $(EXTRA)
+EVALUATION = --model_path $(MODEL_PATH) $(if $(BASELINE_MODEL),--baseline_model $(BASELINE_MODEL)) \
+  $(if $(CORPORA),--corpora $(CORPORA)) $(if $(TEST_DATA),--test_data $(TEST_DATA)) \
+  $(if $(COMPARE),--compare $(COMPARE)) --output_dir $(EVAL_DIR) $(EXTRA)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup data base-model train-qat-int8 train-qat-int8-extended train-qat-int4 \
+  convert-qat-int8 convert-qat-int4 evaluate-qat quickstart test checks benchmark lock clean FORCE
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-24s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "  Settings of a training: BASE_MODEL TRAIN_DATA EVAL_DATA OUTPUT_DIR NUM_EPOCHS MAX_SAMPLES BATCH"
+	@echo "  ACCUM LR, any other flag as EXTRA='--seed 1', several GPUs as LAUNCH='$(VENV)/bin/accelerate launch'."
+	@echo "  An interrupted target goes on where it was when it is run again."
+
+# --- environment -------------------------------------------------------------------------------
+
+setup: $(SETUP) ## virtual environment with the right torch and the locked packages
+
+$(SETUP): pyproject.toml requirements.lock scripts/setup_env.py
+	@command -v $(PYTHON) >/dev/null || { echo "setup: no $(PYTHON); install Python 3.11 or newer, or give PYTHON=..."; exit 2; }
+	@$(PYTHON) scripts/setup_env.py $(VENV)
+
+lock: ## resolve requirements.lock anew from the ranges in pyproject.toml
+	$(PYTHON) scripts/lock.py
+
+# --- data and weights --------------------------------------------------------------------------
+
+base-model: $(BASE)/manifest.json ## the embedded Whisper base
+
+$(BASE)/manifest.json: | $(SETUP)
+	$(RUN) scripts/import_ctranslate2.py --source embedded --output_dir $(BASE)
+
+data: $(DATA_DIR)/manifest.json ## speech: SOURCE=telephone-fr (default), fleurs-fr, mls-fr, voxpopuli-fr, common-voice-fr ARCHIVE=...
+
+$(sort $(BASE) $(DATA_DIR) $(PROMPTS)): %: %/manifest.json
+
+ifneq ($(DATA_DIR),$(PROMPTS))
+$(DATA_DIR)/manifest.json: $(ARCHIVE) | $(SETUP)
+	$(RUN) scripts/prepare_data.py --source $(SOURCE) --output_dir $(DATA_DIR) $(if $(ARCHIVE),--archive $(ARCHIVE)) $(EXTRA)
+endif
+
+$(PROMPTS)/manifest.json: | $(SETUP)
+	$(RUN) scripts/prepare_data.py --source telephone-fr --output_dir $(PROMPTS)
+
+# --- training ----------------------------------------------------------------------------------
+
+train-qat-int8: $(INT8_OUT)/final/manifest.json ## QAT int8: 60,000 clips, 5 epochs
+train-qat-int8-extended: $(EXTENDED_OUT)/final/manifest.json ## QAT int8: 120,000 clips, 10 epochs
+train-qat-int4: $(INT4_OUT)/final/manifest.json ## QAT int4: 60,000 clips, 15 epochs
+
+# $(1) target's name, $(2) config, $(3) output folder. Settings from the command line count as inputs
+# when the training itself was asked for; `make evaluate-qat` alone never repeats it for want of them.
+define training
+$(3)/final/manifest.json: $(2) $(wildcard $(TRAIN_DATA)/manifest.json) $(wildcard $(BASE_MODEL)/manifest.json) \
+  $(if $(filter $(1),$(MAKECMDGOALS)),outputs/.make/$(1).args) | $(SETUP)
+	@bash scripts/once.sh $(3) $$@ $$(filter-out %.args,$$^) -- \
+	  $(LAUNCH) scripts/train_qat.py --config $(2) --output_dir $(3) $(OVERRIDES)
+outputs/.make/$(1).args: FORCE
+	@bash scripts/keep.sh $$@ $(OVERRIDES)
+endef
+$(eval $(call training,train-qat-int8,configs/qat_int8.yaml,$(INT8_OUT)))
+$(eval $(call training,train-qat-int8-extended,configs/qat_int8_extended.yaml,$(EXTENDED_OUT)))
+$(eval $(call training,train-qat-int4,configs/qat_int4.yaml,$(INT4_OUT)))
+
+# --- conversion --------------------------------------------------------------------------------
+
+convert-qat-int8: $(INT8_OUT)-quantized/manifest.json ## ONNX int8 of the trained model
+convert-qat-int4: $(INT4_OUT)-quantized/manifest.json ## ONNX int4 of the trained model
+
+$(INT8_OUT)-quantized/manifest.json: $(INT8_OUT)/final/manifest.json
+	$(RUN) scripts/convert_qat_to_quantized.py --model_path $(INT8_OUT)/final --output_path $(@D) --quantization_type int8 --format onnx
+
+$(INT4_OUT)-quantized/manifest.json: $(INT4_OUT)/final/manifest.json
+	$(RUN) scripts/convert_qat_to_quantized.py --model_path $(INT4_OUT)/final --output_path $(@D) --quantization_type int4 --format onnx
+
+# --- evaluation --------------------------------------------------------------------------------
+
+evaluate-qat: $(EVAL_DIR)/manifest.json ## WER, size and speed on CORPORA and TEST_DATA: MODEL_PATH=... COMPARE="NAME=FOLDER ..."
+
+# Another MODEL_PATH than ours is taken as it is.
+MADE_HERE := $(addsuffix -quantized,$(INT8_OUT) $(INT4_OUT))
+$(EVAL_DIR)/manifest.json: $(if $(filter $(MODEL_PATH),$(MADE_HERE)),$(MODEL_PATH)/manifest.json,$(wildcard $(MODEL_PATH)/manifest.json)) \
+  $(TEST_DATA) configs/corpora.yaml outputs/.make/evaluate-qat.args | $(SETUP)
+	@bash scripts/once.sh $(EVAL_DIR) $@ $(filter %.json %.yaml,$^) -- $(RUN) scripts/evaluate_qat.py $(EVALUATION)
+
+outputs/.make/evaluate-qat.args: FORCE
+	@bash scripts/keep.sh $@ $(EVALUATION)
+
+benchmark: | $(SETUP) ## speed and memory of MODEL_PATH and COMPARE on TEST_DATA (default: the prompts)
+	$(RUN) scripts/evaluate_qat.py --model_path $(MODEL_PATH) $(if $(BASELINE_MODEL),--baseline_model $(BASELINE_MODEL)) \
+	  --test_data $(or $(TEST_DATA),$(PROMPTS)) $(if $(COMPARE),--compare $(COMPARE)) --output_dir outputs/evaluations/benchmark $(EXTRA)
+
+# --- the quickstart: the main job on the embedded weights and speech ---------------------------
+
+QS_EVAL := outputs/evaluations/quickstart
+QS_CONVERT = $(RUN) scripts/convert_qat_to_quantized.py --output_path $(@D) --format onnx
+
+quickstart: $(QS_EVAL)/manifest.json ## data -> QAT int8 -> ONNX int8 -> report, about 25 minutes on 2 cores
+	@echo "report: $(QS_EVAL)/report.html"
+
+$(QS)-control/final/manifest.json: QUANTIZATION := none
+$(QS)-int8/final/manifest.json: QUANTIZATION := int8
+$(QS)-control/final/manifest.json $(QS)-int8/final/manifest.json: $(QS)-%/final/manifest.json: \
+  configs/quickstart.yaml $(BASE)/manifest.json $(PROMPTS)/manifest.json | $(SETUP)
+	@bash scripts/once.sh $(QS)-$* $@ $^ -- $(RUN) scripts/train_qat.py --config configs/quickstart.yaml \
+	  --quantization_type $(QUANTIZATION) --output_dir $(QS)-$*
+
+$(QS)-int8-quantized/manifest.json: $(QS)-int8/final/manifest.json
+	$(QS_CONVERT) --model_path $(<D) --quantization_type int8
+$(QS)-control-float/manifest.json: $(QS)-control/final/manifest.json
+	$(QS_CONVERT) --model_path $(<D) --quantization_type none
+$(QS)-base-float/manifest.json: $(BASE)/manifest.json
+	$(QS_CONVERT) --model_path $(<D) --quantization_type none --audio_context dynamic
+$(QS)-base-float-full/manifest.json: $(BASE)/manifest.json
+	$(QS_CONVERT) --model_path $(<D) --quantization_type none --audio_context full
+$(QS)-base-ptq-int8/manifest.json: $(BASE)/manifest.json
+	$(RUN) scripts/quantize_ptq.py --model_path $(<D) --output_path $(@D) --quantization_type int8 --audio_context dynamic
+$(QS)-control-ptq-int8/manifest.json: $(QS)-control/final/manifest.json
+	$(RUN) scripts/quantize_ptq.py --model_path $(<D) --output_path $(@D) --quantization_type int8
+
+QS_ROWS := base-ptq-int8 control-float control-ptq-int8 base-float-full
+$(QS_EVAL)/manifest.json: $(foreach row,int8-quantized base-float $(QS_ROWS),$(QS)-$(row)/manifest.json)
+	@bash scripts/once.sh $(QS_EVAL) $@ $^ -- $(RUN) scripts/evaluate_qat.py --model_path $(QS)-int8-quantized \
+	  --baseline_model $(QS)-base-float --test_data $(PROMPTS) \
+	  --compare $(foreach row,$(QS_ROWS),$(row:control-float=control)=$(QS)-$(row)) --output_dir $(QS_EVAL)
+
+# --- quality -----------------------------------------------------------------------------------
+
+test: $(SETUP) $(BASE)/manifest.json $(PROMPTS)/manifest.json ## every test, on the embedded weights and speech
+	$(RUN) -m pytest $(PYTEST_ARGS)
+
+checks: $(SETUP) ## what every commit passes: ruff, format, types, shape of the library, fast tests
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(RUN) -m pytest -q -m "not slow" $(PYTEST_ARGS)
+
+clean: ## remove caches; models, data and reports stay
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+# A manifest is written last and whole: nothing is to be deleted when a recipe is interrupted.
+.PRECIOUS: %/manifest.json outputs/.make/%.args
