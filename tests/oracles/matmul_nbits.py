@@ -35,7 +35,7 @@ def quantize_activation(x, block_size):
 
 
 def matmul(x, codes, scale, bits, block_size):
-    """y [M, N] of x [M, K] by the stored codes; sums blocks in float64, so it is the exact value."""
+    """y [M, N] of x [M, K] by the stored codes; blocks are summed in float64."""
     activation, activation_scale = quantize_activation(x, block_size)
     a = activation.reshape(len(x), -1, block_size).astype(np.int64)
     b = codes.reshape(len(codes), -1, block_size).astype(np.int64) - 2 ** (bits - 1)

@@ -54,7 +54,7 @@ def activation_codes(x, scale, block_size, bits):
     """The int8 codes that the kernel gives `x` [M, K], seen through it; `scale` [M, blocks].
 
     Weight row k is `top` at column k and 0 elsewhere, so y[:, k] = code[:, k] * scale * top. The
-    kernel subtracts the zero point as zero_point * sum(a) in float, which leaves up to 0.1 of a code
+    kernel subtracts zero_point * sum(a) in float, which leaves an error of up to 0.1 of a code
     at `top` = 1; at the largest code that is far below the half that rounding needs (asserted).
     """
     length = x.shape[1]

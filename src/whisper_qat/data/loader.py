@@ -1,0 +1,159 @@
+"""The loader: features and labels computed by workers as batches are drawn, never held for all.
+
+Shapes: B batch, M mel bins, F mel frames, T decoder tokens.
+"""
+
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from whisper_qat.config import InputError
+from whisper_qat.data.audio import read_audio
+from whisper_qat.data.batches import MicroBatch
+from whisper_qat.data.clip import Clip
+from whisper_qat.data.context import MAX_FRAMES, AudioContext
+from whisper_qat.data.features import Features
+
+IGNORED = -100  # torch's ignore_index: a position that carries no loss
+FULL = AudioContext(mode="full")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """mel [B, M, F]; tokens [B, T] fed to the decoder; labels [B, T], IGNORED where no loss is."""
+
+    mel: Tensor
+    tokens: Tensor
+    labels: Tensor
+    ids: tuple[str, ...]
+
+    @property
+    def num_tokens(self) -> int:
+        return int((self.labels != IGNORED).sum())
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """Text -> token ids: prompt, text with Whisper's leading space, end of text."""
+
+    tokenizer: Tokenizer
+    prompt: tuple[int, ...]
+    end: int
+    max_tokens: int
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: Path, prompt: Sequence[int], end: int, max_tokens: int
+    ) -> "Labeller":
+        return cls(
+            Tokenizer.from_file(str(folder / "tokenizer.json")), tuple(prompt), end, max_tokens
+        )
+
+    def __call__(self, text: str) -> list[int]:
+        """The whole sequence, prompt and end included; may be longer than `max_tokens`."""
+        encoded = self.tokenizer.encode(" " + text.strip(), add_special_tokens=False)
+        return [*self.prompt, *encoded.ids, self.end]
+
+    def fits(self, text: str) -> bool:
+        """True when the decoder's positions hold the sequence (the end token is only a label)."""
+        return len(self(text)) - 1 <= self.max_tokens
+
+
+@dataclass(frozen=True)
+class Example:
+    """One clip: mel [M, 3000] over the whole window, its length in samples and its tokens."""
+
+    id: str
+    mel: NDArray[np.float32]
+    num_samples: int
+    tokens: list[int]
+
+
+class Examples(Dataset):
+    """Clips as training examples; an unreadable clip comes back as its InputError."""
+
+    def __init__(self, clips: Sequence[Clip], features: Features, labeller: Labeller) -> None:
+        self.clips, self.features, self.labeller = clips, features, labeller
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> Example | InputError:
+        clip = self.clips[index]
+        try:
+            audio = read_audio(clip)
+        except InputError as error:
+            return error  # raised in a worker it would arrive as a page of traceback
+        mel = self.features.log_mel(audio, FULL)
+        return Example(clip.id, mel, len(audio), self.labeller(clip.text))
+
+
+def collate(
+    examples: Sequence[Example | InputError], context: AudioContext, prompt_length: int
+) -> Batch:
+    """Pad to the batch's longest clip plus margin, and to its longest text."""
+    for example in examples:
+        if isinstance(example, InputError):
+            raise example
+    good = [example for example in examples if isinstance(example, Example)]
+    frames = context.frames(max(example.num_samples for example in good))
+    assert frames <= MAX_FRAMES
+    mel = torch.from_numpy(np.stack([example.mel[:, :frames] for example in good]))
+    length = max(len(example.tokens) for example in good) - 1
+    end = good[0].tokens[-1]
+    tokens = torch.full((len(good), length), end)
+    labels = torch.full((len(good), length), IGNORED)
+    for row, example in enumerate(good):
+        ids = torch.tensor(example.tokens)
+        tokens[row, : len(ids) - 1] = ids[:-1]
+        # The prompt is given at inference, so predicting it is not trained.
+        labels[row, prompt_length - 1 : len(ids) - 1] = ids[prompt_length:]
+    return Batch(mel, tokens, labels, tuple(example.id for example in good))
+
+
+class Collator:
+    """`collate` with its settings, as DataLoader wants it; an InputError is passed on as a value."""
+
+    def __init__(self, context: AudioContext, prompt_length: int) -> None:
+        self.context, self.prompt_length = context, prompt_length
+
+    def __call__(self, examples: Sequence[Example | InputError]) -> Batch | InputError:
+        try:
+            return collate(examples, self.context, self.prompt_length)
+        except InputError as error:
+            return error
+
+
+def iterate(
+    examples: Examples, micro_batches: Sequence[MicroBatch], collator: Collator, num_workers: int
+) -> Iterator[Batch]:
+    """The batches in order; `num_workers` processes compute ahead (0: in this process)."""
+    loader = DataLoader(
+        examples,
+        batch_sampler=[list(micro.indices) for micro in micro_batches],
+        collate_fn=collator,
+        num_workers=num_workers,
+        worker_init_fn=_ignore_interrupt,
+        pin_memory=torch.cuda.is_available(),
+    )
+    for micro, batch in zip(micro_batches, loader, strict=True):
+        if isinstance(batch, InputError):
+            raise batch
+        yield batch if micro.counts else _without_loss(batch)
+
+
+def _without_loss(batch: Batch) -> Batch:
+    return Batch(batch.mel, batch.tokens, torch.full_like(batch.labels, IGNORED), batch.ids)
+
+
+def _ignore_interrupt(worker: int) -> None:
+    # Ctrl-C reaches the whole process group; the main process finishes its step and saves.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,121 @@
+"""Fake-quantized layers: a Linear and an Embedding whose forward is the deployed kernel's arithmetic.
+
+A layer holds the float weight that training moves. Its grid comes from ORT's rule on that weight,
+or from `weight_scale` once that is set (a trained checkpoint, or a frozen baseline). The products
+themselves may run in bf16 under autocast; codes and scales are float32 always.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from whisper_qat.quant import block_activation, block_weight
+from whisper_qat.quant.scheme import BlockScheme
+
+
+class FakeQuantWeight(nn.Module):
+    """A weight [N, K] on the grid of `scheme`, shared by the Linear and Embedding forms."""
+
+    def __init__(self, weight: nn.Parameter, scheme: BlockScheme) -> None:
+        super().__init__()
+        self.weight = weight
+        self.scheme = scheme
+        self.weight_scale: Tensor | None = None
+        self.values: Tensor | None = None
+
+    def scale(self) -> Tensor:
+        """float32 [N, ceil(K/block)]: the fixed scale, or ORT's rule on the present weight."""
+        if self.weight_scale is not None:
+            return self.weight_scale
+        return block_weight.choose_params(self.weight, self.scheme)[0]
+
+    def codes(self) -> Tensor:
+        """Stored codes, uint8 [N, ceil(K/block)*block]."""
+        return block_weight.quantize(self.weight, self.scale(), self.scheme)
+
+    def quantized_weight(self) -> Tensor:
+        """float32 [N, K] on the grid, straight-through to `weight`."""
+        if self.values is not None:
+            return self.values
+        return block_weight.fake_quantize(self.weight, self.scheme, self.weight_scale)
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape[1]} -> {self.weight.shape[0]}, {self.scheme.name}"
+
+
+class FakeQuantLinear(FakeQuantWeight):
+    """`nn.Linear` as MatMulNBits computes it: x [..., K] -> [..., N]."""
+
+    def __init__(self, weight: nn.Parameter, bias: nn.Parameter | None, scheme: BlockScheme):
+        super().__init__(weight, scheme)
+        self.bias = bias
+        self.quantize_activation = True
+        self.reverse_sum = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.quantized_weight()
+        if self.quantize_activation:
+            x = block_activation.fake_quantize(x, self.scheme.block_size)
+        if self.reverse_sum:  # the same products in the other order: measures the rounding floor
+            x, weight = x.flip(-1), weight.flip(-1)
+        return functional.linear(x, weight, self.bias)
+
+
+class FakeQuantEmbedding(FakeQuantWeight):
+    """`nn.Embedding` as GatherBlockQuantized computes it; rows are quantized after the lookup."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        if self.values is not None:
+            return functional.embedding(tokens, self.values)
+        rows = functional.embedding(tokens, self.weight)
+        flat = rows.reshape(-1, rows.shape[-1])
+        scale = None if self.weight_scale is None else self.weight_scale[tokens.reshape(-1)]
+        return block_weight.fake_quantize(flat, self.scheme, scale).reshape(rows.shape)
+
+
+def fake_quantized(model: nn.Module) -> dict[str, FakeQuantWeight]:
+    """The fake-quantized layers of a model by module name."""
+    return {n: m for n, m in model.named_modules() if isinstance(m, FakeQuantWeight)}
+
+
+@contextmanager
+def quantized_once(model: nn.Module) -> Iterator[None]:
+    """Quantize each weight once for the whole block (inference): same values, no repeated work."""
+    shared: dict[int, Tensor] = {}
+    with torch.no_grad():
+        for layer in fake_quantized(model).values():
+            key = id(layer.weight)
+            if key not in shared:
+                shared[key] = layer.quantized_weight()
+            layer.values = shared[key]
+    try:
+        yield
+    finally:
+        for layer in fake_quantized(model).values():
+            layer.values = None
+
+
+@contextmanager
+def activations_in_float(model: nn.Module) -> Iterator[None]:
+    """Switch activation quantization off within the block (parity of the wiring)."""
+    yield from _switched(model, "quantize_activation", False)
+
+
+@contextmanager
+def summed_in_reverse(model: nn.Module) -> Iterator[None]:
+    """Sum K in reverse within the block: what another summation order alone does to the model."""
+    yield from _switched(model, "reverse_sum", True)
+
+
+def _switched(model: nn.Module, attribute: str, value: bool) -> Iterator[None]:
+    layers = [m for m in fake_quantized(model).values() if isinstance(m, FakeQuantLinear)]
+    for layer in layers:
+        setattr(layer, attribute, value)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            setattr(layer, attribute, not value)

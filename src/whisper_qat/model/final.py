@@ -1,0 +1,130 @@
+"""The `final/` folder: a transformers checkpoint with the plan and scales it was trained with.
+
+Files: the ordinary checkpoint (safetensors), `whisper_qat.json` (what was done to it), and for a
+quantized one `plan.json` and `scales.safetensors` (planned layer -> float32 [N, K/block]). The
+weights stay float; codes follow from weight and scale, and conversion writes those codes.
+"""
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from transformers import WhisperForConditionalGeneration
+
+from whisper_qat.artifacts import read_json, write_json
+from whisper_qat.config import InputError
+from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
+from whisper_qat.model.load import load_whisper
+from whisper_qat.model.prepare import HEAD, PLAN_NAME, TOKEN_TABLE, Plan, apply_plan, read_plan
+
+INFO_NAME = "whisper_qat.json"
+SCALES_NAME = "scales.safetensors"
+FORMAT_VERSION = 1
+COMPANIONS = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.json", "merges.txt", "normalizer.json", "preprocessor_config.json",
+    "generation_config.json",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """What was done to a checkpoint: `method` is float, ptq or qat."""
+
+    quantization_type: str
+    method: str
+    fine_tuned: bool
+    audio_context: dict[str, Any]
+    base_model: dict[str, str]
+    format_version: int = FORMAT_VERSION
+
+
+@dataclass(frozen=True)
+class Final:
+    """A loaded `final/` folder: the model is fake-quantized when `plan` is given."""
+
+    model: WhisperForConditionalGeneration
+    plan: Plan | None
+    info: Info
+
+
+def save_final(
+    model: WhisperForConditionalGeneration, folder: Path, *, plan: Plan | None, info: Info,
+    companions: Path,
+) -> None:  # fmt: skip
+    """Write `model` to `folder`; tokenizer and features are copied from `companions`.
+
+    Parameter names do not change under fake quantization, so the weights load as an ordinary
+    Whisper anywhere.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {
+        n: p.detach().cpu().contiguous()
+        for n, p in model.state_dict().items()
+        if n != f"{HEAD}.weight"
+    }
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    config = read_json(companions / "config.json") | {"dtype": "float32", "torch_dtype": "float32"}
+    write_json(folder / "config.json", config)
+    copy_companions(companions, folder)
+    if plan is not None:
+        plan.write(folder)
+        save_file(scales(model), folder / SCALES_NAME)
+    write_json(folder / INFO_NAME, asdict(info))
+
+
+def scales(model: WhisperForConditionalGeneration) -> dict[str, Any]:
+    """Planned layer -> its float32 scale; the head's is the token table's."""
+    layers = {n: m for n, m in fake_quantized(model).items() if n != HEAD}
+    return {name: layer.scale().detach().cpu().contiguous() for name, layer in layers.items()}
+
+
+def fix_scales(model: WhisperForConditionalGeneration) -> None:
+    """Freeze every layer's present scale, as a saved and loaded checkpoint has it."""
+    for layer in fake_quantized(model).values():
+        layer.weight_scale = layer.scale().detach()
+
+
+def load_final(folder: str | Path) -> Final:
+    """The model of a `final/` folder as it was trained; InputError when a part is missing."""
+    folder = Path(folder)
+    info = read_info(folder)
+    model = load_whisper(folder)
+    if info.quantization_type == "none":
+        return Final(model, None, info)
+    plan = read_plan(folder)
+    apply_plan(model, plan)
+    _set_scales(model, folder / SCALES_NAME)
+    return Final(model.eval(), plan, info)
+
+
+def read_info(folder: Path) -> Info:
+    """whisper_qat.json of `folder`; InputError when the folder was not made by this project."""
+    if not (folder / INFO_NAME).is_file():
+        raise InputError(f"{folder}: no {INFO_NAME}; expected the final/ folder of a training run")
+    content = read_json(folder / INFO_NAME)
+    try:
+        return Info(**content)
+    except TypeError:
+        raise InputError(f"{folder / INFO_NAME}: not of format {FORMAT_VERSION}") from None
+
+
+def copy_companions(source: Path, target: Path) -> None:
+    """Copy the tokenizer, feature and generation files that belong to a checkpoint."""
+    for name in COMPANIONS:
+        if (source / name).is_file() and source.resolve() != target.resolve():
+            shutil.copyfile(source / name, target / name)
+
+
+def _set_scales(model: WhisperForConditionalGeneration, path: Path) -> None:
+    if not path.is_file():
+        raise InputError(f"{path}: missing; a quantized checkpoint needs its scales")
+    saved = load_file(path)
+    layers: dict[str, FakeQuantWeight] = fake_quantized(model)
+    for name, layer in layers.items():
+        key = TOKEN_TABLE if name == HEAD else name
+        if key not in saved:
+            raise InputError(f"{path}: no scale for planned layer {key!r} of {PLAN_NAME}")
+        layer.weight_scale = saved[key]

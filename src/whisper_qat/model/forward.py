@@ -1,0 +1,157 @@
+"""Whisper's forward over its public submodules: encoder of any length, decoder with KV cache.
+
+transformers insists on 3000 mel frames; the convolutions and the attention do not. Only module
+attributes that both transformers 4.57 and 5.x document are used, and the float result equals
+transformers' own (tested). One path serves training, evaluation and parity.
+
+Shapes: B batch, M mel bins, F mel frames (even), S = F/2 encoder positions, T tokens, D width,
+H heads, V vocabulary.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+from transformers import WhisperForConditionalGeneration
+
+KeyValue = tuple[Tensor, Tensor]
+
+
+@dataclass
+class DecoderState:
+    """What decoding steps share: cross-attention keys/values, and self-attention's grown by steps.
+
+    `cross` and `past` hold one (key, value) [B, H, length, D/H] per layer; `cross_mask` is bool
+    [B, 1, 1, S], True where a position belongs to the clip, None when all do.
+    """
+
+    cross: list[KeyValue]
+    cross_mask: Tensor | None
+    past: list[KeyValue] = field(default_factory=list)
+    position: int = 0
+
+
+def encode(
+    model: WhisperForConditionalGeneration, mel: Tensor, *, checkpointing: bool = False
+) -> Tensor:
+    """Encoder states [B, S, D] of `mel` [B, M, F], F even and at most 3000.
+
+    `checkpointing` recomputes each layer in the backward pass instead of keeping its activations.
+    """
+    encoder = model.model.encoder
+    hidden = functional.gelu(encoder.conv1(mel))
+    hidden = functional.gelu(encoder.conv2(hidden)).transpose(1, 2)
+    hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+    hidden = _dropout(hidden, encoder.dropout, encoder.training)
+    for layer in encoder.layers:
+        hidden = _run(checkpointing, _encoder_layer, layer, hidden)
+    return encoder.layer_norm(hidden)
+
+
+def start(
+    model: WhisperForConditionalGeneration, encoded: Tensor, lengths: Tensor | None = None
+) -> DecoderState:
+    """Decoder state over `encoded` [B, S, D]; `lengths` [B] masks positions beyond each clip's."""
+    cross = [
+        (_heads(layer.encoder_attn, layer.encoder_attn.k_proj(encoded)),
+         _heads(layer.encoder_attn, layer.encoder_attn.v_proj(encoded)))
+        for layer in model.model.decoder.layers
+    ]  # fmt: skip
+    mask = None
+    if lengths is not None:
+        positions = torch.arange(encoded.shape[1], device=encoded.device)
+        mask = (positions < lengths[:, None])[:, None, None, :]
+    return DecoderState(cross=cross, cross_mask=mask)
+
+
+def decode(
+    model: WhisperForConditionalGeneration,
+    tokens: Tensor,
+    state: DecoderState,
+    *,
+    checkpointing: bool = False,
+) -> Tensor:
+    """Logits [B, T, V] of the new `tokens` [B, T]; `state` takes up their keys and values."""
+    decoder = model.model.decoder
+    positions = decoder.embed_positions.weight[state.position : state.position + tokens.shape[1]]
+    hidden = _dropout(decoder.embed_tokens(tokens) + positions, decoder.dropout, decoder.training)
+    mask = _causal_mask(tokens.shape[1], state.position, hidden.device)
+    past: list[KeyValue] = []
+    for i, layer in enumerate(decoder.layers):
+        before = state.past[i] if state.past else None
+        inputs = (hidden, state.cross[i], state.cross_mask, before, mask)
+        hidden, now = _run(checkpointing, _decoder_layer, layer, *inputs)
+        past.append(now)
+    state.past, state.position = past, state.position + tokens.shape[1]
+    return model.proj_out(decoder.layer_norm(hidden))
+
+
+def _run(checkpointing: bool, function: Callable, layer: nn.Module, *inputs: Any) -> Any:
+    if checkpointing:
+        return checkpoint(function, layer, *inputs, use_reentrant=False)
+    return function(layer, *inputs)
+
+
+def _encoder_layer(layer: nn.Module, hidden: Tensor) -> Tensor:
+    x = layer.self_attn_layer_norm(hidden)
+    own = (_heads(layer.self_attn, layer.self_attn.k_proj(x)),
+           _heads(layer.self_attn, layer.self_attn.v_proj(x)))  # fmt: skip
+    hidden = hidden + _dropout(
+        _attend(layer.self_attn, x, own, None), layer.dropout, layer.training
+    )
+    return _feed_forward(layer, hidden)
+
+
+def _decoder_layer(
+    layer: nn.Module,
+    hidden: Tensor,
+    cross: KeyValue,
+    cross_mask: Tensor | None,
+    past: KeyValue | None,
+    mask: Tensor | None,
+) -> tuple[Tensor, KeyValue]:
+    x = layer.self_attn_layer_norm(hidden)
+    key = _heads(layer.self_attn, layer.self_attn.k_proj(x))
+    value = _heads(layer.self_attn, layer.self_attn.v_proj(x))
+    if past is not None:
+        key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
+    attended = _attend(layer.self_attn, x, (key, value), mask)
+    hidden = hidden + _dropout(attended, layer.dropout, layer.training)
+    x = layer.encoder_attn_layer_norm(hidden)
+    attended = _attend(layer.encoder_attn, x, cross, cross_mask)
+    hidden = hidden + _dropout(attended, layer.dropout, layer.training)
+    return _feed_forward(layer, hidden), (key, value)
+
+
+def _feed_forward(layer: nn.Module, hidden: Tensor) -> Tensor:
+    x = layer.activation_fn(layer.fc1(layer.final_layer_norm(hidden)))
+    x = layer.fc2(_dropout(x, layer.activation_dropout, layer.training))
+    return hidden + _dropout(x, layer.dropout, layer.training)
+
+
+def _attend(attention: nn.Module, x: Tensor, kv: KeyValue, mask: Tensor | None) -> Tensor:
+    # Scaled before the product, as transformers and the original do.
+    query = _heads(attention, attention.q_proj(x) * attention.scaling)
+    dropout = attention.dropout if attention.training else 0.0
+    y = functional.scaled_dot_product_attention(
+        query, *kv, attn_mask=mask, dropout_p=dropout, scale=1.0
+    )
+    return attention.out_proj(y.transpose(1, 2).flatten(2))
+
+
+def _heads(attention: nn.Module, x: Tensor) -> Tensor:
+    return x.unflatten(-1, (attention.num_heads, attention.head_dim)).transpose(1, 2)
+
+
+def _causal_mask(new: int, past: int, device: torch.device) -> Tensor | None:
+    if new == 1:
+        return None
+    return torch.ones(new, past + new, dtype=torch.bool, device=device).tril(past)
+
+
+def _dropout(x: Tensor, p: float, training: bool) -> Tensor:
+    return functional.dropout(x, p=p, training=training) if p and training else x
