@@ -56,7 +56,7 @@ class Graph:
 
     def constant(self, value: Any, dtype: type = np.int64) -> str:
         """A small shared constant, named by its value."""
-        array = np.asarray(value, dtype=dtype)
+        array: np.ndarray = np.asarray(value, dtype=dtype)
         name = f"constant/{array.dtype}/{array.shape}/{array.tolist()}".replace(" ", "")
         return name if name in self.root._initializers else self.initializer(name, array)
 

@@ -12,8 +12,8 @@ LAYER_NORM_EPSILON = 1e-5  # torch's default; Whisper's config has no such setti
 def linear(g: Graph, x: str, layer: str, weights: Weights, *, bias: bool = True) -> str:
     """x [..., K] -> [..., N]; the node bears the layer's name."""
     add = weights.tensor(f"{layer}.bias") if bias else None
-    if weights.is_quantized(layer):
-        quantized = weights.quantized(layer)
+    quantized = weights.quantized(layer)
+    if quantized is not None:
         codes, scales = store_codes(g, layer, quantized)
         named = g.initializer(f"{layer}.bias", add) if add is not None else None
         return matmul_nbits(g, x, codes, scales, quantized, name=layer, bias=named)
@@ -74,8 +74,8 @@ class TokenTable:
 
     def __init__(self, g: Graph, weights: Weights) -> None:
         self._g = g
-        self._quantized = weights.quantized(TABLE) if weights.is_quantized(TABLE) else None
-        if self._quantized:
+        self._quantized = weights.quantized(TABLE)
+        if self._quantized is not None:
             self._codes, self._scales = store_codes(g, TABLE, self._quantized)
         else:
             self._table = g.initializer(f"{TABLE}.weight", weights.tensor(f"{TABLE}.weight"))

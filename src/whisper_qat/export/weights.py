@@ -4,7 +4,7 @@ Knows no torch: a mapping may compute its values on demand, so that one layer is
 time. Whatever is left when both graphs stand is a mistake, and raises.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,38 +40,49 @@ class Weights:
     """The parameters of one Whisper under transformers' names; knows which were used."""
 
     def __init__(
-        self, tensors: Mapping[str, np.ndarray], quantized: Mapping[str, QuantizedWeight]
+        self,
+        tensors: Mapping[str, np.ndarray],
+        quantized: Mapping[str, QuantizedWeight],
+        planned: Collection[str] = (),
     ) -> None:
+        """`planned` names every layer of the plan, float ones too; empty when there is no plan."""
         self._tensors = tensors
         self._quantized = quantized
+        self._planned = set(planned) | set(quantized)
         self._unused = set(tensors)
-        self._unbuilt = set(quantized)
+        self._built: set[str] = set()
 
     def tensor(self, name: str) -> np.ndarray:
         """The float tensor `name` as float32."""
         if name not in self._unused:
-            raise InputError(f"{name}: no such tensor in the checkpoint, or it was used twice")
+            raise InputError(f"checkpoint: no tensor {name!r}")
         self._unused.remove(name)
         return np.asarray(self._tensors[name], dtype=np.float32)
 
-    def is_quantized(self, layer: str) -> bool:
-        return layer in self._quantized
-
-    def quantized(self, layer: str) -> QuantizedWeight:
-        """The planned codes of `layer`; its float weight counts as used."""
-        assert layer in self._unbuilt, f"{layer} built twice"
-        self._unbuilt.remove(layer)
+    def quantized(self, layer: str) -> QuantizedWeight | None:
+        """The codes of the linear layer or table `layer`, None when it stays float."""
+        assert layer not in self._built, f"{layer} built twice"
+        self._built.add(layer)
+        if layer not in self._quantized:
+            return None
         self._unused.discard(f"{layer}.weight")
         return self._quantized[layer]
 
     def check_all_used(self) -> None:
-        """Raises InputError when a planned layer or a tensor has no place in the graphs."""
-        if self._unbuilt:
-            raise InputError(f"plan: no such layer in the graphs: {_listed(self._unbuilt)}")
+        """Raises InputError when plan, checkpoint and graphs do not name the same layers."""
+        if missing := self._planned - self._built:
+            raise InputError(f"plan: no such layer in the graphs: {_listed(missing)}")
+        if self._planned and (extra := self._built - self._planned):
+            raise InputError(f"plan: no entry for {_listed(extra)}")
         if self._unused:
             raise InputError(
                 f"checkpoint: tensors with no place in Whisper: {_listed(self._unused)}"
             )
+
+    @property
+    def fp32_bytes(self) -> int:
+        """Size of all parameters in float32, tied ones once."""
+        return sum(4 * int(np.prod(np.shape(tensor))) for tensor in self._tensors.values())
 
 
 def _listed(names: Iterable[str]) -> str:

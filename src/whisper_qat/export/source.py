@@ -1,0 +1,55 @@
+"""What the graphs are built from: the weights of a loaded checkpoint, codes computed on demand.
+
+A layer's codes come from its own `codes()`, the method that training and evaluation use: exporting
+never chooses a scale.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+
+from whisper_qat.export.weights import HEAD, QuantizedWeight, Weights
+from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
+from whisper_qat.model.final import Final
+from whisper_qat.quant.packing import pack
+
+
+class PackedLayers(Mapping[str, QuantizedWeight]):
+    """Layer name -> packed codes and scales, made when asked for and not kept."""
+
+    def __init__(self, layers: Mapping[str, FakeQuantWeight]) -> None:
+        self._layers = layers
+
+    def __getitem__(self, name: str) -> QuantizedWeight:
+        return packed(self._layers[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+
+def packed(layer: FakeQuantWeight) -> QuantizedWeight:
+    """The layer's trained codes and scales in the kernel's form."""
+    with torch.no_grad():
+        return QuantizedWeight(
+            packed=pack(layer.codes().numpy(), layer.scheme),
+            scales=layer.scale().float().numpy(),
+            scheme=layer.scheme,
+            in_features=layer.weight.shape[1],
+        )
+
+
+def checkpoint_weights(final: Final) -> Weights:
+    """The weights of a loaded checkpoint, the tied head left to the token table."""
+    layers = {name: layer for name, layer in fake_quantized(final.model).items() if name != HEAD}
+    planned = [entry.name for entry in final.plan.layers] if final.plan else []
+    return Weights(parameters(final), PackedLayers(layers), planned)
+
+
+def parameters(final: Final) -> dict[str, np.ndarray]:
+    """float32 views of every parameter but the tied head's."""
+    state = dict(final.model.named_parameters(remove_duplicate=True))
+    return {name: tensor.detach().numpy() for name, tensor in state.items()}
