@@ -106,20 +106,17 @@ def build_parser(config_class: type, *, prog: str | None = None) -> jsonargparse
     parser.add_argument("--config", metavar="FILE", help="YAML file of the same names")
     hints = typing.get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
-        text = field.metadata.get("help") or described.get(field.name) or ""
-        text = text.replace("%", "%%") or "%(type)s"
+        text = field.metadata.get("help") or described.get(field.name) or "%(type)s"
         form = _flag_form(hints[field.name])
         parser.add_argument(f"--{field.name}", default=_default(field), help=text, **form)
     return parser
 
 
 def _default(field: dataclasses.Field) -> object:
+    """The field's default in the form that jsonargparse checks; None when there is none."""
     if field.default_factory is not dataclasses.MISSING:
-        made = field.default_factory()
-        return list(made) if isinstance(made, tuple) else made
-    if field.default is dataclasses.MISSING:
-        return None
-    return list(field.default) if isinstance(field.default, tuple) else field.default
+        return _yaml_value(field.default_factory())
+    return None if field.default is dataclasses.MISSING else _yaml_value(field.default)
 
 
 def _flag_form(hint: Any) -> dict[str, Any]:

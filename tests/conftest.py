@@ -1,0 +1,114 @@
+"""Fixtures shared by all tests: real weights and speech where they are, a tiny Whisper anywhere.
+
+What is missing skips with a reason. Under CI=true only the reasons in ALLOWED_SKIPS may skip; any
+other fails the session, so that the tests on real parts cannot quietly stop running.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ALLOWED_SKIPS = ("no GPU", "no shared data", "no optimum environment")
+
+# Before any library reads it: tests are offline, whatever is installed or cached.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+@pytest.fixture(scope="session")
+def whisper_base() -> Path:
+    """The embedded Whisper base as an ordinary transformers folder."""
+    return _made(ROOT / "data" / "whisper-base", "no embedded weights: run 'make base-model'")
+
+
+@pytest.fixture(scope="session")
+def telephone_fr() -> Path:
+    """The prepared telephone prompts: train.jsonl, validation.jsonl, test.jsonl."""
+    return _made(ROOT / "data" / "telephone-fr", "no prepared prompts: run 'make data'")
+
+
+def _made(folder: Path, reason: str) -> Path:
+    if not (folder / "manifest.json").is_file():
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Data kept beside the checkout: poetry-fr with its manifests."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no shared data beside the checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``tiny_whisper_folder()`` saves a 2+2 layer random Whisper in a new folder, see tiny_whisper."""
+
+    from tests.tiny_whisper import save_tiny_whisper  # torch: only for tests that ask for it
+
+    def save(folder: Path | None = None, **settings: object) -> Path:
+        return save_tiny_whisper(folder or tmp_path_factory.mktemp("tiny"), **settings)
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def tiny_whisper(tiny_whisper_folder: Callable[..., Path]) -> Path:
+    """One tiny Whisper folder for all tests that only read it."""
+    return tiny_whisper_folder()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by fixture, so that ``-m "not weights"`` works without a mark on every test."""
+    marks = {"whisper_base": "weights", "telephone_fr": "weights", "shared_data": "shared"}
+    for item in items:
+        for fixture, mark in marks.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skipif(not _has_gpu(), reason="no GPU"))
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+unexpected_skips: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _note_skip(report)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    _note_skip(report)
+
+
+def _note_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return
+    place = report.longrepr
+    reason = str(place[2] if isinstance(place, tuple) else place).removeprefix("Skipped: ")
+    if not reason.startswith(ALLOWED_SKIPS):
+        unexpected_skips.append(f"{report.nodeid}: {reason}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    worker = hasattr(session.config, "workerinput")  # only the controller of xdist has all reports
+    if unexpected_skips and os.environ.get("CI") == "true" and not worker:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if unexpected_skips and os.environ.get("CI") == "true":
+        terminalreporter.section("skips that CI does not allow")
+        for line in unexpected_skips:
+            terminalreporter.line(line)
