@@ -22,6 +22,8 @@ from whisper_qat.data.clip import Clip, Segment
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".tsv")
 TEXT_FIELDS = ("text", "sentence", "transcription", "transcript", "normalized_text")
+SPEAKER_FIELDS = ("speaker", "speaker_id", "client_id")
+LANG_FIELDS = ("lang", "language", "locale")
 SAMPLES_KEY = "test_samples"
 Row = tuple[str, dict[str, Any]]  # (place for messages, fields)
 
@@ -31,16 +33,19 @@ def read_clips(
     *,
     text_field: str | None = None,
     audio_field: str = "audio",
+    audio_folder: str | Path | None = None,
     confined: bool = False,
 ) -> list[Clip]:
     """The clips of a manifest file, in its order, with unique ids.
 
-    ``confined`` refuses audio outside the manifest's folder (for manifests out of archives).
+    Relative audio is relative to ``audio_folder``, by default the manifest's own. ``confined``
+    refuses audio outside of it (for manifests out of archives).
     InputError names file, line and field.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such manifest")
+    folder = Path(audio_folder) if audio_folder else path.parent
     clips = []
     for place, row in _rows(path, audio_field):
         audio = _required(place, row, audio_field)
@@ -49,7 +54,7 @@ def read_clips(
                 f"{place}: {audio_field!r} is {audio!r}, expected an audio file's path"
             )
         clips.append(
-            (place, _clip(place, row, text_field, audio, _resolve(path, place, audio, confined)))
+            (place, _clip(place, row, text_field, audio, _resolve(folder, place, audio, confined)))
         )
     if not clips:
         raise InputError(f"{path}: no clips in it; expected rows with {audio_field!r} and 'text'")
@@ -127,12 +132,12 @@ def _clip(place: str, row: dict[str, Any], text_field: str | None, audio: str, p
         raise InputError(f"{place}: {field!r} is {text!r}, expected text")
     duration_s = _seconds(place, row, "duration")
     return Clip(
-        id=_optional(row, "id") or Path(audio).with_suffix("").as_posix(),
+        id=_optional(row, ("id",)) or Path(audio).with_suffix("").as_posix(),
         audio=_audio(place, row, path, duration_s),
         text=(text or "").strip(),
         duration_s=duration_s,
-        speaker=_optional(row, "speaker"),
-        lang=_optional(row, "lang"),
+        speaker=_optional(row, SPEAKER_FIELDS),
+        lang=_optional(row, LANG_FIELDS),
     )
 
 
@@ -142,13 +147,13 @@ def _required(place: str, row: dict[str, Any], name: str) -> Any:
     return row[name]
 
 
-def _optional(row: dict[str, Any], name: str) -> str | None:
-    value = row.get(name)
+def _optional(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
+    value = next((row[name] for name in names if name in row), None)
     return None if value is None or str(value).strip() == "" else str(value)
 
 
 def _seconds(place: str, row: dict[str, Any], name: str) -> float | None:
-    text = _optional(row, name)
+    text = _optional(row, (name,))
     if text is None:
         return None
     try:
@@ -160,10 +165,10 @@ def _seconds(place: str, row: dict[str, Any], name: str) -> float | None:
     return value
 
 
-def _resolve(path: Path, place: str, audio: str, confined: bool) -> str:
-    found = path.parent / audio
-    if confined and not found.resolve().is_relative_to(path.parent.resolve()):
-        raise InputError(f"{place}: {audio!r} is outside {path.parent}; expected a path inside it")
+def _resolve(folder: Path, place: str, audio: str, confined: bool) -> str:
+    found = folder / audio
+    if confined and not found.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{place}: {audio!r} is outside {folder}; expected a path inside it")
     return str(found)
 
 

@@ -7,17 +7,22 @@ splits; ``load_splits`` gives them all, ``load_clips`` one of them.
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from datasets import Audio, Dataset, DatasetDict, load_dataset, load_from_disk
 from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
+from whisper_qat.artifacts import is_finished
 from whisper_qat.config import InputError, nearest
+from whisper_qat.data.audio import read_audio
 from whisper_qat.data.clip import Clip, EmbeddedAudio
-from whisper_qat.data.manifest import TEXT_FIELDS, read_clips
+from whisper_qat.data.manifest import LANG_FIELDS, SPEAKER_FIELDS, TEXT_FIELDS, read_clips
+from whisper_qat.data.screen import Rejected
 
 ONLY = "all"  # name of the one split of a source that has no splits
 SPLIT_NAMES = {
@@ -27,13 +32,27 @@ SPLIT_NAMES = {
     "eval": "validation",
 }
 ID_FIELDS = ("id", "segment_id", "audio_id")
-SPEAKER_FIELDS = ("speaker", "speaker_id", "client_id")
-LANG_FIELDS = ("lang", "language", "locale")
 JOURNAL_NAME = ".journal.jsonl"  # kept by prepare_data until its folder is whole
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv")  # of an audiofolder
 CONVERTED = "refs/convert/parquet"  # the Hub's own conversion of datasets that have a script
 FORMS = "a folder from prepare_data or save_to_disk, a manifest, an audiofolder or a Hub id"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collection:
+    """A source as prepare_data takes it: clips by split, and how they came to be.
+
+    ``splits`` has the one key ``all`` when the source made no splits of its own. ``inputs`` maps
+    what was read to its hash or address; ``rejected`` are clips left out before any audio was
+    read; ``read`` decodes a clip to float32 [samples] at 16 kHz.
+    """
+
+    splits: dict[str, list[Clip]]
+    inputs: dict[str, str]
+    rejected: list[Rejected] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    read: Callable[[Clip], np.ndarray] = read_audio
 
 
 class Unreachable(InputError):
@@ -82,7 +101,7 @@ def canonical(split: str) -> str:
 
 
 def _load_folder(folder: Path, text_field: str | None) -> dict[str, list[Clip]]:
-    if (folder / JOURNAL_NAME).exists():
+    if (folder / JOURNAL_NAME).exists() and not is_finished(folder):
         raise InputError(f"{folder}: unfinished; run prepare_data.py on it again to finish it")
     manifests = _split_manifests(folder)
     if manifests:
