@@ -7,6 +7,7 @@ import onnxruntime as ort
 import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
+from whisper_qat.artifacts import write_json
 from whisper_qat.export.folder import write_graphs
 from whisper_qat.export.shape import WhisperShape
 from whisper_qat.export.weights import TABLE, QuantizedWeight, Weights
@@ -116,3 +117,13 @@ def no_past(config: WhisperConfig, batch: int, length: int = 0) -> dict[str, np.
         for kind in ("decoder", "encoder")
         for part in ("key", "value")
     }
+
+
+def save_checkpoint(model: WhisperForConditionalGeneration, folder: Path) -> Path:
+    """A plain checkpoint with the smallest companions that pass for Whisper's."""
+    model.save_pretrained(folder)
+    vocabulary = {f"word{i}": i for i in range(model.config.vocab_size)}
+    write_json(folder / "tokenizer.json", {"model": {"type": "WordLevel", "vocab": vocabulary}})
+    write_json(folder / "preprocessor_config.json", {"feature_size": model.config.num_mel_bins})
+    write_json(folder / "generation_config.json", {"eos_token_id": 2})
+    return folder

@@ -24,7 +24,7 @@ class ExternalData:
 
     def tensor(self, name: str, array: np.ndarray) -> onnx.TensorProto:
         """A TensorProto for `array` (any shape): inline when small, else written to the file."""
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order="C")  # ascontiguousarray would make scalars 1-D
         if array.nbytes < INLINE_BYTES:
             return onnx.numpy_helper.from_array(array, name)
         offset = self._append(array)

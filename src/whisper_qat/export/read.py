@@ -47,7 +47,9 @@ class WrittenModel:
         return {node.name: node for node in nodes if node.op_type in QUANTIZED_OPS}
 
     def array(self, name: str) -> np.ndarray:
-        return numpy_helper.to_array(self.initializers[name], base_dir=str(self.path.parent))
+        """The initializer `name`; a copy, so that torch may wrap it."""
+        folder = str(self.path.parent)
+        return np.array(numpy_helper.to_array(self.initializers[name], base_dir=folder))
 
     def with_data(self, name: str) -> onnx.TensorProto:
         return numpy_helper.from_array(self.array(name), name)

@@ -1,0 +1,20 @@
+"""The baseline: round to nearest with ORT's own scales, no training.
+
+It uses the plan, the layers and the exporter of QAT, so that a PTQ and a QAT model differ in codes
+and scales and in nothing else.
+"""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from whisper_qat.model.final import fix_scales
+from whisper_qat.model.prepare import Plan, Rule, apply_plan, plan
+
+
+def round_to_nearest(model: nn.Module, rules: Sequence[Rule]) -> Plan:
+    """Quantize `model` in place by the plan that `rules` give; returns the plan."""
+    made = plan(model, rules)
+    apply_plan(model, made)
+    fix_scales(model)
+    return made

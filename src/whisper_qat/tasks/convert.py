@@ -1,0 +1,83 @@
+"""Conversion: a trained final/ folder, or a plain float checkpoint, becomes an ONNX folder.
+
+The trained codes and scales are written as they are; nothing is rounded again. Converting the same
+checkpoint with the same settings twice does nothing.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from whisper_qat.artifacts import hash_folder
+from whisper_qat.config import InputError
+from whisper_qat.export.folder import model_bytes
+from whisper_qat.model.final import INFO_NAME, read_info
+from whisper_qat.tasks.onnx_folder import (
+    check_context,
+    checkpoint_folder,
+    is_up_to_date,
+    load_checkpoint,
+    with_context,
+    write_onnx_folder,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertConfig:
+    """Convert a QAT checkpoint to ONNX with the very codes it was trained with.
+
+    Args:
+        model_path: the final/ folder of a training run; for `none` also any Whisper checkpoint
+        output_path: folder to write: ONNX files, tokenizer and configs
+        quantization_type: what the checkpoint was trained with; none writes float ONNX
+        format: the only format is onnx
+        audio_context: overrides the checkpoint's own: full (30 s) or dynamic (the clip's length)
+        margin_s: with audio_context dynamic, seconds of silence kept after the clip
+    """
+
+    model_path: str
+    output_path: Path
+    quantization_type: Literal["int8", "int4", "none"] = "int8"
+    format: Literal["onnx"] = "onnx"
+    audio_context: Literal["full", "dynamic"] | None = None
+    margin_s: float | None = None
+
+    def __post_init__(self) -> None:
+        check_context(self.audio_context, self.margin_s)
+
+
+def run(config: ConvertConfig) -> None:
+    """Writes `output_path`; InputError for a checkpoint that does not fit the request."""
+    source = checkpoint_folder(config.model_path, config.output_path)
+    check_trained_as(source, config.quantization_type)
+    inputs = {"model": hash_folder(source)}
+    if is_up_to_date(config.output_path, inputs, settings(config)):
+        print(f"{config.output_path}: up to date")
+        return
+    final = load_checkpoint(source, config.model_path)
+    final = with_context(final, config.audio_context, config.margin_s)
+    write_onnx_folder(final, source, config.output_path, inputs=inputs, config=settings(config))
+    print(f"{config.output_path}: {model_bytes(config.output_path) / 1e6:.1f} MB of ONNX")
+
+
+def settings(config: ConvertConfig) -> dict[str, Any]:
+    """What decides the folder's content, beside the checkpoint itself."""
+    values = asdict(config)
+    return {name: values[name] for name in values if name not in ("model_path", "output_path")}
+
+
+def check_trained_as(model_path: Path, quantization_type: str) -> None:
+    """InputError unless the checkpoint was trained with `quantization_type`."""
+    if not (model_path / INFO_NAME).is_file():
+        if quantization_type == "none":
+            return
+        raise InputError(
+            f"--model_path {model_path}: never trained with QAT (no {INFO_NAME}); give the final/ "
+            "folder of scripts/train_qat.py, or quantize it with scripts/quantize_ptq.py"
+        )
+    trained = read_info(model_path).quantization_type
+    if trained != quantization_type:
+        raise InputError(
+            f"--model_path {model_path}: was trained with {trained}; "
+            f"pass --quantization_type {trained}"
+        )

@@ -1,0 +1,35 @@
+"""Attention as nodes against torch's own."""
+
+import numpy as np
+import pytest
+import torch
+from onnx import TensorProto
+from torch.nn import functional
+
+from tests.export import cases
+from whisper_qat.export.attention import attend, causal_mask
+from whisper_qat.export.external_data import ExternalData
+from whisper_qat.export.graph import Graph
+
+
+@pytest.mark.parametrize("first", [0, 3])
+def test_causal_attention_equals_torch(tmp_path, first):
+    rng = np.random.default_rng(4)
+    queries, keys = 4, 4 + first
+    q = rng.normal(size=(2, 3, queries, 8)).astype(np.float32)
+    k, v = rng.normal(size=(2, 2, 3, keys, 8)).astype(np.float32)
+    with ExternalData(tmp_path / "m.onnx_data") as data:
+        g = Graph("m", data)
+        names = [g.input(n, TensorProto.FLOAT, ["b", "h", n + "_len", 8]) for n in "qkv"]
+        span = [g.input(n, TensorProto.INT64, []) for n in ("first", "end")]
+        mixed = attend(g, *names, width=24, mask=causal_mask(g, *span))
+        g.output(mixed, "y", TensorProto.FLOAT, ["b", "q_len", 24])
+        g.save(tmp_path / "m.onnx")
+    feeds = {"q": q, "k": k, "v": v, "first": np.array(first), "end": np.array(keys)}
+    actual = cases.session(tmp_path / "m.onnx").run(["y"], feeds)[0]
+    mask = torch.ones(queries, keys).tril(diagonal=first).bool()
+    expected = functional.scaled_dot_product_attention(
+        *map(torch.from_numpy, (q, k, v)), attn_mask=mask, scale=1.0
+    )
+    expected = expected.transpose(1, 2).reshape(2, queries, 24).numpy()
+    assert cases.difference(actual, expected) < 1e-5

@@ -1,0 +1,104 @@
+"""What was written is what is read, and runs node by node."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.export import cases
+from whisper_qat.config import InputError
+from whisper_qat.export.decoder import DECODER_FILE
+from whisper_qat.export.read import (
+    activation_quantization_off,
+    one_node_model,
+    quantized_layers,
+    read_codes,
+    read_layer,
+)
+from whisper_qat.export.weights import HEAD, TABLE
+from whisper_qat.quant import block_activation, block_weight
+
+FLOAT_NOISE = 1e-5
+SCHEMES = pytest.mark.parametrize("scheme", [cases.INT8, cases.INT4], ids=lambda s: s.name)
+CROSS_KEY = "model.decoder.layers.1.encoder_attn.k_proj"  # inside `If`
+FC1 = "model.encoder.layers.0.fc1"
+
+
+@SCHEMES
+def test_codes_are_read_back_exactly(tmp_path, scheme):
+    model = cases.tiny_whisper(72)
+    codes = read_codes(cases.write(model, tmp_path, scheme))
+    assert set(codes) == set(cases.linear_layers(model))
+    for name in codes:
+        weight = model.get_submodule(name).weight.detach()
+        scale, _ = block_weight.choose_params(weight, scheme)
+        assert (codes[name] == block_weight.quantize(weight, scale, scheme).numpy()).all()
+
+
+def test_float_folder_has_no_codes(tmp_path):
+    assert quantized_layers(cases.write(cases.tiny_whisper(), tmp_path)) == []
+
+
+@SCHEMES
+@pytest.mark.parametrize("name", [FC1, CROSS_KEY, TABLE, HEAD])
+def test_layer_is_read_back(tmp_path, scheme, name):
+    model = cases.tiny_whisper()
+    layer = read_layer(cases.write(model, tmp_path, scheme), name)
+    module = model.get_submodule(name)
+    assert (layer.scheme, layer.in_features) == (scheme, 64)
+    expected = block_weight.fake_quantize(module.weight.detach(), scheme)
+    codes, scales = torch.from_numpy(layer.codes), torch.from_numpy(layer.scales)
+    assert (block_weight.dequantize(codes, scales, scheme)[:, :64] == expected).all()
+    bias = getattr(module, "bias", None)
+    assert (layer.bias is None) == (bias is None)
+    assert bias is None or (layer.bias == bias.detach().numpy()).all()
+
+
+def test_unknown_layer(tmp_path):
+    folder = cases.write(cases.tiny_whisper(), tmp_path, cases.INT8)
+    with pytest.raises(InputError, match=r"no quantized node named 'model\.x'"):
+        read_layer(folder, "model.x")
+
+
+def test_folder_without_graphs(tmp_path):
+    with pytest.raises(InputError, match=r"encoder_model\.onnx: no such file"):
+        read_codes(tmp_path)
+
+
+@SCHEMES
+@pytest.mark.parametrize("name", [FC1, CROSS_KEY, HEAD])
+def test_one_node_runs_the_written_layer(tmp_path, scheme, name):
+    model = cases.tiny_whisper(72)
+    folder = cases.write(model, tmp_path, scheme)
+    x = np.random.default_rng(5).normal(size=(2, 5, 72)).astype(np.float32)
+    actual = cases.session(one_node_model(folder, name)).run(["y"], {"x": x})[0]
+    module = model.get_submodule(name)
+    on_grid = block_activation.fake_quantize(torch.from_numpy(x), scheme.block_size)
+    weight = block_weight.fake_quantize(module.weight, scheme)
+    expected = torch.nn.functional.linear(on_grid, weight, module.bias).detach().numpy()
+    assert cases.difference(actual, expected) < FLOAT_NOISE
+
+
+@SCHEMES
+def test_one_node_of_the_table(tmp_path, scheme):
+    model = cases.tiny_whisper()
+    folder = cases.write(model, tmp_path, scheme)
+    ids = np.array([[5, 96]], dtype=np.int64)
+    actual = cases.session(one_node_model(folder, TABLE)).run(["y"], {"x": ids})[0]
+    table = block_weight.fake_quantize(model.get_submodule(TABLE).weight.detach(), scheme)
+    assert (actual == table.numpy()[ids]).all()
+
+
+def test_activation_quantization_off_runs_from_bytes_beside_the_data(tmp_path):
+    model = cases.tiny_whisper(256)  # large enough for external data
+    folder = cases.write(model, tmp_path, cases.INT8)
+    assert (folder / f"{DECODER_FILE}_data").stat().st_size > 0
+    feeds = {
+        "input_ids": np.array([[3, 4]]),
+        "encoder_hidden_states": np.ones((1, 4, 256), np.float32),
+        "use_cache_branch": np.array([False]),
+        **cases.no_past(model.config, 1),
+    }
+    on = cases.session(folder / DECODER_FILE).run(["logits"], feeds)[0]
+    graph = activation_quantization_off(folder / DECODER_FILE)
+    off = cases.session(graph, folder).run(["logits"], feeds)[0]
+    assert 1e-4 < cases.difference(off, on) < 0.1

@@ -1,0 +1,101 @@
+"""The conversion task: what it accepts, what it refuses, and that a second run does nothing."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.export import cases
+from whisper_qat.artifacts import read_manifest
+from whisper_qat.config import InputError
+from whisper_qat.export.read import read_codes
+from whisper_qat.model.fake_linear import fake_quantized
+from whisper_qat.model.final import Info, fix_scales, load_final, save_final
+from whisper_qat.model.prepare import HEAD, apply_plan, default_rules, plan
+from whisper_qat.tasks.convert import ConvertConfig, run
+
+INFO = Info(
+    quantization_type="int4",
+    method="qat",
+    fine_tuned=True,
+    audio_context={"mode": "dynamic", "margin_s": 1.0},
+    base_model={"name": "tiny", "fingerprint": "abc"},
+)
+
+
+@pytest.fixture
+def base(tmp_path):
+    return cases.save_checkpoint(cases.tiny_whisper(), tmp_path / "base")
+
+
+@pytest.fixture
+def final(base, tmp_path):
+    model = cases.tiny_whisper()
+    made = plan(model, default_rules("int4", 32))
+    apply_plan(model, made)
+    fix_scales(model)
+    save_final(model, tmp_path / "final", plan=made, info=INFO, companions=base)
+    return tmp_path / "final"
+
+
+@pytest.fixture
+def config(final, tmp_path):
+    return ConvertConfig(
+        model_path=str(final), output_path=tmp_path / "onnx", quantization_type="int4"
+    )
+
+
+def test_codes_of_final_are_the_codes_of_the_graphs(config, final):
+    run(config)
+    layers = fake_quantized(load_final(final).model)
+    codes = read_codes(config.output_path)
+    assert set(codes) == set(layers) - {HEAD}
+    for name, written in codes.items():
+        assert (layers[name].codes().numpy() == written).all()
+    manifest = read_manifest(config.output_path)
+    assert (manifest["method"], manifest["quantization_type"]) == ("qat", "int4")
+    assert manifest["audio_context"] == {"mode": "dynamic", "margin_s": 1.0}
+    assert (config.output_path / "plan.json").read_text() == (final / "plan.json").read_text()
+
+
+def test_a_second_run_does_nothing(config, capsys):
+    run(config)
+    before = read_manifest(config.output_path)
+    run(config)
+    assert "up to date" in capsys.readouterr().out
+    assert read_manifest(config.output_path) == before
+
+
+def test_other_settings_are_refused(config):
+    run(config)
+    with pytest.raises(InputError, match="exists with other settings"):
+        run(replace(config, audio_context="full"))
+
+
+def test_plain_checkpoint_as_float(base, tmp_path):
+    config = ConvertConfig(
+        model_path=str(base), output_path=tmp_path / "float", quantization_type="none"
+    )
+    run(config)
+    assert read_codes(config.output_path) == {}
+    assert read_manifest(config.output_path)["method"] == "float"
+
+
+def test_never_trained_with_qat(config, base):
+    with pytest.raises(InputError, match=r"never trained with QAT .*scripts/quantize_ptq\.py"):
+        run(replace(config, model_path=str(base)))
+
+
+@pytest.mark.parametrize("wrong", ["int8", "none"])
+def test_trained_with_another_type(config, wrong):
+    with pytest.raises(InputError, match="trained with int4; pass --quantization_type int4"):
+        run(replace(config, quantization_type=wrong))
+
+
+def test_bad_margin(config):
+    with pytest.raises(InputError, match="only with --audio_context dynamic"):
+        replace(config, margin_s=1.0)
+
+
+def test_no_such_checkpoint(config):
+    with pytest.raises(InputError, match="no such folder"):
+        run(replace(config, model_path="./nowhere"))
