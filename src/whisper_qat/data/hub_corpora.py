@@ -5,7 +5,7 @@ The audio is read with ``Audio(decode=False)`` by data/source.py. The corpora's 
 
 from dataclasses import dataclass
 
-from whisper_qat.data.source import Collection, dataset_clips, load_hub
+from whisper_qat.data.source import Collection, canonical, dataset_clips, load_hub
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +16,7 @@ class HubCorpus:
     config: str
     text_field: str
     splits: tuple[str, ...] = ("train", "validation", "test")
+    data_files: str | None = None  # pattern with {split}, where the rest need not be downloaded
 
 
 HUB_CORPORA = {
@@ -25,6 +26,7 @@ HUB_CORPORA = {
         config="french",
         text_field="transcript",
         splits=("train", "dev", "test"),
+        data_files="french/{split}-*.parquet",
     ),
     "voxpopuli-fr": HubCorpus(
         dataset_id="facebook/voxpopuli", config="fr", text_field="normalized_text"
@@ -37,9 +39,10 @@ def collect(name: str, text_field: str | None = None) -> Collection:
     corpus = HUB_CORPORA[name]
     splits = {}
     for split in corpus.splits:
-        table = load_hub(corpus.dataset_id, corpus.config, split)
+        files = corpus.data_files.format(split=split) if corpus.data_files else None
+        table = load_hub(corpus.dataset_id, corpus.config, split, files)
         clips = dataset_clips(
             table, f"{name} [{split}]", text_field=text_field or corpus.text_field
         )
-        splits[split] = next(iter(clips.values()))
+        splits[canonical(split)] = next(iter(clips.values()))
     return Collection(splits=splits, inputs={name: f"hub:{corpus.dataset_id}:{corpus.config}"})

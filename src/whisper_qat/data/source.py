@@ -146,13 +146,19 @@ def _audiofolders(folder: Path) -> dict[str, Path]:
     return {canonical(name): path for name, path in found if path.is_file()}
 
 
-def load_hub(dataset_id: str, config: str | None = None, split: str | None = None) -> Any:
+def load_hub(
+    dataset_id: str,
+    config: str | None = None,
+    split: str | None = None,
+    data_files: str | None = None,
+) -> Any:
     """A dataset from the Hub (or its local cache); `Unreachable` with the reason when it cannot.
 
+    ``data_files`` is a pattern for the files of ``split``: without it every split is downloaded.
     ``datasets`` >= 4 refuses loading scripts; the Hub's parquet conversion of them is used instead.
     """
     try:
-        return _load_hub(dataset_id, config, split)
+        return _load_hub(dataset_id, config, split, data_files)
     except (
         DatasetNotFoundError,
         OfflineModeIsEnabled,
@@ -173,7 +179,14 @@ def load_hub(dataset_id: str, config: str | None = None, split: str | None = Non
         ) from None
 
 
-def _load_hub(dataset_id: str, config: str | None, split: str | None) -> Any:
+def _load_hub(
+    dataset_id: str, config: str | None, split: str | None, data_files: str | None
+) -> Any:
+    if data_files:
+        files = {split or ONLY: data_files}
+        return load_dataset(
+            dataset_id, data_files=files, split=split or ONLY, verification_mode="no_checks"
+        )
     try:
         return load_dataset(dataset_id, config, split=split)
     except RuntimeError as error:

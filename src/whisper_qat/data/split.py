@@ -182,4 +182,6 @@ def sample_clips(clips: list[Clip], max_samples: int | None, seed: int) -> list[
 def describe(clips: list[Clip]) -> str:
     """``"1,200 clips, 1.85 h"``: how much speech a list or a draw holds."""
     hours = total_hours(clips)
-    return f"{len(clips):,} clips, " + ("hours unknown" if hours is None else f"{hours:.2f} h")
+    return f"{len(clips):,} clips, " + (
+        "length not known yet" if hours is None else f"{hours:.2f} h"
+    )
