@@ -117,14 +117,16 @@ $(eval $(call training,train-qat-int4,configs/qat_int4.yaml,$(INT4_OUT)))
 
 # --- conversion --------------------------------------------------------------------------------
 
+ONCE = @bash scripts/once.sh $(@D) $@ $^ --
+
 convert-qat-int8: $(INT8_OUT)-quantized/manifest.json ## ONNX int8 of the trained model
 convert-qat-int4: $(INT4_OUT)-quantized/manifest.json ## ONNX int4 of the trained model
 
 $(INT8_OUT)-quantized/manifest.json: $(INT8_OUT)/final/manifest.json
-	$(RUN) scripts/convert_qat_to_quantized.py --model_path $(INT8_OUT)/final --output_path $(@D) --quantization_type int8 --format onnx
+	$(ONCE) $(RUN) scripts/convert_qat_to_quantized.py --model_path $(INT8_OUT)/final --output_path $(@D) --quantization_type int8 --format onnx
 
 $(INT4_OUT)-quantized/manifest.json: $(INT4_OUT)/final/manifest.json
-	$(RUN) scripts/convert_qat_to_quantized.py --model_path $(INT4_OUT)/final --output_path $(@D) --quantization_type int4 --format onnx
+	$(ONCE) $(RUN) scripts/convert_qat_to_quantized.py --model_path $(INT4_OUT)/final --output_path $(@D) --quantization_type int4 --format onnx
 
 # --- evaluation --------------------------------------------------------------------------------
 
@@ -146,7 +148,12 @@ benchmark: | $(SETUP) ## speed and memory of MODEL_PATH and COMPARE on TEST_DATA
 # --- the quickstart: the main job on the embedded weights and speech ---------------------------
 
 QS_EVAL := outputs/evaluations/quickstart
-QS_CONVERT = $(RUN) scripts/convert_qat_to_quantized.py --output_path $(@D) --format onnx
+QS_CONFIG := configs/quickstart.yaml
+# The rows that are not trained share block size and audio context with those that are.
+setting = $(shell sed -n 's/^$(1): *//p' $(QS_CONFIG))
+QS_CONTEXT = --audio_context $(call setting,audio_context) --margin_s $(call setting,margin_s)
+QS_CONVERT = $(ONCE) $(RUN) scripts/convert_qat_to_quantized.py --output_path $(@D) --format onnx
+QS_PTQ = $(ONCE) $(RUN) scripts/quantize_ptq.py --output_path $(@D) --quantization_type int8 --block_size $(call setting,block_size)
 
 quickstart: $(QS_EVAL)/manifest.json ## data -> QAT int8 -> ONNX int8 -> report, about 25 minutes on 2 cores
 	@echo "report: $(QS_EVAL)/report.html"
@@ -154,26 +161,26 @@ quickstart: $(QS_EVAL)/manifest.json ## data -> QAT int8 -> ONNX int8 -> report,
 $(QS)-control/final/manifest.json: QUANTIZATION := none
 $(QS)-int8/final/manifest.json: QUANTIZATION := int8
 $(QS)-control/final/manifest.json $(QS)-int8/final/manifest.json: $(QS)-%/final/manifest.json: \
-  configs/quickstart.yaml $(BASE)/manifest.json $(PROMPTS)/manifest.json | $(SETUP)
-	@bash scripts/once.sh $(QS)-$* $@ $^ -- $(RUN) scripts/train_qat.py --config configs/quickstart.yaml \
+  $(QS_CONFIG) $(BASE)/manifest.json $(PROMPTS)/manifest.json | $(SETUP)
+	@bash scripts/once.sh $(QS)-$* $@ $^ -- $(RUN) scripts/train_qat.py --config $(QS_CONFIG) \
 	  --quantization_type $(QUANTIZATION) --output_dir $(QS)-$*
 
 $(QS)-int8-quantized/manifest.json: $(QS)-int8/final/manifest.json
 	$(QS_CONVERT) --model_path $(<D) --quantization_type int8
 $(QS)-control-float/manifest.json: $(QS)-control/final/manifest.json
 	$(QS_CONVERT) --model_path $(<D) --quantization_type none
-$(QS)-base-float/manifest.json: $(BASE)/manifest.json
-	$(QS_CONVERT) --model_path $(<D) --quantization_type none --audio_context dynamic
+$(QS)-base-float/manifest.json: $(BASE)/manifest.json $(QS_CONFIG)
+	$(QS_CONVERT) --model_path $(<D) --quantization_type none $(QS_CONTEXT)
 $(QS)-base-float-full/manifest.json: $(BASE)/manifest.json
 	$(QS_CONVERT) --model_path $(<D) --quantization_type none --audio_context full
-$(QS)-base-ptq-int8/manifest.json: $(BASE)/manifest.json
-	$(RUN) scripts/quantize_ptq.py --model_path $(<D) --output_path $(@D) --quantization_type int8 --audio_context dynamic
+$(QS)-base-ptq-int8/manifest.json: $(BASE)/manifest.json $(QS_CONFIG)
+	$(QS_PTQ) --model_path $(<D) $(QS_CONTEXT)
 $(QS)-control-ptq-int8/manifest.json: $(QS)-control/final/manifest.json
-	$(RUN) scripts/quantize_ptq.py --model_path $(<D) --output_path $(@D) --quantization_type int8
+	$(QS_PTQ) --model_path $(<D)
 
 QS_ROWS := base-ptq-int8 control-float control-ptq-int8 base-float-full
 $(QS_EVAL)/manifest.json: $(foreach row,int8-quantized base-float $(QS_ROWS),$(QS)-$(row)/manifest.json)
-	@bash scripts/once.sh $(QS_EVAL) $@ $^ -- $(RUN) scripts/evaluate_qat.py --model_path $(QS)-int8-quantized \
+	$(ONCE) $(RUN) scripts/evaluate_qat.py --model_path $(QS)-int8-quantized \
 	  --baseline_model $(QS)-base-float --test_data $(PROMPTS) \
 	  --compare $(foreach row,$(QS_ROWS),$(row:control-float=control)=$(QS)-$(row)) --output_dir $(QS_EVAL)
 

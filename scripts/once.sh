@@ -3,7 +3,8 @@
 #   bash scripts/once.sh FOLDER MANIFEST INPUT... -- COMMAND...
 # Settings are the words of the command and the content of the inputs, comments apart. Unchanged: a
 # finished folder is only touched, an unfinished one is gone on with. Changed: the old folder is set
-# aside under a dated name, nothing is deleted. A finished folder that make did not make is left alone.
+# aside under a dated name, nothing is deleted. With a folder that make did not make the command itself
+# decides: it knows whether that is the same work.
 set -euo pipefail
 
 folder=$1
@@ -21,16 +22,16 @@ record=outputs/.make/$(printf '%s' "$folder" | tr / _).settings
 mkdir -p "$(dirname "$record")"
 before=$(cat "$record" 2>/dev/null || true)
 
-if [ -e "$manifest" ] && [ -z "$before" ]; then
-  echo "$folder: finished, and not made by this Makefile: left alone (remove it to make it anew)"
-  touch "$manifest"
-  exit 0
-fi
 if [ -e "$manifest" ] && [ "$before" = "$settings" ]; then
   touch "$manifest"
   exit 0
 fi
 if [ -e "$folder" ] && [ -n "$before" ] && [ "$before" != "$settings" ]; then
+  # The lock that a running training or evaluation holds (src/whisper_qat/locking.py).
+  if [ -e "$folder/.lock" ] && command -v flock > /dev/null && ! flock -n "$folder/.lock" true; then
+    echo "error: $folder: in use by another process (pid $(cat "$folder/.lock")), with other settings" >&2
+    exit 2
+  fi
   aside=$folder.before-$(date +%Y%m%d-%H%M%S)
   mv "$folder" "$aside"
   echo "$folder: settings changed; the earlier one is kept as $aside"

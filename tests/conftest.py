@@ -47,7 +47,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """``tiny_whisper_folder()`` saves a 2+2 layer random Whisper in a new folder, see tiny_whisper."""
+    """``tiny_whisper_folder()`` saves a random Whisper in a new folder, see tiny_whisper."""
 
     from tests.tiny_whisper import save_tiny_whisper  # torch: only for tests that ask for it
 

@@ -1,4 +1,4 @@
-"""A whole Whisper folder in a megabyte: random weights, byte-level tokenizer, real feature settings.
+"""A whole Whisper folder in two megabytes: random weights, byte tokenizer, real feature settings.
 
 The tokenizer knows the 256 bytes and Whisper's special tokens, no merges: any French text encodes
 and decodes exactly, and nothing has to be downloaded for it.
@@ -37,7 +37,7 @@ def save_tiny_whisper(
     num_mel_bins: int = 80,
     **changes: object,
 ) -> Path:
-    """Save a 2+2 layer, d 64 Whisper that ``from_pretrained`` loads; ``changes`` go to its config."""
+    """Save a 2+2 layer, d 64 Whisper that loads as any other; ``changes`` go to its config."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     model = Whisper(tiny_config(decoder_layers, num_mel_bins, **changes)).eval()

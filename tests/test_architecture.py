@@ -1,0 +1,125 @@
+"""The shape of the library, as rules: who may import whom, how long, how heavy."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parents[1] / "src"
+TESTS = Path(__file__).parent
+PACKAGE = "whisper_qat"
+# Low to high; names on one line may not import each other. The first three are one layer of the
+# picture in the README, split by what needs what.
+LAYERS = [
+    {"config"},
+    {"locking", "environment"},
+    {"artifacts"},
+    {"quant", "metrics"},
+    {"data", "model"},
+    {"train", "export", "infer"},
+    {"ptq", "report", "parity"},
+    {"tasks"},
+    {"cli"},
+]
+RANK = {name: i for i, names in enumerate(LAYERS) for name in names}
+HEAVY = {"torch", "onnxruntime", "transformers"}
+LIGHT = ["config", "locking", "environment", "artifacts", "metrics", "report", "cli"]
+VAGUE = {"utils", "util", "common", "helpers", "misc", "base", "manager"}
+LONGEST_FUNCTION = 45
+LONGEST_FILE = 350
+MODULES = sorted(p for p in (SRC / PACKAGE).rglob("*.py") if p.name != "__init__.py")
+
+
+def short(path: Path) -> str:
+    return path.relative_to(SRC).as_posix()
+
+
+def imports(tree: ast.AST) -> list[str]:
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append("." * node.level if node.level else node.module)
+    return found
+
+
+def functions(tree: ast.AST) -> list[ast.FunctionDef]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+
+def code_length(function: ast.FunctionDef) -> int:
+    """Lines without decorators and docstring."""
+    start = function.body[0]
+    if ast.get_docstring(function) and len(function.body) > 1:
+        start = function.body[1]
+    return function.end_lineno - start.lineno + 2
+
+
+def test_modules_are_found():
+    assert len(MODULES) >= 5
+
+
+@pytest.mark.parametrize("path", MODULES, ids=short)
+def test_imports_point_down(path):
+    tree = ast.parse(path.read_text())
+    package = path.relative_to(SRC / PACKAGE).with_suffix("").parts[0]
+    for name in imports(tree):
+        assert not name.startswith("."), f"relative import {name!r}"
+        assert name != PACKAGE, "import from the module, not from the package root"
+        if name.startswith(PACKAGE + "."):
+            other = name.split(".")[1]
+            assert other == package or RANK[other] < RANK[package], f"{package} imports {other}"
+    local = [name for function in functions(tree) for name in imports(function)]
+    assert not [n for n in local if n.startswith(PACKAGE)], "import inside a function hides a cycle"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=short)
+def test_module_says_what_it_is_and_has_its_tests(path):
+    parts = path.relative_to(SRC / PACKAGE).with_suffix("").parts
+    assert ast.get_docstring(ast.parse(path.read_text())), "a module says in one line what it is"
+    assert not VAGUE & set(parts), "a file is named by its concept"
+    assert (TESTS / Path(*parts[:-1]) / f"test_{parts[-1]}.py").exists(), "no test file of its own"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=short)
+def test_functions_and_files_are_short(path):
+    text = path.read_text()
+    long = {f.name: code_length(f) for f in functions(ast.parse(text))}
+    assert not {name: n for name, n in long.items() if n > LONGEST_FUNCTION}
+    assert len(text.splitlines()) <= LONGEST_FILE
+
+
+def test_package_files_are_empty():
+    filled = [short(p) for p in (SRC / PACKAGE).rglob("__init__.py") if p.read_text().strip()]
+    assert not filled
+
+
+def test_decoding_knows_no_runtime():
+    path = SRC / PACKAGE / "infer" / "decode.py"
+    heavy = {name.split(".")[0] for name in imports(ast.parse(path.read_text()))} & HEAVY
+    assert not heavy
+
+
+def test_only_the_training_loop_knows_accelerate():
+    users = [short(p) for p in MODULES if uses(p, "accelerate")]
+    assert set(users) <= {f"{PACKAGE}/train/loop.py"}
+
+
+def uses(path: Path, library: str) -> bool:
+    return library in {name.split(".")[0] for name in imports(ast.parse(path.read_text()))}
+
+
+def light_modules() -> list[str]:
+    paths = [p for p in MODULES if p.relative_to(SRC / PACKAGE).with_suffix("").parts[0] in LIGHT]
+    return [short(p).removesuffix(".py").replace("/", ".") for p in paths]
+
+
+def test_light_layers_do_not_load_torch():
+    code = f"import sys, importlib\nfor n in {light_modules()}: importlib.import_module(n)\n"
+    code += f"loaded = {HEAVY} & set(sys.modules)\nassert not loaded, loaded"
+    environment = os.environ | {"PYTHONPATH": str(SRC)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
