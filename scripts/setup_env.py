@@ -110,7 +110,8 @@ def install_torch(python: str) -> str:
         words, why = torch_words(python)
         say("installing torch %s (%s)" % (TORCH, why))
         run(pip(python) + words)
-    return subprocess.check_output([python, "-c", PROBE]).decode().split()[0]
+    probe = [python, "-c", PROBE]  # before numpy is there torch warns
+    return subprocess.check_output(probe, stderr=subprocess.DEVNULL).decode().split()[0]
 
 
 def torch_words(python: str) -> tuple:
