@@ -14,7 +14,6 @@ from whisper_qat.report.rows import (
     CONTROL,
     CONTROL_PTQ,
     QAT,
-    ROLE_WORDS,
     Row,
 )
 
@@ -25,10 +24,13 @@ KIND_WORDS = {
     QAT_EFFECT: "QAT against the float control quantized afterwards: what QAT itself adds",
     ADAPTATION: "QAT against the base model quantized: what training on this data adds, with QAT",
     TRAINING: "float control against the base model: what training on this data adds, without QAT",
-    TOTAL: "any other row against the baseline",
+    TOTAL: "any other difference to the baseline: training and quantization together",
     CONTEXT: "the same model heard with a different audio context",
     RUNTIME: "the same model on a different runtime",
 }
+
+
+POOLED = {CONTROL: "float control", CONTROL_PTQ: "control PTQ", QAT: "QAT"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +72,11 @@ def group_rows(rows: list[Row]) -> list[Group]:
 
 def _pool(rows: list[Row]) -> list[Group]:
     seeds = {row.training_seed for row in rows}
-    trained = rows[0].role in (CONTROL, CONTROL_PTQ, QAT)
-    if len(rows) == 1 or not trained or len(seeds) < len(rows) or None in seeds:
+    if len(rows) == 1 or rows[0].role not in POOLED or len(seeds) < len(rows) or None in seeds:
         return [Group(name=row.name, rows=[row]) for row in rows]
-    first = rows[0]
-    kind = "" if first.quantization_type == "none" else f" {first.quantization_type}"
-    return [Group(name=f"{ROLE_WORDS[first.role]}{kind}, {len(rows)} seeds", rows=rows)]
+    kind = rows[0].quantization_type
+    name = POOLED[rows[0].role] + ("" if kind == "none" else f" {kind}")
+    return [Group(name=f"{name} ({len(rows)} seeds)", rows=rows)]
 
 
 def alike(a: Row, b: Row) -> bool:
@@ -113,7 +114,9 @@ def _pairs_of(group: Group, groups: list[Group], baseline: str | None) -> list[P
             (TOTAL, BASE_FLOAT),
         ],
     }[group.role]
-    found = [Pair(kind=kind, a=a, b=group) for kind, role in wanted for a in _like(group, groups, role)]
+    found = [
+        Pair(kind=kind, a=a, b=group) for kind, role in wanted for a in _like(group, groups, role)
+    ]
     start = next((g for g in groups if baseline in {row.name for row in g.rows}), None)
     if start is not None and start is not group:
         kind = _against_baseline(start.rows[0], group.rows[0])
@@ -139,20 +142,19 @@ def _like(group: Group, groups: list[Group], role: str) -> list[Group]:
 
 def _against_baseline(start: Row, row: Row) -> str | None:
     """Kind of a comparison with the baseline; None where two differences would mix."""
-    if start.context == row.context and start.runtime == row.runtime:
-        return TOTAL
     made = (start.role, start.quantization_type, start.scheme)
-    if made != (row.role, row.quantization_type, row.scheme) or not same_model(start, row):
-        return None
-    if start.context == row.context:
-        return RUNTIME
-    return CONTEXT if start.runtime == row.runtime else None
+    same = made == (row.role, row.quantization_type, row.scheme) and same_model(start, row)
+    if start.context != row.context:
+        return CONTEXT if same and start.runtime == row.runtime else None
+    return RUNTIME if same and start.runtime != row.runtime else TOTAL
 
 
 def members(pair: Pair) -> list[tuple[Row, Row]]:
     """Rows to compare one with one: equal seeds where there are any, else a single row repeated."""
     by_seed = {row.training_seed: row for row in pair.a.rows}
-    same = [(by_seed[row.training_seed], row) for row in pair.b.rows if row.training_seed in by_seed]
+    same = [
+        (by_seed[row.training_seed], row) for row in pair.b.rows if row.training_seed in by_seed
+    ]
     if same:
         return same
     sides: tuple[Iterable[Row], Iterable[Row]] = (pair.a.rows, pair.b.rows)

@@ -123,7 +123,7 @@ def read_row(record: dict[str, Any], path: Path) -> Row:
 
 
 def _context(context: dict[str, Any]) -> tuple[str, float]:
-    """Mode and margin; the margin of a full context has no effect, so it does not tell rows apart."""
+    """Mode and margin; a full context has no use for its margin, so it does not tell rows apart."""
     mode = context["mode"]
     return mode, 0.0 if mode == "full" else float(context.get("margin_s") or 0.0)
 
