@@ -1,7 +1,7 @@
 """Audio context: how much of Whisper's 30 s window the encoder sees of a clip.
 
 `full` is Whisper as published: every clip is padded to 30 s. `dynamic` runs the encoder on the
-clip's own length plus a margin of silence. The choice is trained, so it travels with the checkpoint.
+clip's own length plus a margin of silence. The choice is trained, so the checkpoint carries it.
 """
 
 import math

@@ -1,9 +1,9 @@
 """Evaluation corpora by name: what ``community-v2`` or ``zaion5`` means on this machine.
 
 ``configs/corpora.yaml`` maps a name to a local path (private sets, downloads), to a dataset on the
-Hub, or to both: the path is used when it is there. Any other name is a manifest path, a saved folder
-or a Hub id. A corpus that cannot be had raises `CorpusUnreachable`, so that an evaluation can list
-it with the reason and go on with the others.
+Hub, or to both: the path is used when it is there. Any other name is a manifest path, a saved
+folder or a Hub id. A corpus that cannot be had raises `CorpusUnreachable`, so that an evaluation
+can list it with the reason and go on with the others.
 """
 
 import dataclasses
@@ -37,8 +37,8 @@ class CorpusEntry:
     """One name of configs/corpora.yaml.
 
     ``path`` is a manifest, data folder or mTEDx folder, relative to the working directory, and goes
-    first when it exists; ``hub`` a dataset id, with its ``config``. ``data_files`` is a pattern that
-    spares downloading the other splits. ``note`` is for the reader of the file.
+    first when it exists; ``hub`` a dataset id, with its ``config``. ``data_files`` is a pattern
+    that spares downloading the other splits. ``note`` is for the reader of the file.
     """
 
     path: str | None = None
@@ -120,8 +120,8 @@ def _load_entry(name: str, entry: CorpusEntry, config_path: str | Path) -> list[
     try:
         table = load_hub(entry.hub, entry.config, entry.split, entry.data_files)
     except Unreachable as error:
-        here = f"; nor is {entry.path} there" if entry.path else ""
-        raise CorpusUnreachable(name, f"{error}{here}") from None
+        here = f"{entry.path} is not there, and " if entry.path else ""
+        raise CorpusUnreachable(name, f"{here}{error}") from None
     clips = dataset_clips(table, f"{name} ({entry.hub})", text_field=entry.text_field)
     return next(iter(clips.values()))
 

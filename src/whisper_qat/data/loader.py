@@ -120,7 +120,7 @@ def collate(
 
 
 class Collator:
-    """`collate` with its settings, as DataLoader wants it; an InputError is passed on as a value."""
+    """`collate` with its settings, for DataLoader; an InputError is passed on as a value."""
 
     def __init__(self, context: AudioContext, prompt_length: int) -> None:
         self.context, self.prompt_length = context, prompt_length
@@ -142,6 +142,9 @@ def iterate(
         collate_fn=collator,
         num_workers=num_workers,
         worker_init_fn=_ignore_interrupt,
+        # Without one of its own, each new loader would draw from the training's random state, and
+        # a resumed epoch, which makes one loader more, would go another way.
+        generator=torch.Generator(),
         pin_memory=torch.cuda.is_available(),
     )
     for micro, batch in zip(micro_batches, loader, strict=True):

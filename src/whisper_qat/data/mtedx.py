@@ -1,8 +1,8 @@
 """mTEDx (OpenSLR 100): utterances as stretches of whole talks.
 
 Layout of a language folder: ``data/SPLIT/wav/TALK.flac``, ``data/SPLIT/txt/SPLIT.yaml`` with one
-``{offset, duration, speaker_id, wav}`` for each utterance, and ``txt/SPLIT.fr`` with the references,
-line for line.
+``{offset, duration, speaker_id, wav}`` for each utterance, and ``txt/SPLIT.fr`` with the
+references, line for line.
 """
 
 from pathlib import Path

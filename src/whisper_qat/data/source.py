@@ -21,7 +21,7 @@ from whisper_qat.artifacts import is_finished
 from whisper_qat.config import InputError, nearest
 from whisper_qat.data.audio import read_audio
 from whisper_qat.data.clip import Clip, EmbeddedAudio
-from whisper_qat.data.manifest import LANG_FIELDS, SPEAKER_FIELDS, TEXT_FIELDS, read_clips
+from whisper_qat.data.manifest import LANG_FIELDS, SPEAKER_FIELDS, SUFFIXES, TEXT_FIELDS, read_clips
 from whisper_qat.data.screen import Rejected
 
 ONLY = "all"  # name of the one split of a source that has no splits
@@ -89,10 +89,14 @@ def load_splits(
         return {ONLY: read_clips(path, text_field=text_field)}
     if path.is_dir():
         return _load_folder(path, text_field)
-    if not HUB_ID.fullmatch(name):
+    if not HUB_ID.fullmatch(name) or path.suffix in SUFFIXES:
         raise InputError(f"{name}: no such file or folder; expected {FORMS}")
     dataset_id, _, config = name.partition(":")
-    return dataset_clips(load_hub(dataset_id, config or None), name, text_field=text_field)
+    try:
+        dataset = load_hub(dataset_id, config or None)
+    except Unreachable as error:
+        raise Unreachable(f"{name}: no such folder here, and {error}; expected {FORMS}") from None
+    return dataset_clips(dataset, name, text_field=text_field)
 
 
 def canonical(split: str) -> str:
@@ -168,10 +172,7 @@ def load_hub(
         ValueError,
     ) as error:
         reason = " ".join(str(error).split())[:200]
-        raise Unreachable(
-            f"{dataset_id}: no such folder here, and not to be had from the Hub ({reason}); "
-            f"expected {FORMS}"
-        ) from None
+        raise Unreachable(f"{dataset_id} is not to be had from the Hub ({reason})") from None
     except DatasetGenerationError as error:  # an audiofolder on the Hub: datasets wants torchcodec
         raise Unreachable(
             f"{dataset_id}: datasets cannot open it ({error.__cause__}); fetch it with "

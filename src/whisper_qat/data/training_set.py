@@ -1,4 +1,4 @@
-"""The training and validation clips of one run, out of what ``--train_data`` and ``--eval_data`` say.
+"""The training and validation clips of one run, out of ``--train_data`` and ``--eval_data``.
 
 The same path for both gives its train and validation splits. A source with a single split gives up
 a part of it, apart by text and by speaker where known, and that is said aloud and recorded: a

@@ -1,4 +1,4 @@
-"""Fake-quantized layers: a Linear and an Embedding whose forward is the deployed kernel's arithmetic.
+"""Fake-quantized layers: a Linear and an Embedding that compute what the deployed kernel does.
 
 A layer holds the float weight that training moves. Its grid comes from ORT's rule on that weight,
 or from `weight_scale` once that is set (a trained checkpoint, or a frozen baseline). The products

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from transformers import WhisperForConditionalGeneration
 
@@ -24,7 +24,7 @@ PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "tf_
 
 
 def resolve_checkpoint(spec: str, cache: Path) -> Path:
-    """The local folder of `spec`: a folder, `ctranslate2:FOLDER` (imported to `cache`) or a Hub id."""
+    """Local folder of `spec`: a folder, `ctranslate2:FOLDER` (imported to `cache`) or a Hub id."""
     if spec.startswith(CTRANSLATE2_PREFIX):
         return _imported(Path(spec.removeprefix(CTRANSLATE2_PREFIX)), cache)
     if Path(spec).is_dir():

@@ -1,0 +1,186 @@
+"""Checkpoints: everything a run needs to go on bit for bit, without a pickle.
+
+A checkpoint is a folder `step-0000040` with `model.safetensors` and `optimizer.safetensors`
+(float32), `state.json` (step, history, loss scale) and one `random-RANK.json` per process. It is
+written beside its place and renamed, so a kill or a full disk leaves the previous one whole.
+"""
+
+import base64
+import errno
+import os
+import random
+import re
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from whisper_qat.artifacts import new_folder, read_json, write_json
+from whisper_qat.config import InputError
+
+MODEL_NAME = "model.safetensors"
+OPTIMIZER_NAME = "optimizer.safetensors"
+STATE_NAME = "state.json"
+STEP_FOLDER = re.compile(r"step-(\d+)")
+TIED_HEAD = "proj_out.weight"  # shares the token table; stored once
+
+
+@dataclass
+class Progress:
+    """Where a run stands: `step` optimizer steps are done."""
+
+    step: int = 0
+    best_loss: float | None = None
+    best_step: int | None = None
+    scaler: dict[str, Any] = field(default_factory=dict)
+
+
+def save(
+    checkpoints: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress,
+    randomness: list[dict[str, Any]],
+) -> Path:  # fmt: skip
+    """Write the checkpoint of `progress.step`, then remove the one before; returns its folder.
+
+    A full disk is an InputError that names the folder; the previous checkpoint stays.
+    """
+    target = checkpoints / f"step-{progress.step:07d}"
+    try:
+        with new_folder(target) as folder:
+            save_tensors(weights(model), folder / MODEL_NAME)
+            save_tensors(_optimizer_tensors(model, optimizer), folder / OPTIMIZER_NAME)
+            for rank, state in enumerate(randomness):
+                write_json(folder / f"random-{rank}.json", state)
+            write_json(folder / STATE_NAME, asdict(progress))
+    except (OSError, SafetensorError) as error:
+        raise _disk_error(error, target) from error
+    for older in folders(checkpoints)[:-1]:
+        shutil.rmtree(older)
+    return target
+
+
+def save_best(checkpoints: Path, model: nn.Module, metrics: dict[str, float], step: int) -> None:
+    """Keep `model` as `checkpoints/best`, with the metrics that made it the best."""
+    target = checkpoints / "best"
+    try:
+        with new_folder(target) as folder:
+            save_tensors(weights(model), folder / MODEL_NAME)
+            write_json(folder / STATE_NAME, {"step": step, "metrics": metrics})
+    except (OSError, SafetensorError) as error:
+        raise _disk_error(error, target) from error
+
+
+def folders(checkpoints: Path) -> list[Path]:
+    """Whole step checkpoints, oldest first."""
+    found = [p for p in checkpoints.glob("step-*") if STEP_FOLDER.fullmatch(p.name)]
+    return sorted(p for p in found if (p / STATE_NAME).is_file())
+
+
+def restore(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, rank: int
+) -> Progress:
+    """Put `folder` back into model, optimizer and the random states of process `rank`."""
+    load_weights(model, folder / MODEL_NAME)
+    _load_optimizer(model, optimizer, load_file(folder / OPTIMIZER_NAME))
+    path = folder / f"random-{rank}.json"
+    if not path.is_file():
+        raise InputError(f"{folder}: no random state of process {rank}; resume with as many "
+                         f"processes as before ({len(list(folder.glob('random-*.json')))})")  # fmt: skip
+    restore_randomness(read_json(path))
+    return Progress(**read_json(folder / STATE_NAME))
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name on the CPU; the tied head is left to the token table."""
+    return {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in model.state_dict().items()
+        if not name.endswith(TIED_HEAD)
+    }
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Put the tensors of `path` into `model`; every parameter must be there."""
+    result = model.load_state_dict(load_file(path), strict=False)
+    missing = [name for name in result.missing_keys if not name.endswith(TIED_HEAD)]
+    if missing or result.unexpected_keys:
+        wrong = (missing + list(result.unexpected_keys))[0]
+        raise InputError(f"{path}: not of this model (tensor {wrong!r})")
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """safetensors, flushed to the disk: a rename must not come before the content."""
+    save_file(tensors, path)
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def randomness() -> dict[str, Any]:
+    """The states of Python's, numpy's and torch's generators of this process, as JSON."""
+    numpy_state = np.random.get_state(legacy=False)
+    assert isinstance(numpy_state, dict)
+    inner = numpy_state["state"]
+    return {
+        "python": random.getstate(),
+        "numpy": numpy_state | {"state": {"key": inner["key"].tolist(), "pos": inner["pos"]}},
+        "torch": _encode(torch.get_rng_state()),
+        "cuda": [_encode(state) for state in torch.cuda.get_rng_state_all()]
+        if torch.cuda.is_available()
+        else [],
+    }
+
+
+def restore_randomness(state: dict[str, Any]) -> None:
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    inner = state["numpy"]["state"]
+    key = np.asarray(inner["key"], np.uint32)
+    np.random.set_state(state["numpy"] | {"state": {"key": key, "pos": inner["pos"]}})
+    torch.set_rng_state(_decode(state["torch"]))
+    if state["cuda"]:
+        torch.cuda.set_rng_state_all([_decode(text) for text in state["cuda"]])
+
+
+def _encode(state: Tensor) -> str:
+    return base64.b64encode(state.numpy().tobytes()).decode()
+
+
+def _decode(text: str) -> Tensor:
+    return torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8)
+
+
+def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {
+        f"{names[id(parameter)]}|{key}": torch.as_tensor(value).detach().cpu().contiguous()
+        for parameter, state in optimizer.state.items()
+        for key, value in state.items()
+    }
+
+
+def _load_optimizer(
+    model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
+) -> None:
+    parameters = dict(model.named_parameters())
+    for full_name, tensor in tensors.items():
+        name, key = full_name.split("|")
+        parameter = parameters[name]
+        # Adam keeps its step count on the CPU, whatever the parameter's device.
+        optimizer.state[parameter][key] = (
+            tensor if tensor.dim() == 0 else tensor.to(parameter.device)
+        )
+
+
+def _disk_error(error: Exception, target: Path) -> Exception:
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if full or any(word in str(error) for word in ("No space left", "File too large")):
+        return InputError(
+            f"{target}: disk full; the previous checkpoint is whole: free some space and run "
+            "the same command again"
+        )
+    return error

@@ -1,0 +1,54 @@
+"""History: one JSON line per optimizer step and per evaluation, and the same as TensorBoard scalars.
+
+A resumed run drops the lines after its checkpoint, so the file reads like an undisturbed run's.
+"""
+
+import json
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+FILE_NAME = "history.jsonl"
+
+
+class History:
+    """Appends to FOLDER/history.jsonl and FOLDER/tensorboard; nothing is opened before `add`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+        self.tensorboard_folder = folder / "tensorboard"
+        self.writer: SummaryWriter | None = None
+
+    def add(self, metrics: dict[str, float]) -> None:
+        """Record `metrics`, which hold "step"."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(json.dumps(metrics) + "\n")
+        step = int(metrics["step"])
+        if self.writer is None:
+            # purge_step hides what a killed run logged after the checkpoint.
+            self.writer = SummaryWriter(str(self.tensorboard_folder), purge_step=step)
+        for name, value in metrics.items():
+            if name != "step":
+                self.writer.add_scalar(name, value, step)
+
+    def flush(self) -> None:
+        if self.writer is not None:
+            self.writer.flush()
+
+    def keep_until(self, step: int) -> None:
+        """Drop what was recorded after `step`, a half-written last line included."""
+        if not self.path.is_file():
+            return
+        kept = [line for line in self.lines() if line["step"] <= step]
+        self.path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+
+    def lines(self) -> list[dict[str, float]]:
+        """The recorded metrics in order; a torn last line is left out."""
+        lines = []
+        for text in self.path.read_text().splitlines():
+            try:
+                lines.append(json.loads(text))
+            except json.JSONDecodeError:
+                break
+        return lines

@@ -1,0 +1,27 @@
+"""Interrupt: Ctrl-C and SIGTERM as a request that the loop answers after its present step."""
+
+import signal
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupt:
+    """While entered, the first signal only sets `requested`; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def __enter__(self) -> "Interrupt":
+        self.before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt("stopped at once; the last checkpoint is whole")
+        self.requested = True
+        print("\ninterrupted: finishing this step, then saving (again to stop at once)", flush=True)

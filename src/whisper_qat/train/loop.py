@@ -1,0 +1,233 @@
+"""The training loop: optimizer steps over micro-batches, with evaluation, checkpoints and resume.
+
+The only module that knows accelerate. Every loss is a sum over tokens divided by the tokens of the
+whole step on all processes, so W processes with accumulation A equal one process with A * W.
+Everything that decides a run's numbers is a function of (settings, seed, step) plus the checkpoint.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from whisper_qat.config import InputError
+from whisper_qat.data.batches import epoch_batches, num_steps, step_batches
+from whisper_qat.data.loader import Batch, Collator, Examples, iterate
+from whisper_qat.train import checkpoint, objective, schedule
+from whisper_qat.train.history import History
+from whisper_qat.train.interrupt import Interrupt
+from whisper_qat.train.objective import Losses, Objective
+
+Evaluate = Callable[[nn.Module], dict[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the loop needs to know; every value changes the run's numbers but the two intervals."""
+
+    num_epochs: int
+    per_device_batch_size: int
+    gradient_accumulation_steps: int
+    learning_rate: float
+    warmup_ratio: float
+    weight_decay: float
+    max_grad_norm: float
+    seed: int
+    num_workers: int
+    eval_steps: int
+    save_steps: int
+    objective: Objective
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training clips as examples with their durations, and how to batch them."""
+
+    examples: Examples
+    durations_s: Sequence[float]
+    collator: Collator
+
+
+def total_steps(settings: Settings, num_clips: int, num_processes: int) -> int:
+    """Optimizer steps of the whole run."""
+    batches = -(-num_clips // settings.per_device_batch_size)
+    accumulation = settings.gradient_accumulation_steps
+    return settings.num_epochs * num_steps(batches, accumulation, num_processes)
+
+
+class Loop:
+    """A run in `folder`: `run` trains from its last checkpoint, or the start, to the end."""
+
+    def __init__(
+        self, accelerator: Accelerator, student: nn.Module, teacher: nn.Module | None, data: Data,
+        settings: Settings, folder: Path, evaluate: Evaluate,
+    ) -> None:  # fmt: skip
+        self.accelerator, self.settings, self.data = accelerator, settings, data
+        self.evaluate, self.checkpoints = evaluate, folder / "checkpoints"
+        self.bare = student
+        parameters = [p for p in student.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            parameters, lr=settings.learning_rate, betas=(0.9, 0.999), eps=1e-8,
+            weight_decay=settings.weight_decay,
+        )  # fmt: skip
+        self.progress = checkpoint.Progress()
+        self.history = History(folder)
+        self.total = total_steps(settings, len(data.durations_s), accelerator.num_processes)
+        self.warmup = schedule.warmup_steps(self.total, settings.warmup_ratio)
+        # Only the wrapping of the student differs between one process and several.
+        self.student = accelerator.prepare_model(student)
+        self.teacher = None if teacher is None else accelerator.prepare_model(
+            teacher, evaluation_mode=True)  # fmt: skip
+
+    def resume(self) -> int:
+        """Take up the newest checkpoint; returns its step, 0 when there is none."""
+        saved = checkpoint.folders(self.checkpoints)
+        if saved:
+            rank = self.accelerator.process_index
+            self.progress = checkpoint.restore(saved[-1], self.bare, self.optimizer, rank)
+            if self.accelerator.scaler is not None and self.progress.scaler:
+                self.accelerator.scaler.load_state_dict(self.progress.scaler)
+        if self.accelerator.is_main_process:
+            self.history.keep_until(self.progress.step)
+        return self.progress.step
+
+    def run(self, report: Callable[[dict[str, float]], None]) -> None:
+        """Train to the end; `report` gets the metrics of each step, on the main process."""
+        with Interrupt() as interrupt:
+            for epoch, batches in self._steps():
+                metrics = self._step(batches) | {"epoch": epoch}
+                self._record(metrics, report)
+                done = self.progress.step == self.total
+                if done or self.progress.step % self.settings.eval_steps == 0:
+                    self._evaluate()
+                if done or interrupt.requested or self._is_save_step():
+                    self._save()
+                if interrupt.requested and not done:
+                    raise KeyboardInterrupt(
+                        f"interrupted: saved after step {self.progress.step} of {self.total}; "
+                        "run the same command again to go on"
+                    )
+
+    def _is_save_step(self) -> bool:
+        return self.progress.step % self.settings.save_steps == 0
+
+    def _steps(self) -> Iterator[tuple[float, list[Batch]]]:
+        """(epoch, micro-batches of this process) of each step that is left."""
+        s, data = self.settings, self.data
+        per_epoch = self.total // s.num_epochs
+        while self.progress.step < self.total:
+            epoch, offset = divmod(self.progress.step, per_epoch)
+            batches = epoch_batches(
+                data.durations_s, s.per_device_batch_size, seed=s.seed, epoch=epoch
+            )
+            steps = step_batches(
+                batches, s.gradient_accumulation_steps, self.accelerator.num_processes,
+                self.accelerator.process_index,
+            )[offset:]  # fmt: skip
+            flat = [micro for step in steps for micro in step]
+            stream = iterate(data.examples, flat, data.collator, s.num_workers)
+            for i, step in enumerate(steps):
+                group = [next(stream) for _ in step]
+                yield epoch + (offset + i + 1) / per_epoch, group
+
+    def _step(self, batches: list[Batch]) -> dict[str, float]:
+        """One optimizer step; returns its metrics, the losses as means per token."""
+        began = time.perf_counter()
+        self.student.train()
+        tokens = self._sum(torch.tensor(float(sum(batch.num_tokens for batch in batches))))
+        sums = torch.zeros(3)
+        for i, batch in enumerate(batches):
+            last = i == len(batches) - 1
+            # Gradients travel between processes once per step, with the last micro-batch.
+            with nullcontext() if last else self.accelerator.no_sync(self.student):
+                sums += self._backward(batch, tokens)
+        norm = self._update()
+        self.progress.step += 1
+        total, ce, kl = (self._sum(sums) / tokens).tolist()
+        return {
+            "step": self.progress.step, "loss": total, "ce": ce, "kl": kl, "grad_norm": norm,
+            "learning_rate": self.optimizer.param_groups[0]["lr"], "tokens": tokens.item(),
+            "seconds": time.perf_counter() - began,
+        }  # fmt: skip
+
+    def _backward(self, batch: Batch, tokens: Tensor) -> Tensor:
+        """Gradients of one micro-batch's share of the step's loss; returns its summed losses."""
+        moved = objective.to_device(batch, self.accelerator.device)
+        result = objective.compute(self.student, self.teacher, moved, self.settings.objective)
+        self._check_finite(result, batch)
+        # Several processes' gradients are averaged; the step's loss is a sum.
+        share = self.accelerator.num_processes / tokens.item()
+        self.accelerator.backward(result.total * share)
+        return torch.stack([result.total.detach(), result.ce, result.kl]).float().cpu()
+
+    def _update(self) -> float:
+        factor = schedule.rate_factor(
+            self.progress.step, total_steps=self.total, warmup=self.warmup
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * factor
+        scaler = self.accelerator.scaler
+        if scaler is not None:
+            scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.student.parameters(), self.settings.max_grad_norm)
+        if scaler is not None:
+            scaler.step(self.optimizer)
+            scaler.update()
+        else:
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return float(norm)
+
+    def _check_finite(self, result: Losses, batch: Batch) -> None:
+        if not torch.isfinite(result.total):
+            saved = checkpoint.folders(self.checkpoints)
+            kept = f"the last good checkpoint is {saved[-1]}" if saved else "nothing was saved yet"
+            raise InputError(
+                f"step {self.progress.step + 1}: loss is {result.total.item()} on batch "
+                f"{', '.join(batch.ids)}; {kept}: lower learning_rate or look at these clips"
+            )
+
+    def _record(self, metrics: dict[str, float], report: Callable) -> None:
+        if self.accelerator.is_main_process:
+            self.history.add(metrics)
+            report(metrics)
+
+    def _evaluate(self) -> None:
+        if self.accelerator.is_main_process:
+            self.student.eval()
+            metrics = self.evaluate(self.bare)
+            self.history.add({"step": self.progress.step} | metrics)
+            best = self.progress.best_loss
+            if best is None or metrics["eval_loss"] < best:
+                self.progress.best_loss = metrics["eval_loss"]
+                self.progress.best_step = self.progress.step
+                checkpoint.save_best(self.checkpoints, self.bare, metrics, self.progress.step)
+        self.accelerator.wait_for_everyone()
+
+    def _save(self) -> None:
+        scaler = self.accelerator.scaler
+        self.progress.scaler = scaler.state_dict() if scaler is not None else {}
+        random_states = _gather(self.accelerator, checkpoint.randomness())
+        if self.accelerator.is_main_process:
+            self.history.flush()
+            checkpoint.save(
+                self.checkpoints, self.bare, self.optimizer, self.progress, random_states
+            )
+        self.accelerator.wait_for_everyone()
+
+    def _sum(self, value: Tensor) -> Tensor:
+        moved = value.to(self.accelerator.device)
+        return self.accelerator.reduce(moved, reduction="sum").cpu()
+
+
+def _gather(accelerator: Accelerator, value: dict) -> list[dict]:
+    if accelerator.num_processes == 1:
+        return [value]
+    gathered: list = [None] * accelerator.num_processes
+    torch.distributed.all_gather_object(gathered, value)
+    return gathered
