@@ -40,7 +40,7 @@ def test_three_seeds_within_the_target_are_claimed_with_the_margin():
     claim = said(difference("quantization", "control"))["non-inferiority"]
     assert claim["claimed"]
     assert claim["text"] == (
-        "qat minus control: +0.10 points of WER (95 % CI −0.20 to +0.40; 100 clips, 2,000 words, "
+        "qat minus control: +0.10 points of WER (95\u00a0% CI −0.20 to +0.40; 100 clips, 2,000 words, "
         "normaliser card). Pooled over 3 training seeds, qat is non-inferior to its float control "
         "within 0.40 points. The delta meets the target of 0.50 points for int8 and meets the "
         "stricter one of 0.30. The smallest margin that this sample can prove is 0.40 points."

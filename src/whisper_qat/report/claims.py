@@ -47,7 +47,7 @@ def _claim(kind: str, claimed: bool, text: str) -> Claim:
 def measured(c: Comparison) -> str:
     """The difference with everything a number must carry."""
     return (
-        f"{points(c['delta'])} points of WER (95 % CI {points(c['low'])} to {points(c['high'])}; "
+        f"{points(c['delta'])} points of WER (95\u00a0% CI {points(c['low'])} to {points(c['high'])}; "
         f"{plural(c['clips'], 'clip')}, {plural(c['words'], 'word')}, normaliser {c['normalizer']})"
     )
 

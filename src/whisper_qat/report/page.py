@@ -36,6 +36,7 @@ from whisper_qat.report.row_tables import (
 from whisper_qat.report.tables import Results, Table, markdown
 
 TEMPLATE = "page.html.j2"
+OPEN_CHANGES = 12  # shown at once; the further ones unfold
 SHOWN_CHANGES = 60  # of each pair; results.json has all of them
 
 
@@ -81,6 +82,7 @@ def html_page(results: Results) -> str:
         revision=revision(results),
         failed=[gate for gate in results["gates"] if not gate["passed"]],
         shown_changes=SHOWN_CHANGES,
+        open_changes=OPEN_CHANGES,
     )
 
 
