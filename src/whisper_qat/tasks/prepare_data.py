@@ -260,7 +260,7 @@ def _summary(clips: list[Clip], outcomes: dict[str, Outcome]) -> dict[str, Any]:
 
 def reasons(left_out: list[Rejected]) -> dict[str, int]:
     """How many clips were left out for each kind of reason (up to its first detail)."""
-    kinds = Counter(re.split(r" \(|: ", clip.reason)[0] for clip in left_out)
+    kinds = Counter(re.split(r" \(|[:;] ", clip.reason)[0] for clip in left_out)
     return dict(kinds.most_common())
 
 
