@@ -185,12 +185,13 @@ def test_script_command_of_a_page_exists(words):
 
 
 def test_makefile_calls_scripts_and_flags_that_exist():
-    text = (ROOT / "Makefile").read_text()
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("#"))
     called = set(re.findall(r"scripts/(\w+\.py)", text))
     assert called <= SCRIPTS.keys()
     known = {f for p in TASK_SCRIPTS for f in typing.get_type_hints(config_class(p))}
-    flags = {flag for flag in re.findall(r"--([a-z]+(?:_[a-z]+)*)\b(?!-)", text)}
-    assert flags - known <= {"config", "check", "seed"}
+    flags = set(re.findall(r"--([a-z]+(?:_[a-z]+)*)\b(?!-)", text))
+    assert flags - known <= {"config", "check"}
 
 
 def test_every_target_has_a_line_of_help():
