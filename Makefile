@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 SETUP := $(VENV)/.setup-stamp
+OPTIMUM := .venv-optimum
 BASE := data/whisper-base
 PROMPTS := data/telephone-fr
 MODELS := outputs/models
@@ -55,7 +56,7 @@ EVALUATION = --model_path $(MODEL_PATH) $(if $(BASELINE_MODEL),--baseline_model 
   $(if $(COMPARE),--compare $(COMPARE)) --output_dir $(EVAL_DIR) $(EXTRA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data base-model train-qat-int8 train-qat-int8-extended train-qat-int4 \
+.PHONY: help setup optimum-env data base-model train-qat-int8 train-qat-int8-extended train-qat-int4 \
   convert-qat-int8 convert-qat-int4 evaluate-qat quickstart test checks benchmark lock clean FORCE
 
 help: ## this list
@@ -72,6 +73,12 @@ setup: $(SETUP) ## virtual environment with the right torch and the locked packa
 $(SETUP): pyproject.toml requirements.lock scripts/setup_env.py
 	@command -v $(PYTHON) >/dev/null || { echo "setup: no $(PYTHON); install Python 3.11 or newer, or give PYTHON=..."; exit 2; }
 	@$(PYTHON) scripts/setup_env.py $(VENV)
+
+optimum-env: $(OPTIMUM)/.ready ## environment of its own for the test that loads our folders with optimum
+
+$(OPTIMUM)/.ready: scripts/setup_optimum_env.py requirements.lock
+	$(PYTHON) scripts/setup_optimum_env.py $(OPTIMUM)
+	@touch $@
 
 lock: ## resolve requirements.lock anew from the ranges in pyproject.toml
 	$(PYTHON) scripts/lock.py

@@ -8,6 +8,7 @@ import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from whisper_qat.artifacts import write_json
+from whisper_qat.export.decoder import DECODER_FILE
 from whisper_qat.export.folder import write_graphs
 from whisper_qat.export.shape import WhisperShape
 from whisper_qat.export.weights import TABLE, QuantizedWeight, Weights
@@ -117,6 +118,24 @@ def no_past(config: WhisperConfig, batch: int, length: int = 0) -> dict[str, np.
         for kind in ("decoder", "encoder")
         for part in ("key", "value")
     }
+
+
+class OnnxDecoder:
+    """Feeds the merged decoder as optimum does."""
+
+    def __init__(self, folder: Path, past: dict[str, np.ndarray]) -> None:
+        self.session = session(folder / DECODER_FILE)
+        self.past = past
+        self.steps = 0
+
+    def __call__(self, tokens: np.ndarray, encoder_states: np.ndarray) -> np.ndarray:
+        feeds = {"input_ids": tokens, "encoder_hidden_states": encoder_states, **self.past}
+        feeds["use_cache_branch"] = np.array([self.steps > 0])
+        names = [o.name for o in self.session.get_outputs()]
+        out = dict(zip(names, self.session.run(names, feeds), strict=True))
+        self.past = {n.replace("present", "past_key_values"): out[n] for n in names[1:]}
+        self.steps += 1
+        return out["logits"]
 
 
 def save_checkpoint(model: WhisperForConditionalGeneration, folder: Path) -> Path:

@@ -7,7 +7,7 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from tests.export import cases
 from whisper_qat.export.decoder import DECODER_FILE
-from whisper_qat.export.read import activation_quantization_off
+from whisper_qat.export.float_activations import float_activations
 
 FLOAT_NOISE = 1e-5  # two float32 summation orders
 TOKENS = np.array([[3, 11, 42, 96, 7, 8], [3, 9, 0, 5, 77, 1]], dtype=np.int64)
@@ -33,26 +33,8 @@ def torch_logits(model, tokens, encoder_states, splits):
     return pieces
 
 
-class OnnxDecoder:
-    """Feeds the merged decoder as optimum does."""
-
-    def __init__(self, folder, past):
-        self.session = cases.session(folder / DECODER_FILE)
-        self.past = past
-        self.steps = 0
-
-    def __call__(self, tokens, encoder_states):
-        feeds = {"input_ids": tokens, "encoder_hidden_states": encoder_states, **self.past}
-        feeds["use_cache_branch"] = np.array([self.steps > 0])
-        names = [o.name for o in self.session.get_outputs()]
-        out = dict(zip(names, self.session.run(names, feeds), strict=True))
-        self.past = {n.replace("present", "past_key_values"): out[n] for n in names[1:]}
-        self.steps += 1
-        return out["logits"]
-
-
 def check_steps(model, folder, tokens, encoder_states, past, splits=(3, 4, 5)):
-    decoder = OnnxDecoder(folder, past)
+    decoder = cases.OnnxDecoder(folder, past)
     expected = torch_logits(model, tokens, encoder_states, splits)
     for piece, logits in zip(np.split(tokens, splits, axis=1), expected, strict=True):
         actual = decoder(piece, encoder_states)
@@ -86,7 +68,7 @@ def test_names_are_those_of_optimum(tmp_path):
 
 def test_present_passes_the_encoder_cache_through(tmp_path):
     model = cases.tiny_whisper()
-    decoder = OnnxDecoder(cases.write(model, tmp_path), cases.no_past(model.config, 2))
+    decoder = cases.OnnxDecoder(cases.write(model, tmp_path), cases.no_past(model.config, 2))
     decoder(TOKENS[:, :3], states())
     before = decoder.past
     decoder(TOKENS[:, 3:4], states())
@@ -97,7 +79,7 @@ def test_present_passes_the_encoder_cache_through(tmp_path):
 
 def test_a_position_beyond_the_table_is_an_error(tmp_path):
     model = cases.tiny_whisper()
-    decoder = OnnxDecoder(cases.write(model, tmp_path), cases.no_past(model.config, 2))
+    decoder = cases.OnnxDecoder(cases.write(model, tmp_path), cases.no_past(model.config, 2))
     with pytest.raises(Exception, match="out of data bounds"):
         decoder(np.tile(TOKENS, 3)[:, :13], states())
 
@@ -109,6 +91,6 @@ def test_quantized_graph_is_wired_like_the_dequantized_model(tmp_path, scheme, d
     folder = cases.write(model, tmp_path, scheme)
     cases.dequantized(model, scheme)
     path = folder / DECODER_FILE
-    path.write_bytes(activation_quantization_off(path))
+    path.write_bytes(float_activations(path))
     past = cases.no_past(model.config, 2)
     check_steps(model, folder, TOKENS, states(width=d_model), past)

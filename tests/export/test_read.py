@@ -6,9 +6,7 @@ import torch
 
 from tests.export import cases
 from whisper_qat.config import InputError
-from whisper_qat.export.decoder import DECODER_FILE
 from whisper_qat.export.read import (
-    activation_quantization_off,
     one_node_model,
     quantized_layers,
     read_codes,
@@ -86,19 +84,3 @@ def test_one_node_of_the_table(tmp_path, scheme):
     actual = cases.session(one_node_model(folder, TABLE)).run(["y"], {"x": ids})[0]
     table = block_weight.fake_quantize(model.get_submodule(TABLE).weight.detach(), scheme)
     assert (actual == table.numpy()[ids]).all()
-
-
-def test_activation_quantization_off_runs_from_bytes_beside_the_data(tmp_path):
-    model = cases.tiny_whisper(256)  # large enough for external data
-    folder = cases.write(model, tmp_path, cases.INT8)
-    assert (folder / f"{DECODER_FILE}_data").stat().st_size > 0
-    feeds = {
-        "input_ids": np.array([[3, 4]]),
-        "encoder_hidden_states": np.ones((1, 4, 256), np.float32),
-        "use_cache_branch": np.array([False]),
-        **cases.no_past(model.config, 1),
-    }
-    on = cases.session(folder / DECODER_FILE).run(["logits"], feeds)[0]
-    graph = activation_quantization_off(folder / DECODER_FILE)
-    off = cases.session(graph, folder).run(["logits"], feeds)[0]
-    assert 1e-4 < cases.difference(off, on) < 0.1

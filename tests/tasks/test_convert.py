@@ -81,8 +81,15 @@ def test_plain_checkpoint_as_float(base, tmp_path):
 
 
 def test_never_trained_with_qat(config, base):
-    with pytest.raises(InputError, match=r"never trained with QAT .*scripts/quantize_ptq\.py"):
+    with pytest.raises(InputError, match=r"never trained with QAT; .*scripts/quantize_ptq\.py"):
         run(replace(config, model_path=str(base)))
+
+
+def test_float_control_as_int8(config, base, tmp_path):
+    info = replace(INFO, quantization_type="none", method="float")
+    save_final(cases.tiny_whisper(), tmp_path / "control", plan=None, info=info, companions=base)
+    with pytest.raises(InputError, match="pass --quantization_type none for float ONNX"):
+        run(replace(config, model_path=str(tmp_path / "control"), quantization_type="int8"))
 
 
 @pytest.mark.parametrize("wrong", ["int8", "none"])

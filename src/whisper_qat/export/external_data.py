@@ -11,6 +11,8 @@ from types import TracebackType
 import numpy as np
 import onnx
 
+from whisper_qat.config import InputError
+
 INLINE_BYTES = 16 * 1024
 PAGE_BYTES = 4096  # onnx.proto: offsets should be page multiples, so that readers can mmap
 
@@ -52,3 +54,22 @@ class ExternalData:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
+
+
+def read_tensor(proto: onnx.TensorProto, folder: Path) -> np.ndarray:
+    """The values of `proto`, writable; InputError when its data file in `folder` is not whole.
+
+    Read here because `onnx` refuses data files that have hard links, as copies of a folder may.
+    """
+    if proto.data_location != onnx.TensorProto.EXTERNAL:
+        return np.array(onnx.numpy_helper.to_array(proto))
+    entries = {entry.key: entry.value for entry in proto.external_data}
+    path = folder / entries["location"]
+    if path.parent != folder or not path.is_file():
+        raise InputError(f"{folder}: no data file {entries['location']!r} beside the graph")
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(proto.data_type)
+    offset, length = int(entries["offset"]), int(entries["length"])
+    if path.stat().st_size < offset + length:
+        raise InputError(f"{path}: truncated; it ends before {proto.name!r}")
+    array = np.fromfile(path, dtype=dtype, count=length // dtype.itemsize, offset=offset)
+    return array.reshape(proto.dims)

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from whisper_qat.config import InputError
 from whisper_qat.export.decoder import DECODER_FILE
 from whisper_qat.export.encoder import ENCODER_FILE
+from whisper_qat.export.external_data import read_tensor
 from whisper_qat.export.graph import IR_VERSION
 from whisper_qat.export.weights import HEAD, TABLE
 from whisper_qat.quant.packing import unpack
@@ -48,8 +49,7 @@ class WrittenModel:
 
     def array(self, name: str) -> np.ndarray:
         """The initializer `name`; a copy, so that torch may wrap it."""
-        folder = str(self.path.parent)
-        return np.array(numpy_helper.to_array(self.initializers[name], base_dir=folder))
+        return read_tensor(self.initializers[name], self.path.parent)
 
     def with_data(self, name: str) -> onnx.TensorProto:
         return numpy_helper.from_array(self.array(name), name)
@@ -116,20 +116,6 @@ def find_model(folder: Path, name: str) -> WrittenModel:
         if name in model.quantized_nodes:
             return model
     raise InputError(f"{folder}: no quantized node named {name!r}")
-
-
-def activation_quantization_off(path: Path) -> bytes:
-    """The graph of `path` with fp32 activations in every product (accuracy_level 1).
-
-    For a session from bytes, `session.model_external_initializers_file_folder_path` names the
-    folder of the external data.
-    """
-    model = WrittenModel(path)
-    for node in model.quantized_nodes.values():
-        for attribute in node.attribute:
-            if attribute.name == "accuracy_level":
-                attribute.i = 1
-    return model.proto.SerializeToString()
 
 
 def one_node_model(folder: Path, name: str) -> bytes:

@@ -66,18 +66,17 @@ def settings(config: ConvertConfig) -> dict[str, Any]:
     return {name: values[name] for name in values if name not in ("model_path", "output_path")}
 
 
-def check_trained_as(model_path: Path, quantization_type: str) -> None:
-    """InputError unless the checkpoint was trained with `quantization_type`."""
-    if not (model_path / INFO_NAME).is_file():
-        if quantization_type == "none":
-            return
+def check_trained_as(folder: Path, quantization_type: str) -> None:
+    """InputError unless the checkpoint in `folder` was trained with `quantization_type`."""
+    is_ours = (folder / INFO_NAME).is_file()
+    trained = read_info(folder).quantization_type if is_ours else "none"
+    if trained == quantization_type:
+        return
+    if trained == "none":
         raise InputError(
-            f"--model_path {model_path}: never trained with QAT (no {INFO_NAME}); give the final/ "
-            "folder of scripts/train_qat.py, or quantize it with scripts/quantize_ptq.py"
+            f"--model_path {folder}: never trained with QAT; pass --quantization_type none for "
+            "float ONNX, or quantize it without training by scripts/quantize_ptq.py"
         )
-    trained = read_info(model_path).quantization_type
-    if trained != quantization_type:
-        raise InputError(
-            f"--model_path {model_path}: was trained with {trained}; "
-            f"pass --quantization_type {trained}"
-        )
+    raise InputError(
+        f"--model_path {folder}: was trained with {trained}; pass --quantization_type {trained}"
+    )
