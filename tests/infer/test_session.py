@@ -1,24 +1,25 @@
-"""Sessions are opened alike, from files and from bytes."""
+"""Sessions: pinned options, and files that cannot be loaded."""
 
-import numpy as np
+import pytest
 
-from tests.export import cases
-from whisper_qat.export.encoder import ENCODER_FILE
-from whisper_qat.infer.session import PINNED, PROVIDERS, open_session, session_options
-
-MEL = {"input_features": np.ones((1, 8, 40), dtype=np.float32)}
+from whisper_qat.config import InputError
+from whisper_qat.infer.session import PINNED, session, session_options
 
 
 def test_options_are_pinned():
-    options = session_options(threads=1)
-    assert options.intra_op_num_threads == 1
-    assert {key: options.get_session_config_entry(key) for key in PINNED} == PINNED
+    options = session_options(2)
+    assert options.intra_op_num_threads == 2
+    for key, value in PINNED.items():
+        assert options.get_session_config_entry(key) == value
 
 
-def test_bytes_and_file_give_the_same(tmp_path):
-    folder = cases.write(cases.tiny_whisper(256), tmp_path, cases.INT8)
-    path = folder / ENCODER_FILE
-    from_file = open_session(path, threads=1)
-    from_bytes = open_session(path.read_bytes(), data_folder=folder, threads=1)
-    assert from_file.get_providers() == PROVIDERS
-    assert (from_file.run(None, MEL)[0] == from_bytes.run(None, MEL)[0]).all()
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="decoder.onnx: no such file"):
+        session(tmp_path / "decoder.onnx")
+
+
+def test_damaged_file_is_named(tmp_path):
+    path = tmp_path / "decoder.onnx"
+    path.write_bytes(b"not a model")
+    with pytest.raises(InputError, match="decoder.onnx: onnxruntime cannot load it"):
+        session(path)

@@ -1,0 +1,54 @@
+"""Greedy decoding over any backend: the most likely token that the filters allow, until the end.
+
+Knows no runtime, no tokenizer and no audio. On float weights the tokens are those of transformers'
+`generate` with num_beams 1 (tested). The margin of each choice is kept: where two runtimes differ,
+a small margin says that either token was as good as the other.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whisper_qat.config import InputError
+from whisper_qat.infer.backend import Backend
+from whisper_qat.infer.decoding_rules import DecodingRules
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """Tokens without prompt and end; `margins` has one entry per choice, that of the end included.
+
+    `ended` is False when the limit of new tokens cut the decoding off.
+    """
+
+    tokens: list[int]
+    margins: list[float]
+    ended: bool
+
+
+def greedy(backend: Backend, mel: NDArray[np.float32], rules: DecodingRules) -> Decoded:
+    """Decode one utterance from its spectrogram float32 [n_mels, frames]."""
+    state = backend.encode(mel[None])
+    new = list(rules.prompt)
+    tokens: list[int] = []
+    margins: list[float] = []
+    for step in range(rules.max_new_tokens):
+        logits = backend.logits(np.array([new], dtype=np.int64), state)[0, -1]
+        token, margin = best(rules.filters.apply(logits, step))
+        margins.append(margin)
+        if token in rules.end_ids:
+            return Decoded(tokens=tokens, margins=margins, ended=True)
+        tokens.append(token)
+        new = [token]
+    return Decoded(tokens=tokens, margins=margins, ended=False)
+
+
+def best(scores: NDArray[np.float32]) -> tuple[int, float]:
+    """The token of the highest score [vocab] (the first of equals) and its lead over the next."""
+    token = int(scores.argmax())
+    top = scores[token]
+    if not np.isfinite(top):
+        raise InputError("the model's logits are not finite numbers; its weights are damaged")
+    next_best = max(scores[:token].max(initial=-np.inf), scores[token + 1 :].max(initial=-np.inf))
+    return token, float(top - next_best)

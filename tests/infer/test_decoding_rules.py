@@ -1,0 +1,45 @@
+"""What a checkpoint's files say about decoding, and limits that do not fit."""
+
+import json
+
+import pytest
+
+from whisper_qat.config import InputError
+from whisper_qat.infer.decoding_rules import new_token_limit, read_rules
+
+POSITIONS = {"max_target_positions": 448}
+
+
+@pytest.mark.parametrize(
+    ("generation", "asked", "limit"),
+    [
+        ({"max_length": 448}, None, 444),
+        ({"max_length": 20}, None, 20),
+        ({}, None, 444),
+        ({"max_length": 448}, 32, 32),
+        ({"max_length": 448, "max_new_tokens": 128}, None, 128),
+        ({"max_length": 448}, 444, 444),
+    ],
+    ids=["whisper", "short max_length", "no limit", "asked", "config's new tokens", "just fits"],
+)
+def test_limit_of_new_tokens_is_that_of_transformers(generation, asked, limit):
+    assert new_token_limit(POSITIONS | generation, 4, asked) == limit
+
+
+def test_a_limit_beyond_the_positions_is_refused():
+    with pytest.raises(InputError, match="max_new_tokens 445: .* at most 444"):
+        new_token_limit(POSITIONS, 4, 445)
+
+
+def test_rules_of_a_checkpoint(tiny_whisper):
+    rules = read_rules(tiny_whisper, language="fr")
+    generation = json.loads((tiny_whisper / "generation_config.json").read_text())
+    assert len(rules.prompt) == 4
+    assert rules.max_new_tokens == 444
+    assert rules.end_ids == {generation["eos_token_id"]}
+    assert list(rules.filters.begin_suppress) == generation["begin_suppress_tokens"]
+
+
+def test_errors_name_the_folder(tiny_whisper):
+    with pytest.raises(InputError, match=f"{tiny_whisper.name}: language 'xx'"):
+        read_rules(tiny_whisper, language="xx")
