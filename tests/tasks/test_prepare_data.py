@@ -188,6 +188,7 @@ def test_too_few_clips_to_divide(make_config, tmp_path):
         ({"train_fraction": 0.9}, r"split fractions 0.9 \+ 0.1 \+ 0.2: expected .* a sum of 1"),
         ({"train_fraction": 1.1, "test_fraction": -0.2}, "expected none below 0"),
         ({"max_samples": 0}, "--max_samples 0: expected at least 1"),
+        ({"source": "telephone-fr", "text_field": "x"}, "--text_field: telephone-fr has one kind"),
         ({"archive": "x.tar"}, "--archive is for --source common-voice-fr"),
     ],
 )

@@ -74,6 +74,8 @@ class PrepareDataConfig:
             raise InputError(f"--max_samples {self.max_samples}: expected at least 1")
         if self.archive and self.source != "common-voice-fr":
             raise InputError(f"--archive is for --source common-voice-fr, not {self.source}")
+        if self.text_field and self.source in ("telephone-fr", "common-voice-fr"):
+            raise InputError(f"--text_field: {self.source} has one kind of text; leave it out")
 
     @property
     def fractions(self) -> dict[str, float]:
