@@ -137,7 +137,10 @@ def test_equals_generate_with_max_new_tokens_asked_for(tiny_whisper_folder):
 @pytest.mark.slow
 def test_equals_generate_on_real_speech(whisper_base, telephone_fr):
     model = WhisperForConditionalGeneration.from_pretrained(whisper_base, dtype=torch.float32)
-    features, found = Features.from_pretrained(whisper_base), read_rules(whisper_base, language="fr")
+    features, found = (
+        Features.from_pretrained(whisper_base),
+        read_rules(whisper_base, language="fr"),
+    )
     clips = load_clips(telephone_fr, split="test")[:8]
     backend = TorchBackend(model.eval())
     for clip in clips:
