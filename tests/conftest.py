@@ -16,6 +16,10 @@ ALLOWED_SKIPS = ("no GPU", "no shared data", "no optimum environment")
 # Before any library reads it: tests are offline, whatever is installed or cached.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # as many workers as cores: more threads only get in the way
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
