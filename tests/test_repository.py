@@ -1,9 +1,12 @@
 """The repository keeps its promises: files tracked, configs load, every command exists."""
 
 import ast
+import importlib.metadata
 import importlib.util
 import re
 import subprocess
+import sys
+import tomllib
 import typing
 from pathlib import Path
 from types import ModuleType
@@ -201,6 +204,38 @@ def test_every_target_has_a_line_of_help():
     goals = [word for word in phony.replace("\\", " ").split()[1:] if word != "FORCE"]
     assert len(goals) >= 15
     assert [goal for goal in goals if not re.search(rf"^  {goal} ", listed, re.MULTILINE)] == []
+
+
+# --- dependencies ------------------------------------------------------------------------------
+
+
+def declared(*extras: str) -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [*project["dependencies"]]
+    lines += [line for extra in extras for line in project["optional-dependencies"][extra]]
+    return {re.match(r"[\w.-]+", line)[0].lower().replace("_", "-") for line in lines}
+
+
+def imported(folder: str) -> set[str]:
+    found = set()
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module.split(".")[0])
+    own = {"whisper_qat", "tests", "setup_env"}
+    return found - set(sys.stdlib_module_names) - own
+
+
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("src", []), ("scripts", []), ("tests", ["dev", "bench"])]
+)
+def test_every_import_is_declared(folder, extras):
+    packages = importlib.metadata.packages_distributions()
+    by_import = {name: {d.lower().replace("_", "-") for d in packages[name]} for name in packages}
+    names = {name for name in imported(folder) if name != "optimum"}  # has its own environment
+    assert {n for n in names if not by_import.get(n, {n}) & declared(*extras)} == set()
 
 
 # --- the project speaks of itself alone --------------------------------------------------------
