@@ -241,7 +241,7 @@ def test_every_import_is_declared(folder, extras):
 # --- the project speaks of itself alone --------------------------------------------------------
 
 
-# Every host the project sends anyone to: torch's CPU wheels, the sources of data and weights, licences.
+# Every host the project sends anyone to: torch's CPU wheels, data, weights, licences.
 HOSTS = {
     "download.pytorch.org",
     "huggingface.co",
