@@ -75,9 +75,10 @@ def greedy(folder, mel):
     for step in range(NEW_TOKENS):
         logits = decoder(fed, states)[0, -1]
         logits[banned + (settings.begin_suppress_tokens if step == 0 else [])] = -np.inf
-        tokens.append(int(logits.argmax()))
-        if tokens[-1] == settings.eos_token_id:
+        best = int(logits.argmax())
+        if best == settings.eos_token_id:  # optimum's generate leaves it out, too
             break
+        tokens.append(best)
         fed = np.array([[tokens[-1]]], dtype=np.int64)
     return tokens
 
@@ -108,10 +109,9 @@ def test_quantized_equals_our_own_loop(tiny_whisper, tmp_path, kind):
 @pytest.mark.parametrize("kind", ["none", "int8"])
 def test_whisper_base_transcribes_a_prompt(whisper_base, telephone_fr, tmp_path, kind):
     folder = converted(whisper_base, tmp_path / "onnx", kind)
-    clip = load_clips(str(telephone_fr), split="test")[0]
+    clip = max(load_clips(str(telephone_fr), split="test"), key=lambda clip: len(clip.text))
     extractor = WhisperFeatureExtractor.from_pretrained(whisper_base)
     mel = extractor(read_audio(clip), sampling_rate=16_000, return_tensors="np")["input_features"]
     ours = greedy(folder, mel)
-    theirs = optimum(folder, mel)[1][0]
-    assert len(ours) > 3
-    assert theirs[: len(ours)] == ours
+    assert len(ours) > 10
+    assert optimum(folder, mel)[1] == [ours]

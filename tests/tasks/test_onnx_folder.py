@@ -79,7 +79,7 @@ def test_a_users_own_folder_is_refused(tmp_path):
 def test_a_failure_leaves_nothing(checkpoint, tmp_path):
     final = load_checkpoint(checkpoint, "base")
     (checkpoint / "config.json").unlink()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(InputError, match="no such file"):
         write_onnx_folder(final, checkpoint, tmp_path / "onnx", inputs=INPUTS, config={})
     assert not (tmp_path / "onnx").exists()
 

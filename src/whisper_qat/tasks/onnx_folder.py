@@ -3,7 +3,6 @@
 Conversion and the PTQ baseline share it, so that their folders differ in codes and scales only.
 """
 
-import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from whisper_qat.artifacts import (
     is_finished,
     new_folder,
+    read_json,
     read_manifest,
     write_json,
     write_manifest,
@@ -24,6 +24,7 @@ from whisper_qat.model.load import fingerprint, load_whisper, resolve_checkpoint
 
 KIND = "onnx"
 FULL_CONTEXT = {"mode": "full", "margin_s": 0.0}
+FLOAT32 = {"dtype": "float32", "torch_dtype": "float32"}  # whatever the checkpoint was stored in
 MAX_MARGIN_S = 30.0
 
 
@@ -96,7 +97,7 @@ def write_onnx_folder(
     with new_folder(output) as folder:
         shape = WhisperShape.from_config(final.model.config.to_dict())
         write_graphs(shape, checkpoint_weights(final), folder)
-        shutil.copyfile(source / "config.json", folder / "config.json")
+        write_json(folder / "config.json", read_json(source / "config.json") | FLOAT32)
         copy_companions(source, folder)
         if final.plan is not None:
             final.plan.write(folder)
