@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from whisper_qat.cli import parse
 
@@ -214,6 +215,21 @@ def declared(*extras: str) -> set[str]:
     lines = [*project["dependencies"]]
     lines += [line for extra in extras for line in project["optional-dependencies"][extra]]
     return {re.match(r"[\w.-]+", line)[0].lower().replace("_", "-") for line in lines}
+
+
+def test_lock_lies_within_the_declared_ranges():
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    pairs = dict(line.split("==") for line in lines if not line.startswith("#"))
+    locked = {name.lower().replace("_", "-"): version for name, version in pairs.items()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    ranges = [Requirement(r) for r in [*project["dependencies"], *extras["dev"], *extras["bench"]]]
+    outside = []
+    for wanted in ranges:
+        found = locked.get(wanted.name.lower().replace("_", "-"))
+        if wanted.name != "torch" and (found is None or found not in wanted.specifier):
+            outside.append(f"{wanted}: {found}")
+    assert outside == []
 
 
 def imported(folder: str) -> set[str]:
