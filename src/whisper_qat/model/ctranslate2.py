@@ -4,6 +4,7 @@ Reads ``model.bin``, ``config.json`` (suppressed tokens, alignment heads) and ``
 The feature settings are Whisper's own and follow from the number of mel bins.
 """
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def import_folder(source: Path, output: Path) -> None:
     write_json(output / "generation_config.json", generation(dimensions, tokens, settings))
     write_json(output / "config.json", config)
     save_file(weights, output / "model.safetensors", metadata={"format": "pt"})
+    shutil.copymode(output / "config.json", output / "model.safetensors")  # safetensors: 0600
 
 
 def read_settings(source: Path) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import math
 import os
 import struct
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from torch import Tensor
@@ -50,7 +50,7 @@ def read_file(path: Path) -> Ct2File:
 class _Reader:
     """Walks through an open file; every number it reads is checked against what is left."""
 
-    def __init__(self, file: BinaryIO, path: Path) -> None:
+    def __init__(self, file: BufferedReader, path: Path) -> None:
         self.file, self.path = file, path
         self.size = os.fstat(file.fileno()).st_size
 
@@ -71,11 +71,11 @@ class _Reader:
 
     def check_version(self) -> None:
         """The first thing in the file, so this is also where any other file is recognised."""
-        version = self.number("I") if self.size >= 4 else -1
-        if version not in VERSIONS:
+        start = bytes(self.take(min(4, self.size)))
+        if int.from_bytes(start, "little") not in VERSIONS:
             raise InputError(
                 f"{self.path}: not a CTranslate2 model of binary version "
-                f"{VERSIONS[0]} to {VERSIONS[-1]} (it starts with {version})"
+                f"{VERSIONS[0]} to {VERSIONS[-1]} (it starts with {start!r})"
             )
 
     def variable(self) -> tuple[str, Tensor]:

@@ -120,6 +120,8 @@ def measure(variables: dict[str, Tensor]) -> Dimensions:
     for side in ("encoder", "decoder"):
         stored = variables.pop(f"{side}/num_heads", None)
         heads[side] = int(stored) if stored is not None else d_model // HEAD_DIM
+        if heads[side] < 1 or d_model % heads[side]:
+            raise InputError(f"{side}/num_heads is {heads[side]}, d_model is {d_model}")
     return Dimensions(
         d_model=d_model,
         vocab_size=_shape(variables, "decoder/embeddings/weight", 2)[0],
@@ -152,9 +154,7 @@ def modules(dimensions: Dimensions) -> Iterator[Module]:
         yield Module(f"encoder/{conv}", "conv", (f"model.encoder.{conv}",))
     yield Module("decoder/embeddings", "table", ("model.decoder.embed_tokens",))
     for side in ("encoder", "decoder"):
-        yield Module(
-            f"{side}/position_encodings", "positions", (f"model.{side}.embed_positions",)
-        )
+        yield Module(f"{side}/position_encodings", "positions", (f"model.{side}.embed_positions",))
         yield Module(f"{side}/layer_norm", "norm", (f"model.{side}.layer_norm",))
     for i in range(dimensions.encoder_layers):
         yield from layer_modules(f"encoder/layer_{i}/", f"model.encoder.layers.{i}.")
@@ -191,7 +191,9 @@ def convert_module(module: Module, variables: dict[str, Tensor]) -> dict[str, Te
     for leaf, parameter in LEAVES[module.kind].items():
         value = _take(variables, f"{module.name}/{leaf}")
         if value.shape[0] % len(module.targets):
-            raise InputError(f"{module.name}/{leaf}: {value.shape[0]} rows do not divide by 3 or 2")
+            raise InputError(
+                f"{module.name}/{leaf}: {value.shape[0]} rows for {len(module.targets)} projections"
+            )
         for target, rows in zip(module.targets, value.chunk(len(module.targets)), strict=True):
             if target.endswith("k_proj") and parameter == "bias":
                 _check_zero(rows, f"{module.name}/{leaf}")

