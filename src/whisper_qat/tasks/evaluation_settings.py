@@ -1,0 +1,53 @@
+"""The settings of an evaluation folder: written first, and the same for every run that goes on.
+
+Rows measured with other settings must not mix; a rerun that differs is refused, by the key that
+differs.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from whisper_qat.artifacts import read_json, write_json
+from whisper_qat.config import InputError
+from whisper_qat.locking import LOCK_NAME
+
+SETTINGS_NAME = "settings.json"
+CLIPS = "clips"  # fingerprint of each corpus reached so far; one unreachable before may come later
+
+
+def check_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Write `settings` into a new folder; InputError naming the key when an old one differs."""
+    path = folder / SETTINGS_NAME
+    if not path.is_file():
+        if any(child.name != LOCK_NAME for child in folder.iterdir()):
+            raise InputError(f"--output_dir {folder}: exists and is not an evaluation folder")
+        write_json(path, settings)
+        return
+    before = {key: value for key, value in read_json(path).items() if key != CLIPS}
+    for key in [*settings, *(key for key in before if key not in settings)]:
+        _check(folder, key, before.get(key), settings.get(key))
+
+
+def check_clips(folder: Path, fingerprints: dict[str, str]) -> None:
+    """Record the clips of each corpus; InputError when one has others than before."""
+    saved = read_json(folder / SETTINGS_NAME)
+    before = saved.get(CLIPS, {})
+    for name, fingerprint in fingerprints.items():
+        _check(folder, f"clips of {name}", before.get(name, fingerprint), fingerprint)
+    write_json(folder / SETTINGS_NAME, saved | {CLIPS: before | fingerprints})
+
+
+def _check(folder: Path, key: str, before: Any, now: Any) -> None:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in [*now, *(name for name in before if name not in now)]:
+            _check(folder, f"{key}.{name}", before.get(name), now.get(name))
+    elif before != now:
+        raise InputError(
+            f"--output_dir {folder}: exists with other settings ({key}={_short(before)}, now "
+            f"{_short(now)}); give another --output_dir or remove it"
+        )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:36]}...{text[-1]}"

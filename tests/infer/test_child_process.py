@@ -1,0 +1,65 @@
+"""A function in its own process: values, exceptions, deaths, prints and orphans."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from whisper_qat.config import InputError
+from whisper_qat.infer.child_process import PARENT, ChildDied, in_child, orphaned
+
+
+def refuse(value):
+    raise InputError(f"{value}: not wanted")
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def chatter():
+    print("a print of the function")
+    return os.getpid()
+
+
+def test_result_comes_back_from_another_process(capfd):
+    assert in_child(chatter) != os.getpid()
+    assert "a print" in capfd.readouterr().err
+
+
+def test_exception_comes_back_as_it_is():
+    with pytest.raises(InputError, match="7: not wanted") as caught:
+        in_child(refuse, 7)
+    assert "in refuse" in caught.value.__notes__[0]
+
+
+def test_a_killed_child_is_said_to_be():
+    with pytest.raises(ChildDied, match="status -9"):
+        in_child(die)
+
+
+def test_interrupt_ends_the_child(tmp_path):
+    code = (
+        "import time\nfrom whisper_qat.infer.child_process import in_child\n"
+        "in_child(time.sleep, 60)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(1.5)
+    parent.send_signal(signal.SIGINT)
+    _, told = parent.communicate(timeout=20)
+    assert "KeyboardInterrupt" in told
+
+
+def test_a_process_without_that_parent_is_an_orphan(monkeypatch):
+    monkeypatch.delenv(PARENT, raising=False)
+    assert not orphaned()
+    monkeypatch.setenv(PARENT, str(os.getppid()))
+    assert not orphaned()
+    monkeypatch.setenv(PARENT, "1234567")
+    assert orphaned()
