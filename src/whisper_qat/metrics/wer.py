@@ -1,0 +1,76 @@
+"""Word and character errors as counts; rates are formed last, from sums.
+
+Corpus WER is the sum of errors over the sum of reference words, never a mean of rates. Alignment is
+jiwer's (Levenshtein by rapidfuzz). Text comes normalised (metrics/normalize.py).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import jiwer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Errors of hypotheses against references of `words` words (or characters)."""
+
+    substitutions: int
+    deletions: int
+    insertions: int
+    words: int
+
+    @property
+    def errors(self) -> int:
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def rate(self) -> float:
+        """errors / words, a fraction that can pass 1; ValueError on zero words."""
+        if not self.words:
+            raise ValueError("no reference words: an error rate is not defined")
+        return self.errors / self.words
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            substitutions=self.substitutions + other.substitutions,
+            deletions=self.deletions + other.deletions,
+            insertions=self.insertions + other.insertions,
+            words=self.words + other.words,
+        )
+
+
+NOTHING = Counts(substitutions=0, deletions=0, insertions=0, words=0)
+
+
+def count_words(reference: str, hypothesis: str) -> Counts:
+    """Word errors of one utterance. An empty reference counts every word as inserted."""
+    if not reference.split():
+        return _only_insertions(len(hypothesis.split()))
+    found = jiwer.process_words(reference, hypothesis)
+    return _counts(found, len(reference.split()))
+
+
+def count_chars(reference: str, hypothesis: str) -> Counts:
+    """Character errors of one utterance, spaces between words included."""
+    reference, hypothesis = " ".join(reference.split()), " ".join(hypothesis.split())
+    if not reference:
+        return _only_insertions(len(hypothesis))
+    return _counts(jiwer.process_characters(reference, hypothesis), len(reference))
+
+
+def total(counts: Iterable[Counts]) -> Counts:
+    """The sum; of nothing, zero."""
+    return sum(counts, NOTHING)
+
+
+def _counts(found: jiwer.WordOutput | jiwer.CharacterOutput, length: int) -> Counts:
+    return Counts(
+        substitutions=found.substitutions,
+        deletions=found.deletions,
+        insertions=found.insertions,
+        words=length,
+    )
+
+
+def _only_insertions(number: int) -> Counts:
+    return Counts(substitutions=0, deletions=0, insertions=number, words=0)
