@@ -49,7 +49,9 @@ def settings(**changes):
     return Settings(**(values | changes))
 
 
-def make_loop(folder, quantization_type="int8", *, dropout=0.0, evaluate=None, examples=None, **changes):
+def make_loop(
+    folder, quantization_type="int8", *, dropout=0.0, evaluate=None, examples=None, **changes
+):
     model, teacher = tiny_whisper(dropout=dropout), tiny_whisper(seed=1)
     rules = default_rules(quantization_type, 32)
     if rules:

@@ -94,9 +94,7 @@ def _without_shared_texts(
                               "the evaluation data"]  # fmt: skip
 
 
-def _usable(
-    clips: list[Clip], fits: Callable[[str], bool]
-) -> tuple[list[Clip], list[Rejected]]:
+def _usable(clips: list[Clip], fits: Callable[[str], bool]) -> tuple[list[Clip], list[Rejected]]:
     screened = screen(clips, decode=False)
     kept = [clip for clip in screened.kept if fits(clip.text)]
     long = [clip for clip in screened.kept if not fits(clip.text)]

@@ -20,7 +20,9 @@ def cross_entropy_sum(logits: Tensor, labels: Tensor) -> Tensor:
     )
 
 
-def distillation_sum(student: Tensor, teacher: Tensor, labels: Tensor, temperature: float) -> Tensor:
+def distillation_sum(
+    student: Tensor, teacher: Tensor, labels: Tensor, temperature: float
+) -> Tensor:
     """Sum of T^2 * KL(teacher || student) at temperature T over labelled positions.
 
     T^2 keeps the gradient's size independent of T (Hinton et al. 2015, section 2).

@@ -63,6 +63,4 @@ def compute(student: nn.Module, teacher: nn.Module | None, batch: Batch, how: Ob
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
     move = {"device": device, "non_blocking": True}
-    return Batch(
-        batch.mel.to(**move), batch.tokens.to(**move), batch.labels.to(**move), batch.ids
-    )
+    return Batch(batch.mel.to(**move), batch.tokens.to(**move), batch.labels.to(**move), batch.ids)

@@ -15,9 +15,7 @@ from whisper_qat.train.objective import Whisper
 def micro_batches(durations_s: Sequence[float], batch_size: int) -> list[MicroBatch]:
     """All clips once, by length, so that a dynamic context pads little."""
     order = sorted(range(len(durations_s)), key=lambda i: (durations_s[i], i))
-    return [
-        MicroBatch(tuple(order[i : i + batch_size])) for i in range(0, len(order), batch_size)
-    ]
+    return [MicroBatch(tuple(order[i : i + batch_size])) for i in range(0, len(order), batch_size)]
 
 
 @torch.no_grad()

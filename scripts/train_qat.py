@@ -1,0 +1,10 @@
+"""Train a Whisper checkpoint with fake quantization, or in float as its control.
+
+    python scripts/train_qat.py --config configs/qat_int8.yaml --train_data data/my-speech
+"""
+
+from whisper_qat.cli import main
+from whisper_qat.tasks.train_qat import TrainConfig, run
+
+if __name__ == "__main__":
+    main(TrainConfig, run)
