@@ -20,16 +20,18 @@ def test_causal_attention_equals_torch(tmp_path, first):
     k, v = rng.normal(size=(2, 2, 3, keys, 8)).astype(np.float32)
     with ExternalData(tmp_path / "m.onnx_data") as data:
         g = Graph("m", data)
-        names = [g.input(n, TensorProto.FLOAT, ["b", "h", n + "_len", 8]) for n in "qkv"]
+        q_name = g.input("q", TensorProto.FLOAT, ["b", "q_len", 24])
+        kv = [g.input(n, TensorProto.FLOAT, ["b", 3, "k_len", 8]) for n in "kv"]
         span = [g.input(n, TensorProto.INT64, []) for n in ("first", "end")]
-        mixed = attend(g, *names, width=24, mask=causal_mask(g, *span))
+        mixed = attend(g, q_name, *kv, causal_mask(g, *span), heads=3, head_dim=8)
         g.output(mixed, "y", TensorProto.FLOAT, ["b", "q_len", 24])
         g.save(tmp_path / "m.onnx")
-    feeds = {"q": q, "k": k, "v": v, "first": np.array(first), "end": np.array(keys)}
+    joined = q.transpose(0, 2, 1, 3).reshape(2, queries, 24)
+    feeds = {"q": joined, "k": k, "v": v, "first": np.array(first), "end": np.array(keys)}
     actual = cases.session(tmp_path / "m.onnx").run(["y"], feeds)[0]
     mask = torch.ones(queries, keys).tril(diagonal=first).bool()
     expected = functional.scaled_dot_product_attention(
-        *map(torch.from_numpy, (q, k, v)), attn_mask=mask, scale=1.0
+        *map(torch.from_numpy, (q, k, v)), attn_mask=mask
     )
     expected = expected.transpose(1, 2).reshape(2, queries, 24).numpy()
     assert cases.difference(actual, expected) < 1e-5

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from onnx import TensorProto
 
-from whisper_qat.export.attention import attend, causal_mask, key_value, query
+from whisper_qat.export.attention import attend, causal_mask, key_value, split_heads
 from whisper_qat.export.external_data import ExternalData
 from whisper_qat.export.graph import Graph
 from whisper_qat.export.layers import TokenTable, layer_norm, linear, mlp, positions
@@ -118,18 +118,18 @@ def decoder_layer(
     size = {"heads": heads, "head_dim": shape.decoder_head_dim}
     attention = f"{layer}.self_attn"
     normed = layer_norm(g, x, f"{attention}_layer_norm", weights)
-    q = query(g, normed, attention, weights, **size)
-    new_k, new_v = key_value(g, normed, attention, weights, **size)
+    q = linear(g, normed, f"{attention}.q_proj", weights)
+    new_k, new_v = cache_form(g, key_value(g, normed, attention, weights), **size)
     k = g.op("Concat", cut(g, past["decoder.key"], step), new_k, axis=2)
     v = g.op("Concat", cut(g, past["decoder.value"], step), new_v, axis=2)
-    mixed = attend(g, q, k, v, width=shape.d_model, mask=step.mask)
+    mixed = attend(g, q, k, v, step.mask, **size)
     x = g.op("Add", x, linear(g, mixed, f"{attention}.out_proj", weights))
 
     attention = f"{layer}.encoder_attn"
     normed = layer_norm(g, x, f"{attention}_layer_norm", weights)
-    q = query(g, normed, attention, weights, **size)
+    q = linear(g, normed, f"{attention}.q_proj", weights)
     cross_k, cross_v = cross_key_value(g, attention, past, step, weights, **size)
-    mixed = attend(g, q, cross_k, cross_v, width=shape.d_model)
+    mixed = attend(g, q, cross_k, cross_v, None, **size)
     x = g.op("Add", x, linear(g, mixed, f"{attention}.out_proj", weights))
 
     normed = layer_norm(g, x, f"{layer}.final_layer_norm", weights)
@@ -141,6 +141,13 @@ def decoder_layer(
 def cut(g: Graph, past: str, step: Step) -> str:
     """The first `past_length` positions of a cache tensor: all of it, or nothing."""
     return g.op("Slice", past, g.constant([0]), step.past_length, g.constant([2]))
+
+
+def cache_form(
+    g: Graph, key_value: tuple[str, str], *, heads: int, head_dim: int
+) -> tuple[str, str]:
+    key, value = (split_heads(g, x, heads=heads, head_dim=head_dim) for x in key_value)
+    return key, value
 
 
 def cross_key_value(
@@ -158,7 +165,8 @@ def cross_key_value(
     cached.output(past["encoder.key"], f"{attention}/cached/key", TensorProto.FLOAT, None)
     cached.output(past["encoder.value"], f"{attention}/cached/value", TensorProto.FLOAT, None)
     first = g.branch(f"{attention}/first")
-    k, v = key_value(first, step.encoder_states, attention, weights, heads=heads, head_dim=head_dim)
+    projected = key_value(first, step.encoder_states, attention, weights)
+    k, v = cache_form(first, projected, heads=heads, head_dim=head_dim)
     first.output(k, f"{attention}/first/key", TensorProto.FLOAT, None)
     first.output(v, f"{attention}/first/value", TensorProto.FLOAT, None)
     names = [f"{attention}/key", f"{attention}/value"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto
 
-from whisper_qat.export.attention import attend, key_value, query
+from whisper_qat.export.attention import attend, key_value
 from whisper_qat.export.external_data import ExternalData
 from whisper_qat.export.graph import Graph
 from whisper_qat.export.layers import layer_norm, linear, mlp, positions
@@ -62,12 +62,11 @@ def convolution(g: Graph, x: str, layer: str, weights: Weights, *, stride: int) 
 
 def encoder_layer(g: Graph, x: str, layer: str, shape: WhisperShape, weights: Weights) -> str:
     heads = shape.encoder_attention_heads
-    size = {"heads": heads, "head_dim": shape.d_model // heads}
     attention = f"{layer}.self_attn"
     normed = layer_norm(g, x, f"{layer}.self_attn_layer_norm", weights)
-    q = query(g, normed, attention, weights, **size)
-    k, v = key_value(g, normed, attention, weights, **size)
-    mixed = attend(g, q, k, v, width=shape.d_model)
+    q = linear(g, normed, f"{attention}.q_proj", weights)
+    k, v = key_value(g, normed, attention, weights)
+    mixed = attend(g, q, k, v, heads=heads, head_dim=shape.d_model // heads)
     x = g.op("Add", x, linear(g, mixed, f"{attention}.out_proj", weights))
     normed = layer_norm(g, x, f"{layer}.final_layer_norm", weights)
     return g.op("Add", x, mlp(g, normed, layer, weights))
