@@ -8,6 +8,7 @@ from whisper_qat.report.row_tables import (
     baseline_delta,
     cost_table,
     errors_table,
+    hallucination_table,
     headline_table,
     mission_table,
     weights_words,
@@ -88,6 +89,11 @@ def test_errors_add_up(results: dict[str, Any]):
     kinds = [int(line[k].split()[0]) for k in ("Substitutions", "Deletions", "Insertions")]
     assert sum(kinds) == round(score["wer"]["rate"] * score["words"]["words"])
     assert line["Empty refs"] == "0"
+
+
+def test_signs_of_hallucination(results: dict[str, Any]):
+    line = cells(hallucination_table(results), "qat-int8")
+    assert (line["Clips"], line["Looping"]) == ("30", "0")
 
 
 def test_cost_with_units(results: dict[str, Any]):

@@ -100,3 +100,10 @@ def test_blank_lines_and_absent_options(tmp_path: Path):
     path.write_text('\n{"id":"a","reference":"x","hypothesis":"","duration_s":1.5}\n\n')
     (only,) = read_clips(path)
     assert (only.wall_s, only.speaker, only.block, only.chunks) == (None, None, None, 1)
+
+
+def test_only_trained_rows_have_a_training_seed():
+    assert read_row(row("base-ptq-int8", "ptq", training_seed=0), HERE).training_seed is None
+    assert (
+        read_row(row("control", "float", fine_tuned=True, training_seed=0), HERE).training_seed == 0
+    )

@@ -8,7 +8,15 @@ can prove. 'No significant difference' is never a claim: it gets easier as the s
 from typing import Any
 
 from whisper_qat.report.comparisons import ALL
-from whisper_qat.report.groups import ADAPTATION, QAT_EFFECT, QUANTIZATION, TOTAL, TRAINING, Group
+from whisper_qat.report.groups import (
+    ADAPTATION,
+    MIXED,
+    QAT_EFFECT,
+    QUANTIZATION,
+    TOTAL,
+    TRAINING,
+    Group,
+)
 from whisper_qat.report.printing import listing, percent, plural, points
 from whisper_qat.report.rows import QAT
 
@@ -32,7 +40,7 @@ def claims(groups: list[Group], comparisons: list[Comparison], normalizer: str) 
 def _about(group: Group, scope: list[Comparison]) -> list[Claim]:
     mine = {c["kind"]: c for c in reversed(scope) if c["b"] == group.name}
     found = [
-        _against_control(group, mine.get(QUANTIZATION), mine.get(TOTAL)),
+        _against_control(group, mine.get(QUANTIZATION), mine.get(TOTAL, mine.get(MIXED))),
         _qat_effect(group, mine.get(QAT_EFFECT)),
     ]
     if ADAPTATION in mine:
@@ -47,8 +55,9 @@ def _claim(kind: str, claimed: bool, text: str) -> Claim:
 def measured(c: Comparison) -> str:
     """The difference with everything a number must carry."""
     return (
-        f"{points(c['delta'])} points of WER (95\u00a0% CI {points(c['low'])} to {points(c['high'])}; "
-        f"{plural(c['clips'], 'clip')}, {plural(c['words'], 'word')}, normaliser {c['normalizer']})"
+        f"{points(c['delta'])} points of WER (95\u00a0% CI {points(c['low'])} "
+        f"to {points(c['high'])}; {plural(c['clips'], 'clip')}, {plural(c['words'], 'word')}, "
+        f"normaliser {c['normalizer']})"
     )
 
 
@@ -69,7 +78,8 @@ def _against_control(group: Group, c: Comparison | None, total: Comparison | Non
             "non-inferiority is made."
         )
         if total is not None:
-            text += f" Both together, {total['b']} minus {total['a']}: {measured(total)}."
+            context = ", and the audio context differs too" if total["kind"] == MIXED else ""
+            text += f" Both together, {total['b']} minus {total['a']}: {measured(total)}{context}."
         return _claim("non-inferiority", False, text)
     delta = f"{c['b']} minus {c['a']}: {measured(c)}."
     margin = (

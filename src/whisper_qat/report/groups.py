@@ -19,6 +19,7 @@ from whisper_qat.report.rows import (
 
 QUANTIZATION, QAT_EFFECT, ADAPTATION = "quantization", "QAT effect", "adaptation"
 TRAINING, TOTAL, CONTEXT, RUNTIME = "training", "total", "audio context", "runtime"
+MIXED = "mixed"
 KIND_WORDS = {
     QUANTIZATION: "a quantized row against the float row of the same training",
     QAT_EFFECT: "QAT against the float control quantized afterwards: what QAT itself adds",
@@ -27,6 +28,8 @@ KIND_WORDS = {
     TOTAL: "any other difference to the baseline: training and quantization together",
     CONTEXT: "the same model heard with a different audio context",
     RUNTIME: "the same model on a different runtime",
+    MIXED: "another model heard with another audio context than the baseline: what a user would "
+    "notice, not what quantization costs",
 }
 
 
@@ -119,8 +122,7 @@ def _pairs_of(group: Group, groups: list[Group], baseline: str | None) -> list[P
     ]
     start = next((g for g in groups if baseline in {row.name for row in g.rows}), None)
     if start is not None and start is not group:
-        kind = _against_baseline(start.rows[0], group.rows[0])
-        found += [Pair(kind=kind, a=start, b=group)] if kind else []
+        found.append(Pair(kind=_against_baseline(start.rows[0], group.rows[0]), a=start, b=group))
     return found
 
 
@@ -140,12 +142,12 @@ def _like(group: Group, groups: list[Group], role: str) -> list[Group]:
     ]
 
 
-def _against_baseline(start: Row, row: Row) -> str | None:
-    """Kind of a comparison with the baseline; None where two differences would mix."""
+def _against_baseline(start: Row, row: Row) -> str:
+    """Kind of a comparison with the baseline."""
     made = (start.role, start.quantization_type, start.scheme)
     same = made == (row.role, row.quantization_type, row.scheme) and same_model(start, row)
     if start.context != row.context:
-        return CONTEXT if same and start.runtime == row.runtime else None
+        return CONTEXT if same and start.runtime == row.runtime else MIXED
     return RUNTIME if same and start.runtime != row.runtime else TOTAL
 
 

@@ -30,6 +30,7 @@ from whisper_qat.report.row_tables import (
     accuracy_table,
     cost_table,
     errors_table,
+    hallucination_table,
     headline_table,
     mission_table,
 )
@@ -124,7 +125,11 @@ def sections(results: Results) -> dict[str, list[Table]]:
             *(comparisons_table(results, ALL, name) for name in others),
         ],
         "mission": [mission_table(results)],
-        "accuracy": [*(accuracy_table(results, name) for name in names), errors_table(results)],
+        "accuracy": [
+            *(accuracy_table(results, name) for name in names),
+            errors_table(results),
+            hallucination_table(results),
+        ],
         "codes": [codes_table(results)],
         "cost": [cost_table(results)],
         "corpora": [corpora_table(results), left_out_table(results)],

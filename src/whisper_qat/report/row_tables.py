@@ -6,7 +6,7 @@ All percentages are of reference words (WER) or characters (CER); all intervals 
 from typing import Any
 
 from whisper_qat.report.comparisons import ALL
-from whisper_qat.report.groups import CONTEXT, RUNTIME
+from whisper_qat.report.groups import CONTEXT, MIXED, RUNTIME
 from whisper_qat.report.latency import MIN_DURATION_S
 from whisper_qat.report.printing import count, megabytes, number, percent, points, points_interval
 from whisper_qat.report.tables import (
@@ -88,7 +88,7 @@ def baseline_delta(results: Results, row: str) -> str:
     """Delta of one row to the baseline, without interval where it is one seed of a pooled row."""
     for c in results["comparisons"]:
         scope = (c["corpus"], c["normalizer"]) == (ALL, results["primary_normalizer"])
-        if not scope or c["kind"] in (CONTEXT, RUNTIME):
+        if not scope or c["kind"] in (CONTEXT, RUNTIME, MIXED):
             continue
         deltas = {(m["a"], m["b"]): m["delta"] for m in c["members"]}
         if (results["baseline"], row) in deltas:
@@ -147,6 +147,27 @@ def _kinds(words: dict[str, int]) -> list[str]:
     return [f"{count(words[k])} ({percent(share[k], 1)})" for k in kinds]
 
 
+def hallucination_table(results: Results) -> Table:
+    """Signs of loops and invented words, on everything measured."""
+    columns = [
+        ROW,
+        Column(title="Clips", meaning="clips whose reference has words"),
+        Column(title="Repeated 5-grams", meaning="runs of 5 words said before in the same clip"),
+        Column(title="Looping", meaning="transcripts that zlib shrinks more than 2.4 times"),
+        Column(
+            title="Too long", meaning="transcripts of more than 1.5 times the reference's words"
+        ),
+        Column(title="Empty", meaning="transcripts without a word"),
+        Column(title="Words per second", meaning="words written per second of audio"),
+    ]
+    keys = ("clips", "repeated_5grams", "looping", "too_long", "silent")
+    rows = [
+        [one["row"], *(count(one[key]) for key in keys), number(one["words_per_second"])]
+        for one in results["hallucination"]
+    ]
+    return table("Signs of hallucination", columns, rows)
+
+
 def cost_table(results: Results) -> Table:
     """Time and memory of each row while it was evaluated."""
     columns = [
@@ -161,8 +182,8 @@ def cost_table(results: Results) -> Table:
     ]
     rows = [_cost_row(row, find_speed(results, row["name"]) or {}) for row in results["rows"]]
     note = (
-        "Taken once per clip during the evaluation, batch 1, without warm-up, repeats or "
-        "interleaving: good for ratios between rows of this run, not a benchmark."
+        "Taken once per clip during the evaluation, batch 1, without repeats or interleaving of "
+        "rows: good for ratios between rows of this run, not a benchmark."
     )
     return table("Time and memory", columns, rows, note)
 

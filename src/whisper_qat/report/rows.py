@@ -107,6 +107,8 @@ def read_row(record: dict[str, Any], path: Path) -> Row:
     made = (record["method"], bool(record["fine_tuned"]))
     if made not in ROLES:
         raise InputError(f"{path}: row {record['name']}: method {made[0]!r} is not float, ptq, qat")
+    # Folders of untrained rows may record a seed too (of a draw): it is no training seed.
+    row_was_trained = ROLES[made] in (CONTROL, CONTROL_PTQ, QAT)
     context = record.get("audio_context") or {"mode": "full", "margin_s": 0.0}
     base = record.get("base_model") or {}
     return Row(
@@ -116,7 +118,7 @@ def read_row(record: dict[str, Any], path: Path) -> Row:
         quantization_type=record["quantization_type"],
         scheme=record.get("scheme"),
         context=_context(context),
-        training_seed=record.get("training_seed"),
+        training_seed=record.get("training_seed") if row_was_trained else None,
         base_model=(base.get("name"), base.get("fingerprint")),
         record=record,
     )

@@ -18,6 +18,7 @@ from whisper_qat.report.comparisons import ALL, Tallies, compare_all
 from whisper_qat.report.gates import codes_gates
 from whisper_qat.report.groups import (
     KIND_WORDS,
+    MIXED,
     QUANTIZATION,
     TOTAL,
     Pair,
@@ -25,6 +26,7 @@ from whisper_qat.report.groups import (
     members,
     pairs,
 )
+from whisper_qat.report.hallucination import signs_of_rows
 from whisper_qat.report.latency import speed
 from whisper_qat.report.rows import (
     QAT,
@@ -73,6 +75,7 @@ def results_of(evaluation: Evaluation) -> dict[str, Any]:
         "groups": [{"name": g.name, "rows": [r.name for r in g.rows]} for g in groups],
         "blocks": describe_blocks(counted[primary.name]),
         "scores": scores,
+        "hallucination": signs_of_rows(evaluation, functools.cache(primary.apply)),
         "speed": speeds(evaluation),
         "comparisons": comparisons,
         "comparison_kinds": KIND_WORDS,
@@ -103,7 +106,7 @@ def _all_clips(evaluation: Evaluation, corpus: str) -> dict[str, Any]:
     return {clip.id: clip for clips in rows for clip in clips}
 
 
-def describe_normalizer(normalizer: Normalizer) -> dict[str, str]:
+def describe_normalizer(normalizer: Normalizer) -> dict[str, Any]:
     """What identifies a normaliser: two results with one fingerprint used the same rules."""
     return {
         "name": normalizer.name,
@@ -118,6 +121,7 @@ def describe_row(row: Row) -> dict[str, Any]:
     size = record.get("model_bytes")
     return record | {
         "role": row.role,
+        "training_seed": row.training_seed,
         "made": ROLE_WORDS[row.role],
         "context": describe_context(row),
         "size_of_fp32": _share(size, record.get("fp32_bytes")),
@@ -156,7 +160,7 @@ def changed(
     """Clips that QAT transcribes otherwise than its float control, or than the float baseline."""
     trained = [pair for pair in compared if pair.b.role == QAT]
     chosen = [pair for pair in trained if pair.kind == QUANTIZATION]
-    chosen = chosen or [pair for pair in trained if pair.kind == TOTAL]
+    chosen = chosen or [pair for pair in trained if pair.kind in (TOTAL, MIXED)]
     return [_changed(evaluation, pair, tallies, normalizer) for pair in chosen]
 
 
