@@ -76,6 +76,9 @@ def test_runtime_follows_from_the_files(tiny_whisper, converted, tmp_path):
         find_runtime(tmp_path)
     with pytest.raises(InputError, match="nothing: no such folder"):
         find_runtime(tmp_path / "nothing")
+    (tmp_path / "final").mkdir()
+    with pytest.raises(InputError, match=r"did you mean .*final\?"):
+        find_runtime(tmp_path)
 
 
 def test_unknown_runtime_is_refused(tiny_whisper):

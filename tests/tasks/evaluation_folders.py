@@ -19,7 +19,7 @@ CONTEXT = {"mode": "dynamic", "margin_s": 1.0}
 def trained(base, folder, method, change):
     """A final/ folder as training leaves it: every weight moved by about `change`."""
     model = load_whisper(base)
-    rng = torch.Generator().manual_seed(1)
+    rng = torch.Generator().manual_seed(len(method))  # control and QAT move apart
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(change * torch.randn(parameter.shape, generator=rng))

@@ -258,7 +258,9 @@ def test_command_line_ends_with_2_and_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         main(EvaluateConfig, run, words)
     assert caught.value.code == 2
-    assert capsys.readouterr().err.splitlines()[-1].startswith("error: nowhere: no such folder")
+    assert (
+        capsys.readouterr().err.splitlines()[-1].startswith("error: --model_path: nowhere: no such")
+    )
 
 
 def test_default_corpora_file_is_in_the_checkout():

@@ -80,6 +80,16 @@ def test_baseline_from_the_record_runs_on_torch(roles, tmp_path):
     assert "--quantization_type none --audio_context dynamic --margin_s 1" in notes[0]
 
 
+def test_a_hub_id_is_asked_of_the_hub(roles, tmp_path):
+    with pytest.raises(InputError, match="--baseline_model: .*'openai/whisper-x': no such folder"):
+        open_rows(roles["qat"], "openai/whisper-x", [], tmp_path)
+
+
+def test_a_flag_is_named_with_what_is_wrong(roles, tmp_path):
+    with pytest.raises(InputError, match="--compare ptq: nowhere: no such folder"):
+        open_rows(roles["qat"], None, ["ptq=nowhere"], tmp_path)
+
+
 def test_a_record_whose_checkpoint_is_gone_says_how_to_make_a_baseline(
     roles, tiny_whisper_folder, tmp_path
 ):

@@ -101,9 +101,10 @@ def find_runtime(folder: str | Path) -> str:
         return "onnx"
     if any(folder.glob("*.safetensors")):
         return "torch"
+    hint = f"; did you mean {folder / 'final'}?" if (folder / "final").is_dir() else ""
     raise InputError(
         f"{folder}: neither {ENCODER_FILE} and {DECODER_FILE} nor *.safetensors in it; expected a "
-        "folder written by convert, or a Whisper checkpoint"
+        f"folder written by convert, or a Whisper checkpoint{hint}"
     )
 
 

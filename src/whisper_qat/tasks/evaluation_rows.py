@@ -8,7 +8,9 @@ import json
 import re
 import struct
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ PARTS = {
     ("qat", False): "qat",
     ("qat", True): "qat",
 }
+REMOTE = re.compile(r"ctranslate2:|[\w-][\w.-]*/[\w.-]+$")
 ROW_NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 BYTES_OF = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I8": 1, "U8": 1}
 
@@ -45,11 +48,15 @@ class RowFolder:
     info: Info
 
 
-def open_row(folder: str | Path, name: str | None = None) -> RowFolder:
-    """A folder as a row; InputError when it is neither a converted folder nor a checkpoint."""
-    folder = Path(folder)
+def open_row(spec: str | Path, name: str | None = None, *, cache: Path | None = None) -> RowFolder:
+    """A folder as a row; InputError when it is neither a converted folder nor a checkpoint.
+
+    With a `cache`, a Hub id or `ctranslate2:FOLDER` is fetched (imported) as well.
+    """
+    remote = cache is not None and not Path(spec).is_dir() and REMOTE.match(str(spec))
+    folder = resolve_checkpoint(str(spec), cache) if remote and cache else Path(spec)
     runtime = find_runtime(folder)
-    info = row_info(folder, runtime)
+    info = row_info(folder, runtime, str(spec))
     return RowFolder(
         name=name or default_name(info),
         folder=folder,
@@ -59,7 +66,7 @@ def open_row(folder: str | Path, name: str | None = None) -> RowFolder:
     )
 
 
-def row_info(folder: Path, runtime: str) -> Info:
+def row_info(folder: Path, runtime: str, name: str) -> Info:
     """The folder's record; a plain checkpoint is the published float model, heard in full."""
     if runtime == "torch":
         check_checkpoint(folder)
@@ -72,7 +79,7 @@ def row_info(folder: Path, runtime: str) -> Info:
         method="float",
         fine_tuned=False,
         audio_context={"mode": "full", "margin_s": 0.0},
-        base_model={"name": str(folder), "fingerprint": fingerprint(folder)},
+        base_model={"name": name, "fingerprint": fingerprint(folder)},
     )
 
 
@@ -104,9 +111,14 @@ def open_rows(
 
     Without `baseline_model` the baseline is the checkpoint that the model's record names.
     """
-    model = open_row(model_path)
-    baseline, notes = open_baseline(model, baseline_model, cache)
-    others = [open_row(folder, name) for name, folder in parse_compare(compare).items()]
+    with named("--model_path"):
+        model = open_row(model_path, cache=cache)
+    with named("--baseline_model"):
+        baseline, notes = open_baseline(model, baseline_model, cache)
+    others = []
+    for name, folder in parse_compare(compare).items():
+        with named(f"--compare {name}"):
+            others.append(open_row(folder, name, cache=cache))
     rows = [model]
     if baseline is not None and baseline.fingerprint != model.fingerprint:
         rows.insert(0, baseline)
@@ -119,14 +131,23 @@ def open_rows(
     return rows, baseline.name if baseline is not None else None, notes
 
 
+@contextmanager
+def named(flag: str) -> Iterator[None]:
+    """An InputError inside says which flag it is about."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{flag}: {error}") from None
+
+
 def open_baseline(
     model: RowFolder, baseline_model: str | None, cache: Path
 ) -> tuple[RowFolder | None, list[str]]:
     """The baseline row: the one given, else the model's base checkpoint where it can be had."""
     if baseline_model is not None:
-        row = open_row(baseline_model)
+        row = open_row(baseline_model, cache=cache)
         if row.name == model.name and row.fingerprint != model.fingerprint:
-            row = open_row(baseline_model, "baseline")
+            row = replace(row, name="baseline")
         return row, []
     if model.info.method == "float" and not model.info.fine_tuned:
         return model, []
@@ -137,7 +158,7 @@ def _recorded_baseline(model: RowFolder, cache: Path) -> tuple[RowFolder | None,
     name = model.info.base_model["name"]
     make = how_to_make(name, model.info)
     try:
-        row = open_row(resolve_checkpoint(name, cache), "base-float")
+        row = open_row(name, "base-float", cache=cache)
     except InputError as error:
         return None, [f"no baseline row: {error}; with that checkpoint at hand: {make}"]
     if row.info.base_model["fingerprint"] != model.info.base_model["fingerprint"]:
