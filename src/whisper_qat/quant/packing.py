@@ -12,7 +12,8 @@ def pack(codes: NDArray[np.uint8], scheme: BlockScheme) -> NDArray[np.uint8]:
     per_block = codes.reshape(codes.shape[0], -1, scheme.block_size)
     if scheme.bits == 8:
         return per_block
-    return per_block[..., 0::2] | (per_block[..., 1::2] << 4)
+    high = np.left_shift(per_block[..., 1::2], 4, dtype=np.uint8)
+    return np.bitwise_or(per_block[..., 0::2], high)
 
 
 def unpack(packed: NDArray[np.uint8], scheme: BlockScheme) -> NDArray[np.uint8]:

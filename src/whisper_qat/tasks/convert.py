@@ -1,7 +1,8 @@
 """Conversion: a trained final/ folder, or a plain float checkpoint, becomes an ONNX folder.
 
-The trained codes and scales are written as they are; nothing is rounded again. Converting the same
-checkpoint with the same settings twice does nothing.
+The trained codes and scales are written as they are; nothing is rounded again. What was written is
+compared with the torch model before the folder counts as finished (`parity.json`). Converting the
+same checkpoint with the same settings twice does nothing.
 """
 
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from whisper_qat.tasks.onnx_folder import (
     with_context,
     write_onnx_folder,
 )
+from whisper_qat.tasks.parity_check import parity_check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,8 @@ class ConvertConfig:
         format: the only format is onnx
         audio_context: overrides the checkpoint's own: full (30 s) or dynamic (the clip's length)
         margin_s: with audio_context dynamic, seconds of silence kept after the clip
+        parity_data: speech for the parity check (default: the training's own validation data)
+        parity_positions: logit rows to compare on it; at least 500 for the agreement to be judged
     """
 
     model_path: str
@@ -41,9 +45,13 @@ class ConvertConfig:
     format: Literal["onnx"] = "onnx"
     audio_context: Literal["full", "dynamic"] | None = None
     margin_s: float | None = None
+    parity_data: str | None = None
+    parity_positions: int = 2000
 
     def __post_init__(self) -> None:
         check_context(self.audio_context, self.margin_s)
+        if self.parity_positions < 1:
+            raise InputError(f"--parity_positions {self.parity_positions}: expected 1 or more")
 
 
 def run(config: ConvertConfig) -> None:
@@ -56,7 +64,13 @@ def run(config: ConvertConfig) -> None:
         return
     final = load_checkpoint(source, config.model_path)
     final = with_context(final, config.audio_context, config.margin_s)
-    write_onnx_folder(final, source, config.output_path, inputs=inputs, config=settings(config))
+    check = parity_check(
+        final, source, config.output_path,
+        data=config.parity_data, positions=config.parity_positions,
+    )  # fmt: skip
+    write_onnx_folder(
+        final, source, config.output_path, inputs=inputs, config=settings(config), check=check
+    )
     print(f"{config.output_path}: {model_bytes(config.output_path) / 1e6:.1f} MB of ONNX")
 
 

@@ -3,6 +3,7 @@
 Conversion and the PTQ baseline share it, so that their folders differ in codes and scales only.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -91,9 +92,13 @@ def with_context(final: Final, mode: str | None, margin_s: float | None) -> Fina
 
 
 def write_onnx_folder(
-    final: Final, source: Path, output: Path, *, inputs: dict[str, str], config: dict[str, Any]
-) -> None:
-    """Graphs of `final` and all that goes with them; tokenizer and features come from `source`."""
+    final: Final, source: Path, output: Path, *, inputs: dict[str, str], config: dict[str, Any],
+    check: Callable[[Path], None] | None = None,
+) -> None:  # fmt: skip
+    """Graphs of `final` and all that goes with them; tokenizer and features come from `source`.
+
+    `check` sees the folder before it counts as finished, and may raise.
+    """
     with new_folder(output) as folder:
         shape = WhisperShape.from_config(final.model.config.to_dict())
         write_graphs(shape, checkpoint_weights(final), folder)
@@ -102,6 +107,8 @@ def write_onnx_folder(
         if final.plan is not None:
             final.plan.write(folder)
         write_json(folder / INFO_NAME, asdict(final.info))
+        if check is not None:
+            check(folder)
         extra = manifest_facts(final, folder)
         write_manifest(folder, kind=KIND, inputs=inputs, config=config, extra=extra)
 

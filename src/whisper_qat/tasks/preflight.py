@@ -62,8 +62,9 @@ def check(preflight: Preflight, *, say: Callable[[str], None]) -> Cost:
     say(f"preflight: {len(train):,} clips, {hours:.2f} h of audio, {loop.settings.num_epochs} "
         f"epochs, {loop.total:,} steps")  # fmt: skip
     cost = _cost(preflight)
+    memory, disk = cost.memory_bytes / 2**30, cost.disk_bytes / 2**30
     say(f"preflight: about {_duration(cost.hours)} for training (validation not counted), "
-        f"{cost.memory_bytes / 2**30:.1f} GiB of memory, {cost.disk_bytes / 2**30:.1f} GiB of disk")  # fmt: skip
+        f"{memory:.1f} GiB of memory, {disk:.1f} GiB of disk")  # fmt: skip
     _check_disk(preflight.folder, cost.disk_bytes)
     if preflight.rehearse:
         say(f"preflight: rehearsal plan -> convert -> load -> one clip: {rehearse(preflight)!r}")

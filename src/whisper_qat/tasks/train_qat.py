@@ -1,6 +1,5 @@
 """Training: a float checkpoint and speech in, a `final/` folder with plan and scales out."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
@@ -14,7 +13,7 @@ from accelerate.utils import set_seed
 from tqdm import tqdm
 from transformers import WhisperForConditionalGeneration
 
-from whisper_qat.artifacts import is_finished, new_folder, read_json, write_json, write_manifest
+from whisper_qat.artifacts import new_folder, write_manifest
 from whisper_qat.config import InputError
 from whisper_qat.data.context import AudioContext
 from whisper_qat.data.features import Features
@@ -26,14 +25,11 @@ from whisper_qat.model.final import Info, save_final
 from whisper_qat.model.load import fingerprint, load_whisper, resolve_checkpoint
 from whisper_qat.model.prepare import Plan, apply_plan, default_rules, plan
 from whisper_qat.tasks.preflight import Preflight, check
+from whisper_qat.tasks.training_folder import has_begun, is_done, record_settings
 from whisper_qat.tasks.validate import Validator
 from whisper_qat.train import precision
 from whisper_qat.train.loop import Data, Loop, Settings
 from whisper_qat.train.objective import Objective, Whisper
-
-SETTINGS_NAME = "settings.json"
-# These may differ between the runs of one training: they do not change its numbers.
-FREE_KEYS = {"output_dir", "dry_run", "resume"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,13 +139,13 @@ class Parts:
 
 
 def run(config: TrainConfig) -> int | None:
-    """Train; does nothing when `output_dir` already holds this run, goes on when it is unfinished."""
+    """Train into `output_dir`: goes on with an unfinished run, leaves a finished one alone."""
     folder = Path(config.output_dir)
     mode, why = precision.resolve(config.mixed_precision)
     accelerator = Accelerator(mixed_precision=mode)
     say = accelerator.print
     with folder_lock(folder) if accelerator.is_main_process else nullcontext():
-        if _already_done(folder, config):
+        if is_done(folder, asdict(config), resume=config.resume):
             say(f"{folder / 'final'}: finished with these settings; nothing to do")
             return None
         accelerator.wait_for_everyone()
@@ -172,7 +168,7 @@ def _train(config: TrainConfig, folder: Path, accelerator: Accelerator, parts: P
         accelerator.print("dry run: stopping before step 1")
         return
     if accelerator.is_main_process:
-        _record_settings(folder, config, parts)
+        record_settings(folder, asdict(config), parts.selection)
     set_seed(config.seed)
     step = loop.resume()
     if step:
@@ -180,7 +176,7 @@ def _train(config: TrainConfig, folder: Path, accelerator: Accelerator, parts: P
     with _bar(loop, enabled=accelerator.is_main_process) as report:
         loop.run(report)
     if accelerator.is_main_process:
-        _finish(folder, config, parts, loop)
+        _finish(folder / "final", config, parts, loop)
         accelerator.print(f"trained model: {folder / 'final'}")
 
 
@@ -267,65 +263,13 @@ def _settings(config: TrainConfig, num_clips: int, accelerator: Accelerator) -> 
 def _preflight(config: TrainConfig, folder: Path, parts: Parts, loop: Loop) -> Preflight:
     return Preflight(
         loop=loop, selection=parts.selection, folder=folder, base=parts.base, plan=parts.plan,
-        info=parts.info, rehearse=not (folder / SETTINGS_NAME).is_file() or config.dry_run,
+        info=parts.info, rehearse=config.dry_run or not has_begun(folder),
     )  # fmt: skip
-
-
-def _already_done(folder: Path, config: TrainConfig) -> bool:
-    """True for this very run, finished; InputError for a folder of another run."""
-    if (folder / SETTINGS_NAME).is_file():
-        before = read_json(folder / SETTINGS_NAME)["config"]
-        _refuse_other_settings(folder, before, asdict(config))
-    if is_finished(folder / "final"):
-        return True
-    if not config.resume and (folder / SETTINGS_NAME).is_file():
-        raise InputError(
-            f"{folder}: holds an unfinished run; use --resume true or another output_dir"
-        )
-    return False
-
-
-def _refuse_other_settings(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
-    for key in sorted((before.keys() | now.keys()) - FREE_KEYS):
-        if before.get(key) != now.get(key):
-            raise InputError(
-                f"{folder}: holds a run with {key}={before.get(key)!r}, asked for "
-                f"{key}={now.get(key)!r}; give another --output_dir or remove that folder"
-            )
-
-
-def _record_settings(folder: Path, config: TrainConfig, parts: Parts) -> None:
-    path = folder / SETTINGS_NAME
-    clips = parts.selection.fingerprint
-    if path.is_file() and read_json(path)["clips"] != clips:
-        raise InputError(
-            f"{folder}: the data changed since this run began; give another --output_dir"
-        )
-    write_json(path, {"config": asdict(config), "clips": clips})
-    lines = [json.dumps(asdict(r), ensure_ascii=False) for r in parts.selection.rejected]
-    (folder / "left_out.jsonl").write_text("".join(line + "\n" for line in lines))
-
-
-def _finish(folder: Path, config: TrainConfig, parts: Parts, loop: Loop) -> None:
-    selection = parts.selection
-    with new_folder(folder / "final") as final:
-        save_final(parts.model, final, plan=parts.plan, info=parts.info, companions=parts.base)
-        write_manifest(
-            final, kind="model",
-            inputs={"base_model": parts.info.base_model["fingerprint"], "clips": selection.fingerprint},
-            config=asdict(config),
-            extra={
-                "steps": loop.total, "data": selection.notes,
-                "audio_s": sum(clip.duration_s or 0.0 for clip in selection.train),
-                "best": {"step": loop.progress.best_step, "eval_loss": loop.progress.best_loss},
-                "weights": fingerprint(final), "training_seed": config.seed,
-            },
-        )  # fmt: skip
 
 
 @contextmanager
 def _bar(loop: Loop, *, enabled: bool) -> Iterator[Any]:
-    """A progress bar with rate and time left; yields the function that takes each step's metrics."""
+    """A progress bar with rate and time left; yields what takes each step's metrics."""
     with tqdm(
         total=loop.total, initial=loop.progress.step, desc="training", unit="step",
         disable=not enabled, dynamic_ncols=True,
@@ -338,3 +282,26 @@ def _bar(loop: Loop, *, enabled: bool) -> Iterator[Any]:
             bar.update(int(metrics["step"]) - bar.n)
 
         yield report
+
+
+def _finish(final: Path, config: TrainConfig, parts: Parts, loop: Loop) -> None:
+    selection, info = parts.selection, parts.info
+    with new_folder(final) as folder:
+        save_final(parts.model, folder, plan=parts.plan, info=info, companions=parts.base)
+        write_manifest(
+            folder,
+            kind="model",
+            inputs={
+                "base_model": info.base_model["fingerprint"],
+                "clips": selection.fingerprint,
+            },
+            config=asdict(config),
+            extra={
+                "steps": loop.total,
+                "data": selection.notes,
+                "audio_s": sum(clip.duration_s or 0.0 for clip in selection.train),
+                "best": {"step": loop.progress.best_step, "eval_loss": loop.progress.best_loss},
+                "weights": fingerprint(folder),
+                "training_seed": config.seed,
+            },
+        )

@@ -89,8 +89,10 @@ def restore(
     _load_optimizer(model, optimizer, load_file(folder / OPTIMIZER_NAME))
     path = folder / f"random-{rank}.json"
     if not path.is_file():
-        raise InputError(f"{folder}: no random state of process {rank}; resume with as many "
-                         f"processes as before ({len(list(folder.glob('random-*.json')))})")  # fmt: skip
+        before = len(list(folder.glob("random-*.json")))
+        raise InputError(
+            f"{folder}: no random state of process {rank}; resume with {before} processes, as before"
+        )
     restore_randomness(read_json(path))
     return Progress(**read_json(folder / STATE_NAME))
 

@@ -1,4 +1,4 @@
-"""History: one JSON line per optimizer step and per evaluation, and the same as TensorBoard scalars.
+"""History: a JSON line per optimizer step and per evaluation, and the same in TensorBoard.
 
 A resumed run drops the lines after its checkpoint, so the file reads like an undisturbed run's.
 """

@@ -1,4 +1,4 @@
-"""Validation loss of a model on held-out clips: teacher-forced, in float32 whatever training uses."""
+"""Validation loss on held-out clips: teacher-forced, in float32 whatever training uses."""
 
 from collections.abc import Sequence
 

@@ -1,0 +1,60 @@
+"""The gate: what a written folder must show against the torch model it was made from.
+
+Torch runs the training forward from `final/`; the runtime runs what was written. A float folder has
+only its wiring to show.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from whisper_qat.infer.decoding_rules import DecodingRules
+from whisper_qat.infer.text_decoder import TextDecoder
+from whisper_qat.model.final import Final
+from whisper_qat.parity import arithmetic, whole_model, wiring
+from whisper_qat.parity.material import Material
+
+WIRING_UTTERANCES = 3
+TRANSCRIPTS = 20
+
+
+def run(
+    final: Final, folder: Path, material: Material, rules: DecodingRules,
+    say: Callable[[str], None],
+) -> dict[str, Any]:  # fmt: skip
+    """The parity report as data; `passed` says whether every part did."""
+    report: dict[str, Any] = {
+        "material": {"kind": material.kind, "utterances": len(material.utterances),
+                     "positions": material.positions},
+    }  # fmt: skip
+    report["wiring"] = wiring.check(final, folder, material.first(WIRING_UTTERANCES))
+    parts = ["wiring"]
+    say(f"parity: wiring {_outcome(report['wiring'])}")
+    if final.plan is not None:
+        report["arithmetic"] = arithmetic.check(final, folder, material)
+        say(f"parity: arithmetic of {len(report['arithmetic']['layers'])} layers "
+            f"{_outcome(report['arithmetic'])}")  # fmt: skip
+        report["whole_model"] = whole_model.check(final, folder, material)
+        say(f"parity: whole model {_outcome(report['whole_model'])}")
+        parts += ["arithmetic", "whole_model"]
+        text = TextDecoder.from_folder(folder)
+        few = material.first(TRANSCRIPTS)
+        report["transcripts"] = whole_model.changed_transcripts(final, folder, few, rules, text)
+    report["passed"] = all(report[part]["passed"] for part in parts)
+    report["failed"] = [part for part in parts if not report[part]["passed"]]
+    return report
+
+
+def _outcome(part: dict[str, Any]) -> str:
+    word = "passed" if part["passed"] else "FAILED"
+    if "runtime" in part:
+        runtime, floor = part["runtime"], part["floor"]
+        return (
+            f"{word}: logits {runtime['relative']:.1e} from torch, rounding floor "
+            f"{floor['relative']:.1e}; top token {runtime['agreement']:.2%}, floor "
+            f"{floor['agreement']:.2%}; {runtime['positions']} positions"
+        )
+    if "layers" in part:
+        worst = max(part["layers"], key=lambda layer: layer["relative"])
+        return f"{word}: worst output {worst['relative']:.1e} ({worst['name']})"
+    return f"{word}: logits {part['relative']:.1e}, at most {part['tolerance']:.0e}"

@@ -1,0 +1,64 @@
+"""Logits of both sides over the same tokens, and how far apart they are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whisper_qat.infer.backend import Backend
+from whisper_qat.parity.material import Material, Utterance
+
+
+def whole(backend: Backend, utterance: Utterance, prompt_length: int) -> NDArray[np.float32]:
+    """Logits [n, V] from the last prompt token on, all tokens in one call, as training does."""
+    logits = backend.logits(utterance.tokens, backend.encode(utterance.mel))[0]
+    return logits[prompt_length - 1 :]
+
+
+def stepped(backend: Backend, utterance: Utterance, prompt_length: int) -> NDArray[np.float32]:
+    """The same rows as decoding makes them: the prompt, then one token a call over the cache."""
+    state = backend.encode(utterance.mel)
+    rows = [backend.logits(utterance.tokens[:, :prompt_length], state)[0, -1:]]
+    for i in range(prompt_length, utterance.tokens.shape[1]):
+        rows.append(backend.logits(utterance.tokens[:, i : i + 1], state)[0])
+    return np.concatenate(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distance:
+    """`relative`: norm of the difference over norm; `agreement`: share of equal top tokens."""
+
+    relative: float
+    agreement: float
+    positions: int
+
+
+class Distances:
+    """Sums over utterances, from which their common `Distance` is formed."""
+
+    def __init__(self) -> None:
+        self.difference = self.norm = 0.0
+        self.equal = self.positions = 0
+
+    def add(self, other: NDArray[np.float32], reference: NDArray[np.float32]) -> None:
+        """Take up one utterance's logits [n, V] of both sides."""
+        self.difference += float(np.square(other - reference, dtype=np.float64).sum())
+        self.norm += float(np.square(reference, dtype=np.float64).sum())
+        self.equal += int((other.argmax(-1) == reference.argmax(-1)).sum())
+        self.positions += len(reference)
+
+    def distance(self) -> Distance:
+        return Distance(
+            relative=(self.difference / self.norm) ** 0.5,
+            agreement=self.equal / self.positions,
+            positions=self.positions,
+        )
+
+
+def compare(torch_side: Backend, other: Backend, material: Material) -> Distance:
+    """The other backend in decoding's steps against torch's whole forward."""
+    sums = Distances()
+    for utterance in material.utterances:
+        reference = whole(torch_side, utterance, material.prompt_length)
+        sums.add(stepped(other, utterance, material.prompt_length), reference)
+    return sums.distance()

@@ -1,0 +1,80 @@
+"""Whole model, quantized: the runtime may differ from torch by rounding, and by no more.
+
+One code that flips on a tie in an early layer cascades, so exactness per layer does not make the
+whole exact. The yardstick is the rounding floor: torch against itself with K summed in reverse, on
+the same clips. The runtime's distance may be twice the floor, its top-token agreement 0.5 points
+below the floor's.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from whisper_qat.infer.decode import Decoded, greedy
+from whisper_qat.infer.decoding_rules import DecodingRules
+from whisper_qat.infer.onnx_backend import OnnxBackend
+from whisper_qat.infer.text_decoder import TextDecoder
+from whisper_qat.infer.torch_backend import TorchBackend
+from whisper_qat.model.fake_linear import quantized_once, summed_in_reverse
+from whisper_qat.model.final import Final
+from whisper_qat.parity.logits import Distance, Distances, stepped, whole
+from whisper_qat.parity.material import Material
+
+MAX_FLOORS = 2.0
+MAX_AGREEMENT_LOSS = 0.005
+MIN_POSITIONS = 500
+
+
+def check(final: Final, folder: Path, material: Material) -> dict[str, Any]:
+    """Distance and agreement of the runtime beside the floor's; `passed` by the rule above."""
+    backend, torch_side = OnnxBackend.from_folder(folder), TorchBackend(final.model)
+    n = material.prompt_length
+    runtime, floor = Distances(), Distances()
+    with quantized_once(final.model):
+        for utterance in tqdm(material.utterances, desc="parity", unit="clip", leave=False):
+            reference = whole(torch_side, utterance, n)
+            runtime.add(stepped(backend, utterance, n), reference)
+            with summed_in_reverse(final.model):
+                floor.add(whole(torch_side, utterance, n), reference)
+    return judge(runtime.distance(), floor.distance())
+
+
+def judge(runtime: Distance, floor: Distance) -> dict[str, Any]:
+    """The rule; with fewer than MIN_POSITIONS the agreement is reported and not judged."""
+    enough = runtime.positions >= MIN_POSITIONS
+    close = runtime.relative <= MAX_FLOORS * floor.relative
+    agrees = runtime.agreement >= floor.agreement - MAX_AGREEMENT_LOSS
+    return {
+        "runtime": asdict(runtime), "floor": asdict(floor), "max_floors": MAX_FLOORS,
+        "max_agreement_loss": MAX_AGREEMENT_LOSS, "enough_positions": enough,
+        "passed": close and (agrees or not enough),
+    }  # fmt: skip
+
+
+def changed_transcripts(
+    final: Final, folder: Path, material: Material, rules: DecodingRules, text: TextDecoder
+) -> dict[str, Any]:
+    """Greedy transcripts that differ between torch and the runtime, with the margin at the fork."""
+    runtime = OnnxBackend.from_folder(folder)
+    changed = []
+    with quantized_once(final.model):
+        torch_side = TorchBackend(final.model)
+        for utterance in material.utterances:
+            a = greedy(torch_side, utterance.mel[0], rules)
+            b = greedy(runtime, utterance.mel[0], rules)
+            if a.tokens != b.tokens:
+                changed.append({
+                    "id": utterance.id, "torch": text.text(a.tokens), "onnx": text.text(b.tokens),
+                    "margin": margin_at_fork(a, b),
+                })  # fmt: skip
+    return {"transcripts": len(material.utterances), "changed": changed}
+
+
+def margin_at_fork(a: Decoded, b: Decoded) -> float:
+    """Torch's lead of the best token over the next, where the two first chose differently."""
+    shared = zip(a.tokens, b.tokens, strict=False)
+    fork = next((i for i, (x, y) in enumerate(shared) if x != y), None)
+    position = min(len(a.tokens), len(b.tokens)) if fork is None else fork
+    return a.margins[position]
