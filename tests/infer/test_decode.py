@@ -5,6 +5,7 @@ import pytest
 import torch
 from transformers import WhisperForConditionalGeneration
 
+from tests.infer.onnx_folders import float_folder
 from tests.infer.scripted import ScriptedBackend
 from tests.tiny_whisper import IDS
 from whisper_qat.config import InputError
@@ -14,6 +15,7 @@ from whisper_qat.data.features import Features
 from whisper_qat.data.source import load_clips
 from whisper_qat.infer.decode import best, greedy
 from whisper_qat.infer.decoding_rules import DecodingRules, read_rules
+from whisper_qat.infer.onnx_backend import OnnxBackend
 from whisper_qat.infer.token_filters import TokenFilters
 from whisper_qat.infer.torch_backend import TorchBackend
 
@@ -135,16 +137,16 @@ def test_equals_generate_with_max_new_tokens_asked_for(tiny_whisper_folder):
 
 
 @pytest.mark.slow
-def test_equals_generate_on_real_speech(whisper_base, telephone_fr):
+def test_both_backends_equal_generate_on_real_speech(whisper_base, telephone_fr, tmp_path):
     model = WhisperForConditionalGeneration.from_pretrained(whisper_base, dtype=torch.float32)
-    features, found = (
-        Features.from_pretrained(whisper_base),
-        read_rules(whisper_base, language="fr"),
-    )
-    clips = load_clips(telephone_fr, split="test")[:4]
-    backend = TorchBackend(model.eval())
-    for clip in clips:
+    features = Features.from_pretrained(whisper_base)
+    found = read_rules(whisper_base, language="fr")
+    onnx = OnnxBackend.from_folder(float_folder(whisper_base, tmp_path / "onnx"), 2)
+    for clip in load_clips(telephone_fr, split="test")[:4]:
         mel = features.log_mel(read_audio(clip), AudioContext(mode="full"))
-        decoded = greedy(backend, mel, found)
-        assert decoded.tokens == generated(model, mel, found.prompt), clip.id
-        assert decoded.tokens and decoded.ended
+        expected = generated(model.eval(), mel, found.prompt)
+        assert expected
+        for backend in (TorchBackend(model), onnx):
+            decoded = greedy(backend, mel, found)
+            assert decoded.tokens == expected, (clip.id, type(backend).__name__)
+            assert decoded.ended
