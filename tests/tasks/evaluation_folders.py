@@ -6,11 +6,10 @@ import numpy as np
 import soundfile
 import torch
 
-from tests.infer.onnx_folders import float_folder, ptq_folder
+from tests.infer.onnx_folders import onnx_folder, ptq_folder
 from whisper_qat.model.final import Info, fix_scales, save_final
 from whisper_qat.model.load import fingerprint, load_whisper
 from whisper_qat.model.prepare import apply_plan, default_rules, plan
-from whisper_qat.tasks import convert
 
 RATE = 16_000
 CONTEXT = {"mode": "dynamic", "margin_s": 1.0}
@@ -33,6 +32,7 @@ def trained(base, folder, method, change):
         fine_tuned=True,
         audio_context=CONTEXT,
         base_model={"name": str(base), "fingerprint": fingerprint(base)},
+        training_seed=7,
     )
     save_final(model, folder, plan=chosen, info=info, companions=base)
     return folder
@@ -43,14 +43,13 @@ def all_roles(base, root, change=0.01):
     context = {"audio_context": "dynamic", "margin_s": 1.0}
     qat = trained(base, root / "qat-final", "qat", change)
     control = trained(base, root / "control-final", "float", change)
-    convert.run(convert.ConvertConfig(model_path=str(qat), output_path=root / "qat"))
     return {
         "base": base,
-        "base-float": float_folder(base, root / "base-float", **context),
+        "base-float": onnx_folder(base, root / "base-float", **context),
         "base-ptq": ptq_folder(base, root / "base-ptq", **context),
         "qat-final": qat,
-        "qat": root / "qat",
-        "control": float_folder(control, root / "control"),
+        "qat": onnx_folder(qat, root / "qat"),
+        "control": onnx_folder(control, root / "control"),
         "control-ptq": ptq_folder(control, root / "control-ptq"),
     }
 

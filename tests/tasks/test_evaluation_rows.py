@@ -7,7 +7,6 @@ import torch
 from transformers import WhisperForConditionalGeneration
 
 from tests.tasks.evaluation_folders import all_roles
-from whisper_qat.artifacts import write_json
 from whisper_qat.config import InputError
 from whisper_qat.tasks.evaluation_rows import (
     describe,
@@ -58,11 +57,10 @@ def test_description_of_a_row(roles):
     json.dumps(row)
 
 
-def test_seed_comes_from_the_manifest(tiny_whisper_folder):
-    folder = tiny_whisper_folder()
-    assert describe(open_row(folder))["training_seed"] is None
-    write_json(folder / "manifest.json", {"kind": "final", "inputs": {}, "config": {"seed": 7}})
-    assert describe(open_row(folder))["training_seed"] == 7
+def test_seed_is_that_of_the_training(roles):
+    seeds = {role: describe(open_row(roles[role]))["training_seed"] for role in roles}
+    assert seeds["qat"] == seeds["control-ptq"] == 7
+    assert seeds["base"] is None and seeds["base-ptq"] is None
 
 
 def test_baseline_is_first_and_not_repeated(roles, tmp_path):

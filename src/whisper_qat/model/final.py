@@ -31,13 +31,17 @@ COMPANIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
-    """What was done to a checkpoint: `method` is float, ptq or qat."""
+    """What was done to a checkpoint: `method` is float, ptq or qat.
+
+    `training_seed` is that of the training that the weights come from, None without one.
+    """
 
     quantization_type: str
     method: str
     fine_tuned: bool
     audio_context: dict[str, Any]
     base_model: dict[str, str]
+    training_seed: int | None = None
     format_version: int = FORMAT_VERSION
 
 

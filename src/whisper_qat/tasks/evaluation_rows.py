@@ -198,7 +198,7 @@ def describe(row: RowFolder) -> dict[str, Any]:
         "fp32_bytes": sizes["fp32"],
         "fp16_bytes": sizes["fp32"] // 2,
         "scheme": scheme_name(row),
-        "training_seed": training_seed(row.folder),
+        "training_seed": row.info.training_seed,
         "base_model": row.info.base_model,
     }
 
@@ -232,12 +232,3 @@ def scheme_name(row: RowFolder) -> str | None:
         return None
     schemes = Counter(scheme.name for scheme in read_plan(row.folder).quantized().values())
     return schemes.most_common(1)[0][0]
-
-
-def training_seed(folder: Path) -> int | None:
-    """The seed that the folder's manifest records, where it does."""
-    if not is_finished(folder):
-        return None
-    manifest = read_manifest(folder)
-    seed = manifest.get("training_seed", manifest["config"].get("seed"))
-    return seed if isinstance(seed, int) else None

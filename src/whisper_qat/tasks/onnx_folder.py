@@ -116,7 +116,8 @@ def write_onnx_folder(
 def manifest_facts(final: Final, folder: Path) -> dict[str, Any]:
     """What a report needs to know of the folder: how it was made and how large it is."""
     info = asdict(final.info)
-    names = ("method", "quantization_type", "fine_tuned", "audio_context", "base_model")
+    names = ("method", "quantization_type", "fine_tuned", "audio_context", "base_model",
+             "training_seed")  # fmt: skip
     return {name: info[name] for name in names} | {
         "model_bytes": model_bytes(folder),
         "fp32_bytes": checkpoint_weights(final).fp32_bytes,

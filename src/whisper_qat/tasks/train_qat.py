@@ -217,6 +217,7 @@ def _info(config: TrainConfig, base: Path) -> Info:
         quantization_type=config.quantization_type, method="qat" if quantized else "float",
         fine_tuned=True, audio_context=asdict(config.context),
         base_model={"name": config.base_model, "fingerprint": fingerprint(base)},
+        training_seed=config.seed,
     )  # fmt: skip
 
 
@@ -302,6 +303,5 @@ def _finish(final: Path, config: TrainConfig, parts: Parts, loop: Loop) -> None:
                 "audio_s": sum(clip.duration_s or 0.0 for clip in selection.train),
                 "best": {"step": loop.progress.best_step, "eval_loss": loop.progress.best_loss},
                 "weights": fingerprint(folder),
-                "training_seed": config.seed,
             },
         )
