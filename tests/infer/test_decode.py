@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import WhisperForConditionalGeneration
 
-from tests.infer.onnx_folders import float_folder
+from tests.infer.onnx_folders import onnx_folder
 from tests.infer.scripted import ScriptedBackend
 from tests.tiny_whisper import IDS
 from whisper_qat.config import InputError
@@ -141,7 +141,7 @@ def test_both_backends_equal_generate_on_real_speech(whisper_base, telephone_fr,
     model = WhisperForConditionalGeneration.from_pretrained(whisper_base, dtype=torch.float32)
     features = Features.from_pretrained(whisper_base)
     found = read_rules(whisper_base, language="fr")
-    onnx = OnnxBackend.from_folder(float_folder(whisper_base, tmp_path / "onnx"), 2)
+    onnx = OnnxBackend.from_folder(onnx_folder(whisper_base, tmp_path / "onnx"), 2)
     for clip in load_clips(telephone_fr, split="test")[:4]:
         mel = features.log_mel(read_audio(clip), AudioContext(mode="full"))
         expected = generated(model.eval(), mel, found.prompt)

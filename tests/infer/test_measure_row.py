@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.infer.onnx_folders import float_folder
+from tests.infer.onnx_folders import onnx_folder
 from whisper_qat.data.clip import Clip
 from whisper_qat.infer import kernel_check, measure_row, onnx_backend
 from whisper_qat.infer.kernel_check import KernelMismatch
@@ -18,7 +18,7 @@ RATE = 16_000
 @pytest.fixture(scope="module")
 def converted(tiny_whisper, tmp_path_factory):
     folder = tmp_path_factory.mktemp("onnx") / "float"
-    return float_folder(tiny_whisper, folder, audio_context="dynamic", margin_s=1.0)
+    return onnx_folder(tiny_whisper, folder, audio_context="dynamic", margin_s=1.0)
 
 
 @pytest.fixture(scope="module")

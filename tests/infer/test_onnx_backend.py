@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.infer.onnx_folders import float_folder, ptq_folder
+from tests.infer.onnx_folders import onnx_folder, ptq_folder
 from whisper_qat.config import InputError
 from whisper_qat.infer import onnx_backend
 from whisper_qat.infer.decode import greedy
@@ -16,7 +16,7 @@ STEPS = [[256, 259, 261, 267], [70], [80], [90, 100]]
 
 @pytest.fixture(scope="module")
 def converted(tiny_whisper, tmp_path_factory):
-    return float_folder(tiny_whisper, tmp_path_factory.mktemp("onnx") / "float")
+    return onnx_folder(tiny_whisper, tmp_path_factory.mktemp("onnx") / "float")
 
 
 def mel(frames=3000, seed=0):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.infer.onnx_folders import float_folder
+from tests.infer.onnx_folders import onnx_folder
 from tests.infer.scripted import ScriptedBackend
 from whisper_qat.config import InputError
 from whisper_qat.data.audio import read_audio
@@ -24,7 +24,7 @@ def speech(seconds):
 @pytest.fixture(scope="module")
 def converted(tiny_whisper, tmp_path_factory):
     folder = tmp_path_factory.mktemp("onnx") / "float"
-    return float_folder(tiny_whisper, folder, audio_context="dynamic", margin_s=2.0)
+    return onnx_folder(tiny_whisper, folder, audio_context="dynamic", margin_s=2.0)
 
 
 def test_both_runtimes_transcribe_alike(tiny_whisper, converted):
