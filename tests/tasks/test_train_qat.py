@@ -1,4 +1,4 @@
-"""The training task on a tiny model: from data to final/, resumed after kill -9, refusing in words."""
+"""The training task on a tiny model: data to final/, resumed after kill -9, refusing in words."""
 
 import json
 import os
@@ -78,7 +78,9 @@ def test_a_second_run_does_nothing(config, capsys):
 
 def test_other_settings_are_refused(config):
     run(config)
-    with pytest.raises(InputError, match=r"holds a run with seed=3, asked for seed=4; give another"):
+    with pytest.raises(
+        InputError, match=r"holds a run with seed=3, asked for seed=4; give another"
+    ):
         run(replace(config, seed=4))
 
 

@@ -6,7 +6,22 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-WORDS = "un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze".split()
+WORDS = [
+    "un",
+    "deux",
+    "trois",
+    "quatre",
+    "cinq",
+    "six",
+    "sept",
+    "huit",
+    "neuf",
+    "dix",
+    "onze",
+    "douze",
+    "treize",
+    "quatorze",
+]
 
 
 def save_tiny_speech(folder: Path, *, train: int = 8, validation: int = 3, test: int = 3) -> Path:

@@ -1,10 +1,10 @@
-"""French normalisation (`fr`): one written form for numbers, hours, money and signs; explicit rules.
+"""French normalisation (`fr`): one written form for numbers, hours, money and signs.
 
 Number words become digits by text2num (kept library; threshold 0 also takes lone digits). Policies:
 
 - case is dropped, accents stay (they distinguish words), ligatures are spelt out (oe, ae)
 - apostrophes and hyphens become spaces: "l'est-il" is "l est il"
-- "un" is "1" and "neuf" is "9" on both sides; "une" stays a word, but before "heure" and in 21, 31 ...
+- "un" is "1", "neuf" is "9" on both sides; "une" stays a word, but before "heure" and in 21, 31 ...
 - ordinals: "1er", "1ère", "2ème" from words, "2e", "IIe" is left alone; "second" stays
 - hours: "8h30", "8 h 30", "8:30", "huit heures trente" are "8 heures 30"
 - money and percent: "€", "EUR" are "euros", "$" "dollars", "%" and "pour cent" "pourcent"
@@ -37,7 +37,7 @@ SIGNS = str.maketrans(
         "‑": "-",
         "–": "-",
         "—": " ",
-    }  # fmt: skip
+    }
 )
 # Applied in order to lower-case text, before number words are turned into digits.
 WORDS = [

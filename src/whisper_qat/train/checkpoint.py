@@ -91,7 +91,7 @@ def restore(
     if not path.is_file():
         before = len(list(folder.glob("random-*.json")))
         raise InputError(
-            f"{folder}: no random state of process {rank}; resume with {before} processes, as before"
+            f"{folder}: no random state of process {rank}; resume with {before} processes"
         )
     restore_randomness(read_json(path))
     return Progress(**read_json(folder / STATE_NAME))
