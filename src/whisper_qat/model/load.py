@@ -12,6 +12,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from transformers import WhisperForConditionalGeneration
+from transformers.utils.logging import disable_progress_bar
 
 from whisper_qat.artifacts import hash_file, read_json
 from whisper_qat.config import InputError
@@ -44,6 +45,7 @@ def load_whisper(folder: str | Path) -> WhisperForConditionalGeneration:
     """The model of `folder` in float32, evaluation mode; InputError when it cannot be used."""
     folder = Path(folder)
     check_checkpoint(folder)
+    disable_progress_bar()  # a bar for half a second of reading hides the lines that matter
     try:
         model = WhisperForConditionalGeneration.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
