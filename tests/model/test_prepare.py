@@ -1,0 +1,117 @@
+"""The plan: rules in order, every layer spoken about, strict in both directions."""
+
+import json
+
+import pytest
+from torch import nn
+
+from tests.train.tiny_run import tiny_whisper
+from whisper_qat.config import InputError
+from whisper_qat.model.fake_linear import FakeQuantEmbedding, FakeQuantLinear, fake_quantized
+from whisper_qat.model.prepare import (
+    TOKEN_TABLE,
+    Plan,
+    PlanEntry,
+    Rule,
+    apply_plan,
+    default_rules,
+    plan,
+    quantizable,
+    read_plan,
+)
+
+INT8 = Rule(pattern=".*", scheme="block-int8-32", why="all")
+
+
+@pytest.fixture
+def model():
+    return tiny_whisper()
+
+
+def test_every_linear_layer_is_spoken_about_and_the_tied_head_once(model):
+    names = quantizable(model)
+    linear = [n for n, m in model.named_modules() if isinstance(m, nn.Linear)]
+    assert set(names) == set(linear) - {"proj_out"} | {TOKEN_TABLE}
+    assert len(names) == len(set(names)) == 6 + 10 + 1
+
+
+def test_the_first_matching_rule_decides(model):
+    rules = [
+        Rule(pattern=".*fc2", scheme="float", why="outliers"),
+        Rule(pattern=r"model\.decoder.*", scheme="block-int8-64", why="short"),
+    ]
+    entries = {entry.name: entry for entry in plan(model, rules).layers}
+    assert entries["model.decoder.layers.0.fc2"].scheme == "float"
+    assert entries["model.decoder.layers.0.fc1"].scheme == "block-int8-64"
+    assert entries["model.encoder.layers.0.fc1"].why == "no rule matches"
+    assert set(plan(model, rules).quantized()) == {n for n in entries if "decoder" in n} - {
+        "model.decoder.layers.0.fc2"
+    }
+
+
+@pytest.mark.parametrize(("kind", "table", "rest"), [("int8", 8, 8), ("int4", 8, 4)])
+def test_default_rules_keep_the_table_in_8_bits(model, kind, table, rest):
+    schemes = plan(model, default_rules(kind, 64)).quantized()
+    assert schemes.pop(TOKEN_TABLE).name == f"block-int{table}-64"
+    assert {scheme.name for scheme in schemes.values()} == {f"block-int{rest}-64"}
+    assert default_rules("none", 32) == []
+
+
+def test_a_rule_that_matches_nothing_is_a_misspelling(model):
+    with pytest.raises(InputError, match=r"plan rule '\.\*fc3': matches no layer of this model"):
+        plan(model, [Rule(pattern=".*fc3", scheme="float", why="")])
+
+
+def test_unknown_quantization_type():
+    with pytest.raises(
+        InputError, match="quantization_type='int88': expected one of int8, int4, n"
+    ):
+        default_rules("int88", 32)
+
+
+def test_applying_replaces_the_planned_layers_and_shares_their_weights(model):
+    parameters = {name: id(p) for name, p in model.named_parameters()}
+    made = plan(model, [INT8])
+    apply_plan(model, made)
+    layers = fake_quantized(model)
+    assert set(layers) == set(made.quantized()) | {"proj_out"}
+    assert isinstance(layers[TOKEN_TABLE], FakeQuantEmbedding)
+    assert isinstance(layers["proj_out"], FakeQuantLinear)
+    assert layers["proj_out"].weight is layers[TOKEN_TABLE].weight
+    assert {name: id(p) for name, p in model.named_parameters()} == parameters
+
+
+def test_a_planned_layer_must_exist(model):
+    entry = PlanEntry(name="model.encoder.layers.7.fc1", scheme="block-int8-32", why="")
+    with pytest.raises(
+        InputError, match=r"plan: layer 'model.encoder.layers.7.fc1' is not in this"
+    ):
+        apply_plan(model, Plan((entry,)))
+
+
+def test_an_untied_head_is_refused(model):
+    model.proj_out.weight = nn.Parameter(model.proj_out.weight.detach().clone())
+    with pytest.raises(InputError, match="proj_out does not share the weight of model.decoder.emb"):
+        apply_plan(model, plan(model, [INT8]))
+
+
+def test_a_plan_round_trips_through_its_file(model, tmp_path):
+    made = plan(model, default_rules("int4", 128))
+    made.write(tmp_path)
+    assert read_plan(tmp_path) == made
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"version": 2, "layers": []}, "not a plan of version 1"),
+        ([], "not a plan of version 1"),
+        ({"version": 1}, "malformed plan"),
+        ({"version": 1, "layers": [{"name": "a"}]}, "malformed plan"),
+        ({"version": 1, "layers": [{"name": "a", "scheme": "int3", "why": ""}]}, "unknown scheme"),
+    ],
+)
+def test_a_malformed_plan_is_refused(tmp_path, content, message):
+    (tmp_path / "plan.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=message):
+        read_plan(tmp_path)
