@@ -1,0 +1,63 @@
+"""Losses against numbers worked out by hand and with numpy."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from whisper_qat.train import losses
+
+LABELS = torch.tensor([[losses.IGNORED, 1, 0]])
+
+
+def test_cross_entropy_of_uniform_logits_is_log_v_per_token():
+    value = losses.cross_entropy_sum(torch.zeros(1, 3, 5), LABELS)
+    assert value.item() == pytest.approx(2 * math.log(5))
+
+
+def test_ignored_positions_carry_nothing():
+    logits = torch.zeros(1, 3, 5)
+    logits[0, 0] = torch.tensor([100.0, -100.0, 0, 0, 0])
+    assert losses.cross_entropy_sum(logits, LABELS).item() == pytest.approx(2 * math.log(5))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0, 4.0])
+def test_distillation_is_t_squared_times_kl(temperature):
+    rng = np.random.default_rng(0)
+    student, teacher = rng.standard_normal((2, 1, 3, 5)).astype(np.float32)
+    expected = 0.0
+    for t in (1, 2):
+        p = np.exp(teacher[0, t] / temperature) / np.exp(teacher[0, t] / temperature).sum()
+        q = np.exp(student[0, t] / temperature) / np.exp(student[0, t] / temperature).sum()
+        expected += temperature**2 * float((p * np.log(p / q)).sum())
+    value = losses.distillation_sum(
+        torch.from_numpy(student), torch.from_numpy(teacher), LABELS, temperature
+    )
+    assert value.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_kl_of_two_coins():
+    """KL((1/2, 1/2) || (1/4, 3/4)) = log(2) - log(3)/2."""
+    student = torch.tensor([[[math.log(1.0), math.log(3.0)]]])
+    value = losses.distillation_sum(student, torch.zeros(1, 1, 2), torch.tensor([[1]]), 1.0)
+    assert value.item() == pytest.approx(math.log(2) - math.log(3) / 2, rel=1e-6)
+
+
+def test_kl_points_from_teacher_to_student():
+    a, b = torch.tensor([[[0.0, 3.0]]]), torch.tensor([[[0.0, 0.0]]])
+    label = torch.tensor([[0]])
+    there = losses.distillation_sum(a, b, label, 1.0).item()
+    assert there != pytest.approx(losses.distillation_sum(b, a, label, 1.0).item())
+
+
+def test_losses_are_float32_under_bf16_logits():
+    logits = torch.randn(1, 3, 5).bfloat16()
+    assert losses.cross_entropy_sum(logits, LABELS).dtype == torch.float32
+    assert losses.distillation_sum(logits, logits, LABELS, 2.0).dtype == torch.float32
+
+
+def test_combination():
+    ce, kl = torch.tensor(2.0), torch.tensor(3.0)
+    assert losses.combine(ce, kl, ce_weight=0.5, kl_weight=2.0).item() == 7.0
+    assert losses.combine(ce, None, ce_weight=0.5, kl_weight=2.0).item() == 1.0

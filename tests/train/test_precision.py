@@ -1,0 +1,44 @@
+"""Precision: what each machine gets, in words, and what is refused."""
+
+import pytest
+import torch
+
+from whisper_qat.config import InputError
+from whisper_qat.train import precision
+
+
+def machine(monkeypatch, capability):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: capability is not None)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+
+
+@pytest.mark.parametrize(
+    ("capability", "mode", "words"),
+    [
+        (None, "no", "float32 (no GPU)"),
+        ((9, 0), "bf16", "bf16 (the GPU has it)"),
+        ((8, 0), "bf16", "bf16 (the GPU has it)"),
+        ((7, 0), "fp16", "fp16 with loss scaling (the GPU has no bf16)"),
+    ],
+    ids=["cpu", "h100", "a100", "v100"],
+)
+def test_auto(monkeypatch, capability, mode, words):
+    machine(monkeypatch, capability)
+    found, why = precision.resolve("auto")
+    assert found == mode and words in why
+
+
+def test_what_was_asked_for(monkeypatch):
+    machine(monkeypatch, (7, 0))
+    assert precision.resolve("no") == ("no", "matrix products in float32, as asked")
+    assert precision.resolve("fp16")[0] == "fp16"
+    with pytest.raises(
+        InputError, match="mixed_precision='bf16': this GPU has no bf16; use 'fp16'"
+    ):
+        precision.resolve("bf16")
+    machine(monkeypatch, None)
+    assert precision.resolve("bf16")[0] == "bf16"
+    with pytest.raises(InputError, match="mixed_precision='fp16': needs a GPU; use 'no' or 'bf16'"):
+        precision.resolve("fp16")
+    with pytest.raises(InputError, match="mixed_precision='fp8': expected one of auto, no, bf16"):
+        precision.resolve("fp8")

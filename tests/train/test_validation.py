@@ -1,0 +1,45 @@
+"""Validation loss: the mean per token over all clips, whatever the batches."""
+
+import pytest
+import torch
+
+from tests.train.tiny_run import DURATIONS_S, PROMPT, RandomExamples, tiny_whisper
+from whisper_qat.data.context import AudioContext
+from whisper_qat.data.loader import Collator
+from whisper_qat.model.prepare import apply_plan, default_rules, plan
+from whisper_qat.train.objective import Whisper
+from whisper_qat.train.validation import mean_loss, micro_batches
+
+
+def measure(student, batch_size, teacher=None, autocast=None):
+    return mean_loss(
+        student, teacher, RandomExamples(), micro_batches(DURATIONS_S, batch_size),
+        Collator(AudioContext(), len(PROMPT)), num_workers=0, autocast=autocast,
+    )  # fmt: skip
+
+
+def test_every_clip_once_by_length():
+    batches = micro_batches([3.0, 1.0, 2.0], 2)
+    assert [micro.indices for micro in batches] == [(1, 2), (0,)]
+
+
+@pytest.mark.parametrize("quantization_type", ["none", "int8"])
+def test_the_mean_does_not_depend_on_the_batches(quantization_type):
+    model = tiny_whisper()
+    rules = default_rules(quantization_type, 32)
+    if rules:
+        apply_plan(model, plan(model, rules))
+    student = Whisper(model)
+    one, three = measure(student, 1)["loss"], measure(student, 3)["loss"]
+    assert one == pytest.approx(three, rel=1e-4)
+
+
+def test_kl_to_itself_is_zero_and_to_another_is_not():
+    student = Whisper(tiny_whisper())
+    assert measure(student, 4, teacher=student)["kl"] == pytest.approx(0, abs=1e-9)
+    assert measure(student, 4, teacher=Whisper(tiny_whisper(1)))["kl"] > 0
+
+
+def test_both_precisions_of_the_same_weights():
+    found = measure(Whisper(tiny_whisper()), 4, autocast=torch.bfloat16)
+    assert set(found) == {"loss", "loss_autocast"} and found["loss"] != found["loss_autocast"]
