@@ -12,7 +12,7 @@ import torch
 
 from tests.train.tiny_run import RandomExamples, make_loop, train
 from whisper_qat.config import InputError
-from whisper_qat.train import checkpoint
+from whisper_qat.train import checkpoint, objective
 
 
 def same(a, b):
@@ -86,6 +86,15 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
 
     with pytest.raises(InputError, match=r"step \d: loss is nan on batch .*clip-7.*lower learning"):
         make_loop(tmp_path, examples=Broken()).run(lambda metrics: None)
+
+
+def test_out_of_memory_in_a_step_names_the_batch(tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(objective, "compute", fail)
+    with pytest.raises(InputError, match=r"on batch clip-.*--per_device_batch_size 1 --grad.* 4 "):
+        make_loop(tmp_path).run(lambda metrics: None)
 
 
 def test_an_unreadable_clip_is_named(tmp_path):

@@ -26,11 +26,11 @@ from whisper_qat.model.prepare import Plan
 from whisper_qat.tasks.onnx_folder import write_onnx_folder
 from whisper_qat.train import objective
 from whisper_qat.train.loop import Loop
+from whisper_qat.train.memory import out_of_memory
 
 CHECKPOINT_COPIES = (
     8  # newest and the one being written: weights + 2 Adam moments each; best; final
 )
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,27 +105,11 @@ def _forward_backward(loop: Loop, batch: Batch) -> None:
             result = objective.compute(loop.bare, loop.teacher, moved, loop.settings.objective)
         result.total.backward()
     except RuntimeError as error:  # torch.OutOfMemoryError is one
-        raise out_of_memory(error, loop, batch) or error from None
+        settings = loop.settings
+        size, accumulation = settings.per_device_batch_size, settings.gradient_accumulation_steps
+        raise out_of_memory(error, batch, size, accumulation) or error from None
     finally:
         loop.optimizer.zero_grad(set_to_none=True)
-
-
-def out_of_memory(error: RuntimeError, loop: Loop, batch: Batch) -> InputError | None:
-    """An InputError with a batch that may fit and the same product; None for another error."""
-    if not any(word in str(error).lower() for word in OUT_OF_MEMORY):
-        return None
-    size, accumulation = (
-        loop.settings.per_device_batch_size, loop.settings.gradient_accumulation_steps
-    )  # fmt: skip
-    where = f"out of memory on batch {', '.join(batch.ids)} ({batch.mel.shape[-1]} mel frames)"
-    if size == 1:
-        return InputError(f"{where}; try --gradient_checkpointing true")
-    divisor = next(d for d in range(2, size + 1) if size % d == 0)
-    return InputError(
-        f"{where}; try --per_device_batch_size {size // divisor} "
-        f"--gradient_accumulation_steps {accumulation * divisor} (the same product), "
-        "or --gradient_checkpointing true"
-    )
 
 
 def rehearse(preflight: Preflight) -> str:

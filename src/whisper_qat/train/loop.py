@@ -21,6 +21,7 @@ from whisper_qat.data.loader import Batch, Collator, Examples, iterate
 from whisper_qat.train import checkpoint, objective, schedule
 from whisper_qat.train.history import History
 from whisper_qat.train.interrupt import Interrupt
+from whisper_qat.train.memory import out_of_memory
 from whisper_qat.train.objective import Losses, Objective
 
 Evaluate = Callable[[nn.Module], dict[str, float]]
@@ -157,12 +158,17 @@ class Loop:
 
     def _backward(self, batch: Batch, tokens: Tensor) -> Tensor:
         """Gradients of one micro-batch's share of the step's loss; returns its summed losses."""
-        moved = objective.to_device(batch, self.accelerator.device)
-        result = objective.compute(self.student, self.teacher, moved, self.settings.objective)
-        self._check_finite(result, batch)
+        s = self.settings
         # Several processes' gradients are averaged; the step's loss is a sum.
         share = self.accelerator.num_processes / tokens.item()
-        self.accelerator.backward(result.total * share)
+        try:
+            moved = objective.to_device(batch, self.accelerator.device)
+            result = objective.compute(self.student, self.teacher, moved, s.objective)
+            self._check_finite(result, batch)
+            self.accelerator.backward(result.total * share)
+        except RuntimeError as error:  # torch.OutOfMemoryError is one
+            size, accumulation = s.per_device_batch_size, s.gradient_accumulation_steps
+            raise out_of_memory(error, batch, size, accumulation) or error from None
         return torch.stack([result.total.detach(), result.ce, result.kl]).float().cpu()
 
     def _update(self) -> float:
