@@ -6,22 +6,32 @@ Number words become digits by text2num (kept library; threshold 0 also takes lon
 - apostrophes and hyphens become spaces: "l'est-il" is "l est il"
 - "un" is "1", "neuf" is "9" on both sides; "une" stays a word, but before "heure" and in 21, 31 ...
 - ordinals: "1er", "1ère", "2ème" from words, "2e", "IIe" is left alone; "second" stays
-- hours: "8h30", "8 h 30", "8:30", "huit heures trente" are "8 heures 30"
+- hours: "8h30", "8 h 30", "8:30", "huit heures trente" are "8 heures 30"; "8h05" is "8 heures 5"
+- numbers: "10 500", "10.500" are "10500", "1,5 million" "1500000", "01" "0 1", "-5" "moins 5"
 - money and percent: "€", "EUR" are "euros", "$" "dollars", "%" and "pour cent" "pourcent"
 - titles: "M.", "Mr", "Mme", "Mlle", "Dr" in full; "n°" is "numéro", "&" is "et"
 - text in brackets or parentheses is dropped, as `card` does; fillers stay unless asked otherwise
 
+Not unified: roman numerals, "et demie", cents after euros. whisper_normalizer's FrenchTextNormalizer
+was tried: it leaves "8h30", "1er" and "10000 eur" unlike their spoken forms and drops "%".
 A rule applies to reference and hypothesis alike, and normalised text normalises to itself.
 """
 
 import re
 import unicodedata
+from collections.abc import Callable
+from decimal import Decimal
 
 from text_to_num import alpha2digit
 
 LANGUAGE = "fr"
 EVERY_NUMBER = 0.0  # text2num's threshold: below it a lone number stays a word
 DIGITS = r"(?<![\d,])"  # a number begins here
+THOUSANDS = DIGITS + r"[1-9]\d{0,2}(?:[ .]\d{3})+(?![\d,])"
+MILLIONS = DIGITS + r"(\d+(?:[.,]\d+)?)\s+(million|milliard)s?\b"
+POWERS = {"million": 6, "milliard": 9}
+
+Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 
 SIGNS = str.maketrans(
     {
@@ -37,29 +47,38 @@ SIGNS = str.maketrans(
         "‑": "-",
         "–": "-",
         "—": " ",
+        "ᵉ": "e",
+        "ʳ": "r",
     }
 )
 # Applied in order to lower-case text, before number words are turned into digits.
-WORDS = [
+WORDS: list[Rule] = [
     (r"[<\[][^>\]]*[>\]]|\([^)]*\)", " "),
-    (r"\bm\.\s+(?=[a-z])|\bmr\b\.?", "monsieur "),
+    (r"\bm\.\s+(?=[^\W\d])|\bmr\b\.?", "monsieur "),
     (r"\bmme\b\.?", "madame "),
     (r"\bmlle\b\.?", "mademoiselle "),
     (r"\bdr\b\.?", "docteur "),
     (r"\bn°\s*", "numéro "),
     (r"&", " et "),
     (r"%|\bpour[ -]cents?\b|\bpourcents?\b", " pourcent "),
+    (r"([€$])\s*(\d+(?:[.,]\d+)?)", r"\2 \1"),
     (r"€|\beur\b|\beuros?\b", " euros "),
     (r"\$|\bdollars?\b", " dollars "),
+    (r"(?<![\w-])-(?=\d)", "moins "),
     (r"(?<=[^\W\d])[-']|[-'](?=[^\W\d])", " "),
     (r"\bzéros?\b", "0"),
-    (r"\bune(?=\s+heures?\b)", "1"),
+    (r"(?<!et )\bune(?=\s+heures?\b)", "1"),
+    (THOUSANDS, lambda found: re.sub(r"[ .]", "", found[0])),
+    (MILLIONS, lambda found: _times(found[1], found[2])),
 ]
 # Applied in order after it.
-NUMBERS = [
-    (r"(?<=\d)\s+(?=000\b)", ""),
-    (DIGITS + r"(\d{1,3}) (?=\d{3}(?: \d{3})*\s+(?:euros|dollars|pourcent)\b)", r"\1"),
+NUMBERS: list[Rule] = [
+    (THOUSANDS, lambda found: re.sub(r"[ .]", "", found[0])),
+    (r"(?<=\d)\s+d\s+(?=(?:euros|dollars)\b)", " "),
     (DIGITS + r"(\d{1,2})\s*(?:h|:|heures?\b)\s*(\d{2})\b", r"\1 heures \2"),
+    (r"(?<=heures) 00\b", ""),
+    (r"(?<=heures) 0(?=\d\b)", " "),
+    (r"(?<![\d,])0(?=\d)", "0 "),
     (DIGITS + r"(\d{1,2})\s*(?:h\b|heures?\b)", r"\1 heures"),
     (r"\b1(?:re|ère|ere)\b", "1ère"),
     (r"\b(\d+)(?:ième|ieme|eme|e|ème)\b", r"\1ème"),
@@ -97,7 +116,12 @@ def _digits(text: str) -> str:
     return alpha2digit(text, LANGUAGE, EVERY_NUMBER).replace(ONE_F, "une")
 
 
-def _substitute(rules: list[tuple[str, str]], text: str) -> str:
+def _times(number: str, power: str) -> str:
+    """ "2", "million" -> "2000000"; "1,5", "million" -> "1500000"."""
+    return str(int(Decimal(number.replace(",", ".")).scaleb(POWERS[power])))
+
+
+def _substitute(rules: list[Rule], text: str) -> str:
     for pattern, replacement in rules:
         text = re.sub(pattern, replacement, text)
     return text
