@@ -1,6 +1,6 @@
 """Train a Whisper checkpoint with fake quantization, or in float as its control.
 
-    python scripts/train_qat.py --config configs/qat_int8.yaml --train_data data/my-speech
+python scripts/train_qat.py --config configs/qat_int8.yaml --train_data data/my-speech
 """
 
 from whisper_qat.cli import main

@@ -12,7 +12,7 @@ Number words become digits by text2num (kept library; threshold 0 also takes lon
 - titles: "M.", "Mr", "Mme", "Mlle", "Dr" in full; "n°" is "numéro", "&" is "et"
 - text in brackets or parentheses is dropped, as `card` does; fillers stay unless asked otherwise
 
-Not unified: roman numerals, "et demie", cents after euros. FrenchTextNormalizer (whisper_normalizer)
+Not unified: roman numerals, "et demie", cents. FrenchTextNormalizer of whisper_normalizer
 was tried: it leaves "8h30", "1er" and "10000 eur" unlike their spoken forms and drops "%".
 A rule applies to reference and hypothesis alike, and normalised text normalises to itself.
 """
