@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.export import cases
 from whisper_qat.artifacts import read_manifest
 from whisper_qat.config import InputError
 from whisper_qat.export.read import read_codes
 from whisper_qat.model.fake_linear import fake_quantized
 from whisper_qat.model.final import Info, fix_scales, load_final, save_final
+from whisper_qat.model.load import load_whisper
 from whisper_qat.model.prepare import HEAD, apply_plan, default_rules, plan
 from whisper_qat.tasks.convert import ConvertConfig, run
 
@@ -23,13 +23,13 @@ INFO = Info(
 
 
 @pytest.fixture
-def base(tmp_path):
-    return cases.save_checkpoint(cases.tiny_whisper(), tmp_path / "base")
+def base(tiny_whisper):
+    return tiny_whisper
 
 
 @pytest.fixture
 def final(base, tmp_path):
-    model = cases.tiny_whisper()
+    model = load_whisper(base)
     made = plan(model, default_rules("int4", 32))
     apply_plan(model, made)
     fix_scales(model)
@@ -87,7 +87,7 @@ def test_never_trained_with_qat(config, base):
 
 def test_float_control_as_int8(config, base, tmp_path):
     info = replace(INFO, quantization_type="none", method="float")
-    save_final(cases.tiny_whisper(), tmp_path / "control", plan=None, info=info, companions=base)
+    save_final(load_whisper(base), tmp_path / "control", plan=None, info=info, companions=base)
     with pytest.raises(InputError, match="pass --quantization_type none for float ONNX"):
         run(replace(config, model_path=str(tmp_path / "control"), quantization_type="int8"))
 
