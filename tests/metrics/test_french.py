@@ -53,6 +53,20 @@ EQUAL = [
     ("Dr. Petit", "docteur Petit"),
     ("n° 5", "numéro cinq"),
     ("Tom & Jerry", "tom et jerry"),
+    ("12€50", "douze euros cinquante"),
+    ("12 € 50", "douze euros cinquante"),
+    ("10 000,50 €", "dix mille virgule cinquante euros"),
+    ("1 234 567,89 €", "1.234.567,89 euros"),
+    ("0,5", "zéro virgule cinq"),
+    ("8h30min", "huit heures trente minutes"),
+    ("8h05min", "huit heures cinq minutes"),
+    ("5 °C", "cinq degrés"),
+    ("1°", "un degré"),
+    ("le 2nd", "le second"),
+    ("la 2nde", "la seconde"),
+    ("MM. Dupont et Petit", "messieurs Dupont et Petit"),
+    ("Mmes Martin", "mesdames Martin"),
+    ("6 m. de long", "six m de long"),
     ("Bonjour [rires] !", "bonjour"),
     ("Bonjour (bis)", "bonjour"),
 ]
@@ -67,6 +81,9 @@ DIFFERENT = [
     ("3,5", "35"),
     ("monsieur", "madame"),
     ("les", "le"),
+    ("12€50", "1250 €"),
+    ("6 m. de long", "6 monsieur de long"),
+    ("0,5", "0 5"),
 ]
 
 

@@ -9,7 +9,8 @@ Number words become digits by text2num (kept library; threshold 0 also takes lon
 - hours: "8h30", "8 h 30", "8:30", "huit heures trente" are "8 heures 30"; "8h05" is "8 heures 5"
 - numbers: "10 500", "10.500" are "10500", "1,5 million" "1500000", "01" "0 1", "-5" "moins 5"
 - money and percent: "€", "EUR" are "euros", "$" "dollars", "%" and "pour cent" "pourcent"
-- titles: "M.", "Mr", "Mme", "Mlle", "Dr" in full; "n°" is "numéro", "&" is "et"
+- "12€50" is "12 euros 50", as spoken; "5 °C" is "5 degrés"; "8h30min" is "8 heures 30"
+- titles: "M.", "MM.", "Mr", "Mme", "Mmes", "Mlle", "Dr" in full; "n°" is "numéro", "&" is "et"
 - text in brackets or parentheses is dropped, as `card` does; fillers stay unless asked otherwise
 
 Not unified: roman numerals, "et demie", cents. FrenchTextNormalizer of whisper_normalizer
@@ -27,7 +28,8 @@ from text_to_num import alpha2digit
 LANGUAGE = "fr"
 EVERY_NUMBER = 0.0  # text2num's threshold: below it a lone number stays a word
 DIGITS = r"(?<![\d,])"  # a number begins here
-THOUSANDS = DIGITS + r"[1-9]\d{0,2}(?:[ .]\d{3})+(?![\d,])"
+THOUSANDS = DIGITS + r"[1-9]\d{0,2}(?:[ .]\d{3})+(?!\d)"
+AFTER_NUMBER = r"(?<!\d)(?<!\d )"  # "6 m. de long" and "12 € 50" are units, not titles or prefixes
 MILLIONS = DIGITS + r"(\d+(?:[.,]\d+)?)\s+(million|milliard)s?\b"
 POWERS = {"million": 6, "milliard": 9}
 
@@ -54,14 +56,18 @@ SIGNS = str.maketrans(
 # Applied in order to lower-case text, before number words are turned into digits.
 WORDS: list[Rule] = [
     (r"[<\[][^>\]]*[>\]]|\([^)]*\)", " "),
-    (r"\bm\.\s+(?=[^\W\d])|\bmr\b\.?", "monsieur "),
+    (AFTER_NUMBER + r"\bm\.\s+(?=[^\W\d])|\bmr\b\.?", "monsieur "),
+    (AFTER_NUMBER + r"\bmm\.\s+(?=[^\W\d])", "messieurs "),
     (r"\bmme\b\.?", "madame "),
+    (r"\bmmes\b\.?", "mesdames "),
     (r"\bmlle\b\.?", "mademoiselle "),
     (r"\bdr\b\.?", "docteur "),
     (r"\bn°\s*", "numéro "),
     (r"&", " et "),
     (r"%|\bpour[ -]cents?\b|\bpourcents?\b", " pourcent "),
-    (r"([€$])\s*(\d+(?:[.,]\d+)?)", r"\2 \1"),
+    (r"(?<=\d)\s*°(?:\s*c\b)?|\bdegrés?\b(?:\s+celsius\b)?", " degrés "),
+    (r"\b2nd(e?s?)\b", r"second\1"),
+    (AFTER_NUMBER + r"([€$])\s*(\d+(?:[.,]\d+)?)", r"\2 \1"),
     (r"€|\beur\b|\beuros?\b", " euros "),
     (r"\$|\bdollars?\b", " dollars "),
     (r"(?<![\w-])-(?=\d)", "moins "),
@@ -75,9 +81,11 @@ WORDS: list[Rule] = [
 NUMBERS: list[Rule] = [
     (THOUSANDS, lambda found: re.sub(r"[ .]", "", found[0])),
     (r"(?<=\d)\s+d\s+(?=(?:euros|dollars)\b)", " "),
-    (DIGITS + r"(\d{1,2})\s*(?:h|:|heures?\b)\s*(\d{2})\b", r"\1 heures \2"),
+    (DIGITS + r"(\d{1,2})\s*(?:h|:|heures?\b)\s*(\d{2})(?=\s*min|\b)", r"\1 heures \2"),
     (r"(?<=heures) 00\b", ""),
-    (r"(?<=heures) 0(?=\d\b)", " "),
+    (r"(?<=heures) 0(?=\d\b|\dmin)", " "),
+    (r"(?<=heures) (\d{1,2})\s*min(?:utes?)?\b", r" \1"),
+    (r"\b0 virgule (?=\d)", "0,"),
     (r"(?<![\d,])0(?=\d)", "0 "),
     (DIGITS + r"(\d{1,2})\s*(?:h\b|heures?\b)", r"\1 heures"),
     (r"\b1(?:re|ère|ere)\b", "1ère"),
