@@ -1,5 +1,7 @@
 """The bootstrap against scipy's, permutation and Holm against closed forms."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -93,3 +95,19 @@ def test_unpaired_input_is_refused(systems):
         significance.paired_bootstrap(a, b[:-1])
     with pytest.raises(ValueError, match="not scored against the same references"):
         significance.paired_bootstrap(a[:2], [b[1], b[0]] if b[0].words != b[1].words else b[5:7])
+
+
+def test_memory_does_not_grow_with_the_resamples():
+    """10,000 x 2,000 indices are 160 MB at once; a chunk of them and what it selects are 24."""
+    counts = make([1] * 2000, [5] * 2000)
+    tracemalloc.start()
+    significance.paired_bootstrap(counts, counts)
+    significance.approximate_randomization(counts, counts)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 80e6
+
+
+def test_a_block_without_words_is_refused():
+    with pytest.raises(ValueError, match="a block has no reference words: leave such utterances"):
+        significance.interval(make([0, 1], [5, 0]))
