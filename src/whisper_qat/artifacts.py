@@ -42,11 +42,16 @@ def _replace(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())  # mkstemp makes it private; keep what open() would give
+        make_ordinary(name)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def make_ordinary(path: str | Path) -> None:
+    """Give a file the permissions open() would: mkstemp and safetensors make theirs private."""
+    os.chmod(path, 0o666 & ~_umask())
 
 
 def _umask() -> int:

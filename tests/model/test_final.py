@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import WhisperForConditionalGeneration
 
 from whisper_qat.config import InputError
@@ -94,9 +95,40 @@ def test_missing_parts_are_named(saved, tiny_whisper):
         read_info(folder)
 
 
-def test_a_scale_for_every_planned_layer(saved, tiny_whisper):
-    from safetensors.torch import load_file, save_file
+def test_a_later_format_is_refused(saved):
+    _, folder = saved
+    content = json.loads((folder / "whisper_qat.json").read_text())
+    (folder / "whisper_qat.json").write_text(json.dumps(content | {"format_version": 2}))
+    with pytest.raises(InputError, match="whisper_qat.json: not of format 1"):
+        load_final(folder)
 
+
+def test_files_are_as_readable_as_any_other(saved):
+    _, folder = saved
+    (folder / "plain").touch()
+    modes = {p.name: p.stat().st_mode for p in folder.iterdir()}
+    assert modes["model.safetensors"] == modes["scales.safetensors"] == modes["plain"]
+
+
+def test_scales_must_fit_the_plan(saved):
+    _, folder = saved
+    path = folder / "plan.json"
+    path.write_text(path.read_text().replace("block-int4-32", "block-int4-64"))
+    with pytest.raises(
+        InputError, match=r"k_proj' has shape \[64, 2\], plan.json asks for \[64, 1\]; they are n"
+    ):
+        load_final(folder)
+
+
+def test_damaged_scales(saved):
+    _, folder = saved
+    path = folder / "scales.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"scales.safetensors: cannot be read \("):
+        load_final(folder)
+
+
+def test_a_scale_for_every_planned_layer(saved):
     _, folder = saved
     scales = load_file(folder / "scales.safetensors")
     del scales["model.encoder.layers.1.fc1"]

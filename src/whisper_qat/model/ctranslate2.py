@@ -4,7 +4,6 @@ Reads ``model.bin``, ``config.json`` (suppressed tokens, alignment heads) and ``
 The feature settings are Whisper's own and follow from the number of mel bins.
 """
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from whisper_qat.artifacts import read_json, write_json
+from whisper_qat.artifacts import make_ordinary, read_json, write_json
 from whisper_qat.config import InputError
 from whisper_qat.model.ctranslate2_file import read_file
 from whisper_qat.model.ctranslate2_weights import Dimensions, convert
@@ -55,7 +54,7 @@ def import_folder(source: Path, output: Path) -> None:
     write_json(output / "generation_config.json", generation(dimensions, tokens, settings))
     write_json(output / "config.json", config)
     save_file(weights, output / "model.safetensors", metadata={"format": "pt"})
-    shutil.copymode(output / "config.json", output / "model.safetensors")  # safetensors: 0600
+    make_ordinary(output / "model.safetensors")
 
 
 def read_settings(source: Path) -> dict[str, Any]:

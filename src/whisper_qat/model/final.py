@@ -10,10 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
-from whisper_qat.artifacts import read_json, write_json
+from whisper_qat.artifacts import make_ordinary, read_json, write_json
 from whisper_qat.config import InputError
 from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
 from whisper_qat.model.load import load_whisper
@@ -69,13 +71,13 @@ def save_final(
         for n, p in model.state_dict().items()
         if n != f"{HEAD}.weight"
     }
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    _save_tensors(weights, folder / "model.safetensors", {"format": "pt"})
     config = read_json(companions / "config.json") | {"dtype": "float32", "torch_dtype": "float32"}
     write_json(folder / "config.json", config)
     copy_companions(companions, folder)
     if plan is not None:
         plan.write(folder)
-        save_file(scales(model), folder / SCALES_NAME)
+        _save_tensors(scales(model), folder / SCALES_NAME)
     write_json(folder / INFO_NAME, asdict(info))
 
 
@@ -110,9 +112,12 @@ def read_info(folder: Path) -> Info:
         raise InputError(f"{folder}: no {INFO_NAME}; expected the final/ folder of a training run")
     content = read_json(folder / INFO_NAME)
     try:
-        return Info(**content)
+        info = Info(**content)
     except TypeError:
-        raise InputError(f"{folder / INFO_NAME}: not of format {FORMAT_VERSION}") from None
+        info = None
+    if info is None or info.format_version != FORMAT_VERSION:
+        raise InputError(f"{folder / INFO_NAME}: not of format {FORMAT_VERSION}")
+    return info
 
 
 def copy_companions(source: Path, target: Path) -> None:
@@ -122,13 +127,29 @@ def copy_companions(source: Path, target: Path) -> None:
             shutil.copyfile(source / name, target / name)
 
 
+def _save_tensors(
+    tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    save_file(tensors, path, metadata=metadata)
+    make_ordinary(path)
+
+
 def _set_scales(model: WhisperForConditionalGeneration, path: Path) -> None:
     if not path.is_file():
         raise InputError(f"{path}: missing; a quantized checkpoint needs its scales")
-    saved = load_file(path)
+    try:
+        saved = load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
     layers: dict[str, FakeQuantWeight] = fake_quantized(model)
     for name, layer in layers.items():
         key = TOKEN_TABLE if name == HEAD else name
         if key not in saved:
             raise InputError(f"{path}: no scale for planned layer {key!r} of {PLAN_NAME}")
+        expected = [len(layer.weight), layer.scheme.num_blocks(layer.weight.shape[1])]
+        if list(saved[key].shape) != expected:
+            raise InputError(
+                f"{path}: scale of {key!r} has shape {list(saved[key].shape)}, {PLAN_NAME} asks "
+                f"for {expected}; they are not from one run"
+            )
         layer.weight_scale = saved[key]
