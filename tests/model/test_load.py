@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from whisper_qat.config import InputError
 from whisper_qat.model.load import check_checkpoint, fingerprint, load_whisper, resolve_checkpoint
@@ -74,6 +75,24 @@ def test_damaged_weights(folder):
         load_whisper(folder)
 
 
+def test_incomplete_weights_are_not_filled_with_random_ones(folder):
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    del tensors["model.encoder.layers.0.fc1.weight"]
+    save_file(tensors, path, metadata={"format": "pt"})
+    with pytest.raises(
+        InputError, match=r"incomplete \(no tensor 'model.encoder.layers.0.fc1.weight'\)"
+    ):
+        load_whisper(folder)
+
+
+def test_weights_of_another_size_are_refused(folder):
+    edit(folder / "config.json", encoder_ffn_dim=256)
+    with pytest.raises(InputError, match=r"model: weights cannot be read \(") as raised:
+        load_whisper(folder)
+    assert "\n" not in str(raised.value)
+
+
 def test_features_and_model_must_agree_on_mels(folder):
     edit(folder / "preprocessor_config.json", feature_size=128)
     with pytest.raises(InputError, match=r"features have 128 mel bins .*, the model 80"):
@@ -87,6 +106,29 @@ def test_tokenizer_and_model_must_agree_on_the_vocabulary(folder):
         InputError, match=f"has token id {size - 1}, the model's vocabulary ends at"
     ):
         check_checkpoint(folder)
+
+
+def test_files_of_another_form(folder):
+    (folder / "tokenizer.json").write_text("{}")
+    with pytest.raises(InputError, match="model: tokenizer.json is not a Whisper tokenizer"):
+        check_checkpoint(folder)
+    (folder / "config.json").write_text("[]")
+    with pytest.raises(InputError, match="model_type None, expected 'whisper'"):
+        check_checkpoint(folder)
+
+
+def test_a_configuration_without_vocabulary_size(folder):
+    config = json.loads((folder / "config.json").read_text())
+    del config["vocab_size"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="model: config.json has no 'vocab_size'"):
+        check_checkpoint(folder)
+
+
+def test_several_weight_files_have_one_fingerprint(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.safetensors").write_text(name)
+    assert fingerprint(tmp_path).count("+") == 1
 
 
 def test_where_a_checkpoint_comes_from(folder, tmp_path):

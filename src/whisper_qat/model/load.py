@@ -47,12 +47,16 @@ def load_whisper(folder: str | Path) -> WhisperForConditionalGeneration:
     check_checkpoint(folder)
     disable_progress_bar()  # a bar for half a second of reading hides the lines that matter
     try:
-        model = WhisperForConditionalGeneration.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
-        )
+        model, report = WhisperForConditionalGeneration.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True,
+            output_loading_info=True,
+        )  # fmt: skip
     except (SafetensorError, OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{folder}: weights cannot be read ({reason})") from None
+    if report["missing_keys"]:  # transformers would go on with random values there
+        name = sorted(report["missing_keys"])[0]
+        raise InputError(f"{folder}: weights are incomplete (no tensor {name!r})")
     return model.eval()
 
 
@@ -61,8 +65,9 @@ def check_checkpoint(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no config.json; expected a transformers Whisper checkpoint")
     config = read_json(folder / "config.json")
-    if config.get("model_type") != "whisper":
-        raise InputError(f"{folder}: model_type {config.get('model_type')!r}, expected 'whisper'")
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    if kind != "whisper":
+        raise InputError(f"{folder}: model_type {kind!r}, expected 'whisper'")
     _check_weights(folder)
     for name in NEEDED:
         if not (folder / name).is_file():
@@ -112,8 +117,13 @@ def _check_mels(folder: Path, config: dict) -> None:
 
 def _check_vocabulary(folder: Path, config: dict) -> None:
     tokenizer = read_json(folder / "tokenizer.json")
-    ids = list(tokenizer["model"]["vocab"].values())
-    ids += [token["id"] for token in tokenizer.get("added_tokens", [])]
+    try:
+        ids = list(tokenizer["model"]["vocab"].values())
+        ids += [token["id"] for token in tokenizer.get("added_tokens", [])]
+    except (KeyError, TypeError, AttributeError):
+        raise InputError(f"{folder}: tokenizer.json is not a Whisper tokenizer") from None
+    if "vocab_size" not in config:
+        raise InputError(f"{folder}: config.json has no 'vocab_size'")
     if max(ids) >= config["vocab_size"]:
         raise InputError(
             f"{folder}: tokenizer.json has token id {max(ids)}, the model's vocabulary ends at "
