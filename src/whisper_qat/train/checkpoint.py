@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from whisper_qat.artifacts import new_folder, read_json, write_json
+from whisper_qat.artifacts import make_ordinary, new_folder, read_json, write_json
 from whisper_qat.config import InputError
 
 MODEL_NAME = "model.safetensors"
@@ -82,18 +82,22 @@ def folders(checkpoints: Path) -> list[Path]:
 
 
 def restore(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, rank: int
-) -> Progress:
-    """Put `folder` back into model, optimizer and the random states of process `rank`."""
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, *, rank: int,
+    num_processes: int,
+) -> Progress:  # fmt: skip
+    """Put `folder` back into model, optimizer and the random states of process `rank`.
+
+    InputError unless as many processes go on as began: one more or less is another batch size.
+    """
+    before = len(list(folder.glob("random-*.json")))
+    if before != num_processes:
+        raise InputError(
+            f"{folder}: saved by {before} processes, resumed by {num_processes}; resume with "
+            f"{before} processes"
+        )
     load_weights(model, folder / MODEL_NAME)
     _load_optimizer(model, optimizer, load_file(folder / OPTIMIZER_NAME))
-    path = folder / f"random-{rank}.json"
-    if not path.is_file():
-        before = len(list(folder.glob("random-*.json")))
-        raise InputError(
-            f"{folder}: no random state of process {rank}; resume with {before} processes"
-        )
-    restore_randomness(read_json(path))
+    restore_randomness(read_json(folder / f"random-{rank}.json"))
     return Progress(**read_json(folder / STATE_NAME))
 
 
@@ -107,17 +111,20 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Put the tensors of `path` into `model`; every parameter must be there."""
-    result = model.load_state_dict(load_file(path), strict=False)
-    missing = [name for name in result.missing_keys if not name.endswith(TIED_HEAD)]
-    if missing or result.unexpected_keys:
-        wrong = (missing + list(result.unexpected_keys))[0]
-        raise InputError(f"{path}: not of this model (tensor {wrong!r})")
+    """Put the tensors of `path` into `model`; InputError unless names and shapes are its own."""
+    saved, own = load_file(path), model.state_dict()
+    shapes = {name: tensor.shape for name, tensor in saved.items()}
+    expected = {n: tensor.shape for n, tensor in own.items() if not n.endswith(TIED_HEAD)}
+    wrong = [n for n in expected | shapes if expected.get(n) != shapes.get(n)]
+    if wrong:
+        raise InputError(f"{path}: not of this model (tensor {wrong[0]!r})")
+    model.load_state_dict(saved, strict=False)
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     """safetensors, flushed to the disk: a rename must not come before the content."""
     save_file(tensors, path)
+    make_ordinary(path)
     with open(path, "rb") as file:
         os.fsync(file.fileno())
 

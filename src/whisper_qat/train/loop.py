@@ -89,8 +89,10 @@ class Loop:
         """Take up the newest checkpoint; returns its step, 0 when there is none."""
         saved = checkpoint.folders(self.checkpoints)
         if saved:
-            rank = self.accelerator.process_index
-            self.progress = checkpoint.restore(saved[-1], self.bare, self.optimizer, rank)
+            self.progress = checkpoint.restore(
+                saved[-1], self.bare, self.optimizer, rank=self.accelerator.process_index,
+                num_processes=self.accelerator.num_processes,
+            )  # fmt: skip
             if self.accelerator.scaler is not None and self.progress.scaler:
                 self.accelerator.scaler.load_state_dict(self.progress.scaler)
         if self.accelerator.is_main_process:
