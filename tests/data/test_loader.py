@@ -1,11 +1,15 @@
 """The loader: what the decoder is fed, what is learned from, and clips that cannot be read."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 
 from tests.tasks.tiny_speech import save_tiny_speech
 from whisper_qat.config import InputError
+from whisper_qat.data import loader
+from whisper_qat.data.audio import read_audio
 from whisper_qat.data.batches import MicroBatch
 from whisper_qat.data.clip import Clip
 from whisper_qat.data.context import AudioContext
@@ -70,6 +74,32 @@ def test_drawing_batches_leaves_the_random_state_alone(tiny_whisper, labeller, t
     before = torch.get_rng_state()
     list(iterate(examples, [MicroBatch((0,))], Collator(DYNAMIC, 3), 0))
     assert (torch.get_rng_state() == before).all()
+
+
+def test_features_are_computed_when_drawn_and_not_kept(
+    tiny_whisper, labeller, tmp_path, monkeypatch
+):
+    clips = load_clips(str(save_tiny_speech(tmp_path / "s")), split="train")
+    read = []
+    monkeypatch.setattr(loader, "read_audio", lambda clip: read.append(clip.id) or read_audio(clip))
+    examples = Examples(clips, Features.from_pretrained(tiny_whisper), labeller)
+    size = len(pickle.dumps(examples))
+    stream = iterate(examples, [MicroBatch((0,)), MicroBatch((1,))], Collator(DYNAMIC, 3), 0)
+    assert read == []
+    next(stream)
+    assert read == ["clip-0"]
+    list(stream)
+    assert len(pickle.dumps(examples)) == size  # what a worker gets: no samples, no spectrograms
+
+
+def test_workers_give_the_same_batches_in_the_same_order(tiny_whisper, labeller, tmp_path):
+    clips = load_clips(str(save_tiny_speech(tmp_path / "s")), split="train")
+    examples = Examples(clips, Features.from_pretrained(tiny_whisper), labeller)
+    micro = [MicroBatch((i,)) for i in (2, 0, 1)]
+    here, there = (list(iterate(examples, micro, Collator(DYNAMIC, 3), n)) for n in (0, 2))
+    assert [b.ids for b in there] == [("clip-2",), ("clip-0",), ("clip-1",)]
+    for a, b in zip(here, there, strict=True):
+        assert (a.mel == b.mel).all() and (a.labels == b.labels).all()
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])

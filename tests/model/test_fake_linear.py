@@ -72,13 +72,42 @@ def test_table_and_head_share_one_grid(model):
     assert set(fake_linear.fake_quantized(model)) == {"table", "head"}
 
 
-def test_quantized_once_changes_nothing_but_the_work(model, monkeypatch):
+def test_quantized_once_changes_nothing_but_the_work(model):
     tokens = torch.tensor([[1, 2]])
     before = model["head"](model["table"](tokens))
     with fake_linear.quantized_once(model):
         assert model["table"].values is model["head"].values
         assert (model["head"](model["table"](tokens)) == before).all()
     assert model["table"].values is None and model["head"].values is None
+
+
+@pytest.mark.parametrize(
+    "block",
+    [fake_linear.quantized_once, fake_linear.activations_in_float, fake_linear.summed_in_reverse],
+    ids=lambda block: block.__name__,
+)
+def test_a_block_is_undone_after_an_error(model, block):
+    before = [dict(vars(layer)) for layer in model.values()]
+    with pytest.raises(RuntimeError, match="inside"), block(model):
+        assert [vars(layer) for layer in model.values()] != before
+        raise RuntimeError("inside")
+    assert [vars(layer) for layer in model.values()] == before
+
+
+def test_training_moves_the_codes_after_quantized_once(model):
+    head = model["head"]
+    with fake_linear.quantized_once(model):
+        inside = head(X)
+    with torch.no_grad():
+        head.weight.add_(torch.randn_like(head.weight))
+    assert (head(X) != inside).any()
+
+
+def test_gradient_of_looked_up_rows_reaches_the_table_and_only_them(model):
+    model["table"](torch.tensor([[3, 7]])).sum().backward()
+    expected = torch.zeros(20, 64)
+    expected[[3, 7]] = 1.0
+    assert (model["table"].weight.grad == expected).all()
 
 
 def test_activations_in_float_leaves_only_the_weights_quantized(linear):

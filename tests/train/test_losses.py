@@ -57,6 +57,21 @@ def test_losses_are_float32_under_bf16_logits():
     assert losses.distillation_sum(logits, logits, LABELS, 2.0).dtype == torch.float32
 
 
+def test_the_gradient_of_distillation_hardly_depends_on_temperature():
+    """In the limit of high T it is (student - teacher) / V for centred logits."""
+    student = torch.tensor([[[0.3, -0.1, -0.2]]], requires_grad=True)
+    teacher = torch.tensor([[[-0.1, 0.2, -0.1]]])
+    value = losses.distillation_sum(student, teacher, torch.tensor([[0]]), 100.0)
+    value.backward()
+    assert torch.allclose(student.grad, (student - teacher).detach() / 3, rtol=0.01)
+
+
+def test_what_is_not_finite_is_seen():
+    assert losses.is_finite(torch.tensor(1.0))
+    assert not losses.is_finite(torch.tensor(float("nan")))
+    assert not losses.is_finite(torch.tensor(float("inf")))
+
+
 def test_combination():
     ce, kl = torch.tensor(2.0), torch.tensor(3.0)
     assert losses.combine(ce, kl, ce_weight=0.5, kl_weight=2.0).item() == 7.0

@@ -1,5 +1,7 @@
 """Validation loss: the mean per token over all clips, whatever the batches."""
 
+import math
+
 import pytest
 import torch
 
@@ -21,6 +23,23 @@ def measure(student, batch_size, teacher=None, autocast=None):
 def test_every_clip_once_by_length():
     batches = micro_batches([3.0, 1.0, 2.0], 2)
     assert [micro.indices for micro in batches] == [(1, 2), (0,)]
+
+
+class Undecided(torch.nn.Module):
+    """Gives every token of the vocabulary the same logit."""
+
+    def __init__(self):
+        super().__init__()
+        self.level = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, mel, tokens):
+        return self.level.expand(*tokens.shape, 64)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 12])
+def test_the_mean_is_per_token(batch_size):
+    found = measure(Undecided(), batch_size, teacher=Undecided())
+    assert found == {"loss": pytest.approx(math.log(64), rel=1e-6), "kl": 0.0}
 
 
 @pytest.mark.parametrize("quantization_type", ["none", "int8"])
