@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from whisper_qat.config import InputError
 from whisper_qat.data.batches import epoch_batches, num_steps, step_batches
 from whisper_qat.data.loader import Batch, Collator, Examples, iterate
-from whisper_qat.train import checkpoint, objective, schedule
+from whisper_qat.train import checkpoint, losses, objective, schedule
 from whisper_qat.train.history import History
 from whisper_qat.train.interrupt import Interrupt
 from whisper_qat.train.memory import out_of_memory
@@ -192,7 +192,7 @@ class Loop:
         return float(norm)
 
     def _check_finite(self, result: Losses, batch: Batch) -> None:
-        if not torch.isfinite(result.total):
+        if not losses.is_finite(result.total):
             saved = checkpoint.folders(self.checkpoints)
             kept = f"the last good checkpoint is {saved[-1]}" if saved else "nothing was saved yet"
             raise InputError(
