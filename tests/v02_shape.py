@@ -1,4 +1,4 @@
-"""Write a faster-whisper folder of v0.2's shape (32+2 layers, d 1280, 128 mels) with random weights.
+"""Write a faster-whisper folder of v0.2's shape (32+2 layers, d 1280, 128 mels), random weights.
 
     python -m tests.v02_shape OUTPUT_FOLDER     (needs 4 GiB of memory and `pip install .[bench]`)
 
