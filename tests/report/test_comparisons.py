@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from whisper_qat.metrics.wer import Counts
 
 from tests.report.synthetic import row
+from whisper_qat.metrics.wer import Counts
 from whisper_qat.report.blocks import Blocks
 from whisper_qat.report.comparisons import ALL, Tallies, compare, compare_all
 from whisper_qat.report.groups import Group, Pair

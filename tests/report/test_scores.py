@@ -1,8 +1,8 @@
 """Rates are ratios of sums, on each corpus and on all."""
 
 import pytest
-from whisper_qat.metrics.wer import Counts
 
+from whisper_qat.metrics.wer import Counts
 from whisper_qat.report.blocks import Blocks
 from whisper_qat.report.comparisons import ALL, Tallies
 from whisper_qat.report.scores import rate, score, score_all

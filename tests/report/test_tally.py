@@ -1,7 +1,6 @@
 """Counts by clip."""
 
 from whisper_qat.metrics.wer import Counts
-
 from whisper_qat.report.rows import ClipResult
 from whisper_qat.report.tally import tally
 
