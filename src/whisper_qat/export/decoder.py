@@ -99,7 +99,7 @@ def step_range(g: Graph, ids: str, past_key: str, use_cache: str) -> tuple[str, 
 
 def embed(g: Graph, tokens: str, first: str, end: str, weights: Weights) -> str:
     """Adds the positions; a position beyond the table is an error of Gather, never a wrong row."""
-    table = g.initializer(f"{DECODER}.embed_positions.weight", positions(weights, DECODER))
+    table = positions(g, weights, DECODER)
     rows = g.op("Gather", table, g.op("Range", first, end, g.constant(1)), axis=0)
     return g.op("Add", tokens, rows, name=f"{DECODER}.embed_positions")
 

@@ -6,7 +6,6 @@ position table: the positions are cut to fit.
 
 from pathlib import Path
 
-import numpy as np
 from onnx import TensorProto
 
 from whisper_qat.export.attention import attend, key_value
@@ -39,18 +38,18 @@ def embed(g: Graph, mel: str, weights: Weights) -> str:
     x = convolution(g, mel, f"{ENCODER}.conv1", weights, stride=1)
     x = convolution(g, x, f"{ENCODER}.conv2", weights, stride=2)
     x = g.op("Transpose", x, perm=[0, 2, 1])
-    table = g.initializer(f"{ENCODER}.embed_positions.weight", positions(weights, ENCODER))
+    table = positions(g, weights, ENCODER)
     length = g.op("Shape", x, start=1, end=2)
     fitting = g.op("Slice", table, g.constant([0]), length, g.constant([0]))
     return g.op("Add", x, fitting, name=f"{ENCODER}.embed_positions")
 
 
 def convolution(g: Graph, x: str, layer: str, weights: Weights, *, stride: int) -> str:
-    kernel: np.ndarray = weights.tensor(f"{layer}.weight")
+    kernel = weights.stored(layer)
     y = g.op(
         "Conv",
         x,
-        g.initializer(f"{layer}.weight", kernel),
+        g.stored(f"{layer}.weight", kernel),
         g.initializer(f"{layer}.bias", weights.tensor(f"{layer}.bias")),
         name=layer,
         kernel_shape=[kernel.shape[2]],

@@ -54,6 +54,17 @@ class Graph:
         self.root._initializers[name] = self._data.tensor(name, array)
         return name
 
+    def stored(self, name: str, array: np.ndarray) -> str:
+        """Like `initializer`; float16 is cast to the float32 that every kernel here computes in.
+
+        onnxruntime folds the cast when it loads the model.
+        """
+        stored = self.initializer(name, array)
+        if array.dtype != np.float16:
+            return stored
+        # In the root, where a branch of `If` sees it and the constant is folded once.
+        return self.root.op("Cast", stored, name=f"{name}/float32", to=onnx.TensorProto.FLOAT)
+
     def constant(self, value: Any, dtype: type = np.int64) -> str:
         """A small shared constant, named by its value."""
         array: np.ndarray = np.asarray(value, dtype=dtype)

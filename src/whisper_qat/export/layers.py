@@ -17,7 +17,7 @@ def linear(g: Graph, x: str, layer: str, weights: Weights, *, bias: bool = True)
         codes, scales = store_codes(g, layer, quantized)
         named = g.initializer(f"{layer}.bias", add) if add is not None else None
         return matmul_nbits(g, x, codes, scales, quantized, name=layer, bias=named)
-    kernel = g.initializer(f"{layer}.weight", weights.tensor(f"{layer}.weight").T)
+    kernel = g.stored(f"{layer}.weight", weights.stored(layer).T)
     y = g.op("MatMul", x, kernel, name=layer)
     if add is None:
         return y
@@ -26,7 +26,7 @@ def linear(g: Graph, x: str, layer: str, weights: Weights, *, bias: bool = True)
 
 def store_codes(g: Graph, layer: str, quantized: QuantizedWeight) -> tuple[str, str]:
     codes = g.initializer(f"{layer}.weight_q", quantized.packed)
-    return codes, g.initializer(f"{layer}.scales", quantized.scales)
+    return codes, g.stored(f"{layer}.scales", quantized.stored_scales(layer))
 
 
 def matmul_nbits(
@@ -78,7 +78,7 @@ class TokenTable:
         if self._quantized is not None:
             self._codes, self._scales = store_codes(g, TABLE, self._quantized)
         else:
-            self._table = g.initializer(f"{TABLE}.weight", weights.tensor(f"{TABLE}.weight"))
+            self._table = g.stored(f"{TABLE}.weight", weights.stored(TABLE))
 
     def embed(self, ids: str) -> str:
         """Tokens int64 [batch, seq] -> [batch, seq, d]."""
@@ -115,6 +115,7 @@ class TokenTable:
         return g.op("MatMul", x, transposed, name=HEAD)
 
 
-def positions(weights: Weights, layer: str) -> np.ndarray:
+def positions(g: Graph, weights: Weights, layer: str) -> str:
     """The table of position vectors [positions, d] of the encoder or decoder."""
-    return weights.tensor(f"{layer}.embed_positions.weight")
+    name = f"{layer}.embed_positions"
+    return g.stored(f"{name}.weight", weights.stored(name))

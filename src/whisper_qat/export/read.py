@@ -51,6 +51,12 @@ class WrittenModel:
         """The initializer `name`; a copy, so that torch may wrap it."""
         return read_tensor(self.initializers[name], self.path.parent)
 
+    def behind_cast(self, name: str) -> str:
+        """The initializer that value `name` is, or is cast from."""
+        if name in self.initializers:
+            return name
+        return next(n.input[0] for n in self.proto.graph.node if n.output[0] == name)
+
     def with_data(self, name: str) -> onnx.TensorProto:
         return numpy_helper.from_array(self.array(name), name)
 
@@ -99,14 +105,15 @@ def read_layer(folder: Path, name: str) -> WrittenLayer:
     model = find_model(folder, name)
     node = model.quantized_nodes[HEAD if name == TABLE else name]
     settings = attributes(node)
-    scheme = BlockScheme(bits=settings["bits"], block_size=settings["block_size"])
-    scales = model.array(node.input[2])
+    scales = model.array(model.behind_cast(node.input[2]))
+    dtype = str(scales.dtype)
+    scheme = BlockScheme(settings["bits"], settings["block_size"], dtype)
     return WrittenLayer(
         name=name,
         scheme=scheme,
         in_features=settings["K"],
         codes=unpack(model.array(node.input[1]), scheme),
-        scales=scales.reshape(settings["N"], -1),
+        scales=scales.astype(np.float32).reshape(settings["N"], -1),
         bias=model.array(node.input[5]) if len(node.input) > 5 else None,
     )
 

@@ -12,6 +12,7 @@ import torch
 from whisper_qat.export.weights import HEAD, QuantizedWeight, Weights
 from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
 from whisper_qat.model.final import Final
+from whisper_qat.model.half_storage import half_stored
 from whisper_qat.quant.packing import pack
 
 
@@ -46,10 +47,16 @@ def checkpoint_weights(final: Final) -> Weights:
     """The weights of a loaded checkpoint, the tied head left to the token table."""
     layers = {name: layer for name, layer in fake_quantized(final.model).items() if name != HEAD}
     planned = [entry.name for entry in final.plan.layers] if final.plan else []
-    return Weights(parameters(final), PackedLayers(layers), planned)
+    half = final.plan.half() if final.plan else []
+    return Weights(parameters(final), PackedLayers(layers), planned, half)
 
 
 def parameters(final: Final) -> dict[str, np.ndarray]:
-    """float32 views of every parameter but the tied head's."""
+    """Every parameter but the tied head's, float32: as training used it, so float16-rounded ones."""
     state = dict(final.model.named_parameters(remove_duplicate=True))
-    return {name: tensor.detach().numpy() for name, tensor in state.items()}
+    state |= {f"{name}.weight": layer.stored() for name, layer in half_stored(final.model).items()}
+    return {
+        name: tensor.detach().numpy()
+        for name, tensor in state.items()
+        if not name.endswith(".weight_scale")
+    }

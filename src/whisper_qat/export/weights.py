@@ -35,6 +35,12 @@ class QuantizedWeight:
         assert self.packed.dtype == np.uint8 and self.packed.shape == expected, self.packed.shape
         assert self.scales.dtype == np.float32 and self.scales.shape == (rows, blocks)
 
+    def stored_scales(self, layer: str) -> np.ndarray:
+        """The scales in the type that the scheme stores; InputError when that rounds."""
+        if self.scheme.scale_dtype == "float32":
+            return self.scales
+        return exact_half(self.scales, f"{layer}.scales")
+
 
 class Weights:
     """The parameters of one Whisper under transformers' names; knows which were used."""
@@ -44,11 +50,16 @@ class Weights:
         tensors: Mapping[str, np.ndarray],
         quantized: Mapping[str, QuantizedWeight],
         planned: Collection[str] = (),
+        half: Collection[str] = (),
     ) -> None:
-        """`planned` names every layer of the plan, float ones too; empty when there is no plan."""
+        """`planned` names every layer of the plan, float ones too; empty when there is no plan.
+
+        `half` names the layers whose weight is stored in float16.
+        """
         self._tensors = tensors
         self._quantized = quantized
         self._planned = set(planned) | set(quantized)
+        self._half = set(half)
         self._unused = set(tensors)
         self._built: set[str] = set()
 
@@ -58,6 +69,13 @@ class Weights:
             raise InputError(f"checkpoint: no tensor {name!r}")
         self._unused.remove(name)
         return np.asarray(self._tensors[name], dtype=np.float32)
+
+    def stored(self, layer: str) -> np.ndarray:
+        """The weight of the float layer `layer` as the file holds it: float32 or float16."""
+        if layer in self._planned:
+            self._built.add(layer)
+        weight = self.tensor(f"{layer}.weight")
+        return exact_half(weight, layer) if layer in self._half else weight
 
     def quantized(self, layer: str) -> QuantizedWeight | None:
         """The codes of the linear layer or table `layer`, None when it stays float."""
@@ -83,6 +101,14 @@ class Weights:
     def fp32_bytes(self) -> int:
         """Size of all parameters in float32, tied ones once."""
         return sum(4 * int(np.prod(np.shape(tensor))) for tensor in self._tensors.values())
+
+
+def exact_half(array: np.ndarray, name: str) -> np.ndarray:
+    """`array` as float16; InputError when that rounds: training used other values then."""
+    half = array.astype(np.float16)
+    if not np.array_equal(half.astype(np.float32), array):
+        raise InputError(f"checkpoint: {name!r} is planned for float16 and holds other values")
+    return half
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,8 +1,10 @@
 """Fake-quantized layers: a Linear and an Embedding that compute what the deployed kernel does.
 
 A layer holds the float weight that training moves. Its grid comes from ORT's rule on that weight,
-or from `weight_scale` once that is set (a trained checkpoint, or a frozen baseline). The products
-themselves may run in bf16 under autocast; codes and scales are float32 always.
+or from `weight_scale` once that is set: a tensor is a fixed grid (a trained checkpoint, a
+baseline), a Parameter is a learned one. The products themselves may run in bf16 under autocast;
+codes and scales are float32 always. `stage` holds another scheme than the planned one while a
+curriculum is on its way there.
 """
 
 from collections.abc import Iterator
@@ -12,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from whisper_qat.quant import block_activation, block_weight
+from whisper_qat.quant import block_activation, block_weight, learned_scale
 from whisper_qat.quant.scheme import BlockScheme
 
+FLOAT = "float"
 
 class FakeQuantWeight(nn.Module):
     """A weight [N, K] on the grid of `scheme`, shared by the Linear and Embedding forms."""
@@ -25,12 +28,18 @@ class FakeQuantWeight(nn.Module):
         self.scheme = scheme
         self.weight_scale: Tensor | None = None
         self.values: Tensor | None = None
+        self.stage: BlockScheme | str | None = None
 
     def scale(self) -> Tensor:
-        """float32 [N, ceil(K/block)]: the fixed scale, or ORT's rule on the present weight."""
+        """float32 [N, ceil(K/block)]: the scale set, or ORT's rule on the present weight."""
         if self.weight_scale is not None:
-            return self.weight_scale
+            return self.scheme.storable(self.weight_scale.detach())
         return block_weight.choose_params(self.weight, self.scheme)[0]
+
+    def fix_scale(self, scale: Tensor) -> None:
+        """Use `scale` [N, ceil(K/block)] from now on, untrained."""
+        self._parameters.pop("weight_scale", None)
+        self.weight_scale = scale.detach()
 
     def codes(self) -> Tensor:
         """Stored codes, uint8 [N, ceil(K/block)*block]."""
@@ -40,7 +49,18 @@ class FakeQuantWeight(nn.Module):
         """float32 [N, K] on the grid, straight-through to `weight`."""
         if self.values is not None:
             return self.values
-        return block_weight.fake_quantize(self.weight, self.scheme, self.weight_scale)
+        return self._on_grid(self.weight, self.weight_scale)
+
+    def _on_grid(self, weight: Tensor, scale: Tensor | None) -> Tensor:
+        """Rows `weight` of the layer's weight on the present grid, `scale` being theirs."""
+        if isinstance(self.stage, BlockScheme):
+            return block_weight.fake_quantize(weight, self.stage)
+        if self.stage == FLOAT:
+            return weight
+        if isinstance(self.weight_scale, nn.Parameter):
+            assert scale is not None
+            return learned_scale.fake_quantize(weight, scale, self.scheme)
+        return block_weight.fake_quantize(weight, self.scheme, scale)
 
     def extra_repr(self) -> str:
         return f"{self.weight.shape[1]} -> {self.weight.shape[0]}, {self.scheme.name}"
@@ -57,7 +77,7 @@ class FakeQuantLinear(FakeQuantWeight):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.quantized_weight()
-        if self.quantize_activation:
+        if self.quantize_activation and self.stage != FLOAT:
             x = block_activation.fake_quantize(x, self.scheme.block_size)
         if self.reverse_sum:  # the same products in the other order: measures the rounding floor
             x, weight = x.flip(-1), weight.flip(-1)
@@ -73,7 +93,7 @@ class FakeQuantEmbedding(FakeQuantWeight):
         rows = functional.embedding(tokens, self.weight)
         flat = rows.reshape(-1, rows.shape[-1])
         scale = None if self.weight_scale is None else self.weight_scale[tokens.reshape(-1)]
-        return block_weight.fake_quantize(flat, self.scheme, scale).reshape(rows.shape)
+        return self._on_grid(flat, scale).reshape(rows.shape)
 
 
 def fake_quantized(model: nn.Module) -> dict[str, FakeQuantWeight]:

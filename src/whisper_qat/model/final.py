@@ -69,7 +69,7 @@ def save_final(
     weights = {
         n: p.detach().cpu().contiguous()
         for n, p in model.state_dict().items()
-        if n != f"{HEAD}.weight"
+        if not n.startswith(f"{HEAD}.") and not n.endswith(".weight_scale")
     }
     _save_tensors(weights, folder / "model.safetensors", {"format": "pt"})
     config = read_json(companions / "config.json") | {"dtype": "float32", "torch_dtype": "float32"}
@@ -90,7 +90,7 @@ def scales(model: WhisperForConditionalGeneration) -> dict[str, Any]:
 def fix_scales(model: WhisperForConditionalGeneration) -> None:
     """Freeze every layer's present scale, as a saved and loaded checkpoint has it."""
     for layer in fake_quantized(model).values():
-        layer.weight_scale = layer.scale().detach()
+        layer.fix_scale(layer.scale())
 
 
 def load_final(folder: str | Path) -> Final:
@@ -152,4 +152,4 @@ def _set_scales(model: WhisperForConditionalGeneration, path: Path) -> None:
                 f"{path}: scale of {key!r} has shape {list(saved[key].shape)}, {PLAN_NAME} asks "
                 f"for {expected}; they are not from one run"
             )
-        layer.weight_scale = saved[key]
+        layer.fix_scale(saved[key])

@@ -18,6 +18,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import WhisperForConditionalGeneration
 
+from whisper_qat.model.half_storage import positions
+
 KeyValue = tuple[Tensor, Tensor]
 
 
@@ -45,7 +47,7 @@ def encode(
     encoder = model.model.encoder
     hidden = functional.gelu(encoder.conv1(mel))
     hidden = functional.gelu(encoder.conv2(hidden)).transpose(1, 2)
-    hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+    hidden = hidden + positions(encoder.embed_positions)[: hidden.shape[1]]
     hidden = _dropout(hidden, encoder.dropout, encoder.training)
     for layer in encoder.layers:
         hidden = _run(checkpointing, _encoder_layer, layer, hidden)
@@ -63,8 +65,8 @@ def start(
     ]  # fmt: skip
     mask = None
     if lengths is not None:
-        positions = torch.arange(encoded.shape[1], device=encoded.device)
-        mask = (positions < lengths[:, None])[:, None, None, :]
+        index = torch.arange(encoded.shape[1], device=encoded.device)
+        mask = (index < lengths[:, None])[:, None, None, :]
     return DecoderState(cross=cross, cross_mask=mask)
 
 
@@ -77,8 +79,9 @@ def decode(
 ) -> Tensor:
     """Logits [B, T, V] of the new `tokens` [B, T]; `state` takes up their keys and values."""
     decoder = model.model.decoder
-    positions = decoder.embed_positions.weight[state.position : state.position + tokens.shape[1]]
-    hidden = _dropout(decoder.embed_tokens(tokens) + positions, decoder.dropout, decoder.training)
+    end = state.position + tokens.shape[1]
+    added = positions(decoder.embed_positions)[state.position : end]
+    hidden = _dropout(decoder.embed_tokens(tokens) + added, decoder.dropout, decoder.training)
     mask = _causal_mask(tokens.shape[1], state.position, hidden.device)
     past: list[KeyValue] = []
     for i, layer in enumerate(decoder.layers):
@@ -86,7 +89,7 @@ def decode(
         inputs = (hidden, state.cross[i], state.cross_mask, before, mask)
         hidden, now = _run(checkpointing, _decoder_layer, layer, *inputs)
         past.append(now)
-    state.past, state.position = past, state.position + tokens.shape[1]
+    state.past, state.position = past, end
     return model.proj_out(decoder.layer_norm(hidden))
 
 

@@ -1,8 +1,9 @@
 """The plan: which layer is quantized how and why, as data; and its application to a model.
 
 Training applies the plan and saves it with the checkpoint; conversion consumes the same file.
-Rules are tried in order, the first match decides. `model.decoder.embed_tokens` stands for the token
-table and for the output head `proj_out`, which share one weight in every Whisper.
+Rules are tried in order, the first that matches a name and fits the kind of layer decides.
+`model.decoder.embed_tokens` stands for the token table and for the output head `proj_out`, which
+share one weight in every Whisper. Convolutions and position tables can be float or float16 only.
 """
 
 import re
@@ -14,20 +15,30 @@ from torch import nn
 
 from whisper_qat.artifacts import read_json, write_json
 from whisper_qat.config import InputError, nearest
-from whisper_qat.model.fake_linear import FakeQuantEmbedding, FakeQuantLinear
+from whisper_qat.model.fake_linear import FLOAT, FakeQuantEmbedding, FakeQuantLinear
+from whisper_qat.model.half_storage import in_half
+from whisper_qat.quant import half
 from whisper_qat.quant.scheme import BlockScheme, parse_scheme
 
 PLAN_NAME = "plan.json"
 PLAN_VERSION = 1
-FLOAT = "float"
 TOKEN_TABLE = "model.decoder.embed_tokens"
 HEAD = "proj_out"
-QUANTIZATION_TYPES = ("int8", "int4", "none")
+STORED = (
+    "model.encoder.conv1", "model.encoder.conv2",
+    "model.encoder.embed_positions", "model.decoder.embed_positions",
+)  # fmt: skip
+UNQUANTIZED = (FLOAT, half.NAME)
+QUANTIZATION_TYPES = ("int8", "int4", "int2", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Layers whose name matches `pattern` (re.fullmatch) get `scheme`, a scheme name or "float"."""
+    """Layers whose name matches `pattern` (re.fullmatch) get `scheme`.
+
+    A scheme is an integer format's name (`block-int4-32-f16`), "float16" (stored in two bytes,
+    computed in float32) or "float".
+    """
 
     pattern: str
     scheme: str
@@ -49,7 +60,11 @@ class Plan:
 
     def quantized(self) -> dict[str, BlockScheme]:
         """Planned layer -> scheme, without those that stay float."""
-        return {e.name: parse_scheme(e.scheme) for e in self.layers if e.scheme != FLOAT}
+        return {e.name: parse_scheme(e.scheme) for e in self.layers if e.scheme not in UNQUANTIZED}
+
+    def half(self) -> list[str]:
+        """The layers that stay float and are stored in float16."""
+        return [e.name for e in self.layers if e.scheme == half.NAME]
 
     def write(self, folder: Path) -> None:
         layers = [asdict(entry) for entry in self.layers]
@@ -66,18 +81,37 @@ def default_rules(quantization_type: str, block_size: int) -> list[Rule]:
     if quantization_type == "none":
         return []
     bits = int(quantization_type.removeprefix("int"))
-    table = BlockScheme(bits=8, block_size=block_size).name
-    rest = BlockScheme(bits=bits, block_size=block_size).name
+    table = BlockScheme(8, block_size, "float16").name
+    rest = BlockScheme(bits, block_size, "float16").name
     return [
+        Rule(
+            pattern="|".join(map(re.escape, STORED)), scheme=half.NAME,
+            why="convolutions and positions: about 1 % of the weights, products in float32",
+        ),
         Rule(pattern=TOKEN_TABLE, scheme=table, why="token table and tied output head: 8 bits"),
         Rule(pattern=".*", scheme=rest, why=f"default of {quantization_type}"),
     ]
 
 
 def quantizable(model: nn.Module) -> list[str]:
-    """Names of the layers that a plan speaks about: every Linear, the tied head by its table."""
+    """Names of the layers that a plan speaks about.
+
+    Every Linear, the tied head by its table, and what is only stored smaller (`STORED`).
+    """
     linear = [n for n, m in model.named_modules() if isinstance(m, nn.Linear) and n != HEAD]
-    return [*linear, TOKEN_TABLE]
+    return [*linear, TOKEN_TABLE, *STORED]
+
+
+def check_scheme(rule: Rule, where: str) -> None:
+    """InputError for a rule whose pattern or scheme is not one."""
+    try:
+        re.compile(rule.pattern)
+        if rule.scheme not in UNQUANTIZED:
+            parse_scheme(rule.scheme)
+    except re.error as error:
+        raise InputError(f"{where}: pattern {rule.pattern!r} is malformed ({error})") from None
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def plan(model: nn.Module, rules: Sequence[Rule]) -> Plan:
@@ -95,7 +129,8 @@ def plan(model: nn.Module, rules: Sequence[Rule]) -> Plan:
 
 def _entry(name: str, rules: Sequence[Rule]) -> PlanEntry:
     for rule in rules:
-        if re.fullmatch(rule.pattern, name):
+        fits = name not in STORED or rule.scheme in UNQUANTIZED
+        if fits and re.fullmatch(rule.pattern, name):
             return PlanEntry(name=name, scheme=rule.scheme, why=rule.why)
     return PlanEntry(name=name, scheme=FLOAT, why="no rule matches")
 
@@ -119,11 +154,18 @@ def apply_plan(model: nn.Module, plan: Plan) -> None:
 
     Raises InputError for a planned layer that the model does not have.
     """
-    known = set(quantizable(model))
-    for name, scheme in plan.quantized().items():
+    known, schemes = set(quantizable(model)), plan.quantized()
+    for name in [*schemes, *plan.half()]:
         if name not in known:
             raise InputError(f"plan: layer {name!r} is not in this model")
-        _replace(model, name, scheme)
+        if name == TOKEN_TABLE and name not in schemes:
+            raise InputError(f"plan: {name!r} is float or an integer scheme; {half.NAME} is not built")
+        if name not in schemes:
+            _set(model, name, in_half(model.get_submodule(name)))
+        elif name in STORED:
+            raise InputError(f"plan: {name!r} can be {' or '.join(UNQUANTIZED)}, not quantized")
+        else:
+            _replace(model, name, schemes[name])
 
 
 def _replace(model: nn.Module, name: str, scheme: BlockScheme) -> None:

@@ -25,7 +25,8 @@ def choose_params(weight: Tensor, scheme: BlockScheme) -> tuple[Tensor, int]:
     low, high = torch.aminmax(parts, dim=-1)
     extreme = torch.where(high.abs() > low.abs(), high, low)
     scale = extreme / -scheme.zero_point
-    return scale.masked_fill(scale.abs() < SMALLEST_NORMAL, 0.0), scheme.zero_point
+    scale = scale.masked_fill(scale.abs() < SMALLEST_NORMAL, 0.0)
+    return scheme.storable(scale), scheme.zero_point
 
 
 def quantize(weight: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:
@@ -33,7 +34,7 @@ def quantize(weight: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:
 
     Padding beyond K holds the zero point, which dequantizes to 0.
     """
-    codes = _float_codes(blocks.split(weight.detach().float(), scheme.block_size), scale, scheme)
+    codes = float_codes(blocks.split(weight.detach().float(), scheme.block_size), scale, scheme)
     return torch.flatten(codes, -2).to(torch.uint8)
 
 
@@ -51,7 +52,8 @@ def fake_quantize(weight: Tensor, scheme: BlockScheme, scale: Tensor | None = No
     return _StraightThrough.apply(weight, scheme, scale)
 
 
-def _float_codes(parts: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:
+def float_codes(parts: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:
+    """Stored codes of `parts` [N, blocks, block] as a new float32 tensor of the same shape."""
     reciprocal = torch.where(scale == 0, 0.0, 1.0 / scale)[..., None]
     scaled = parts * reciprocal + scheme.zero_point
     below = scaled.floor()
@@ -71,7 +73,7 @@ class _StraightThrough(torch.autograd.Function):
     ) -> Tensor:
         if scale is None:
             scale, _ = choose_params(weight, scheme)
-        codes = _float_codes(blocks.split(weight.float(), scheme.block_size), scale, scheme)
+        codes = float_codes(blocks.split(weight.float(), scheme.block_size), scale, scheme)
         values = codes.sub_(scheme.zero_point).mul_(scale[..., None])
         return blocks.join(values, weight.shape[-1])
 

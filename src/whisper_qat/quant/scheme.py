@@ -3,8 +3,14 @@
 import re
 from dataclasses import dataclass
 
-BITS = (4, 8)
+import torch
+from torch import Tensor
+
+BITS = (2, 4, 8)
 BLOCK_SIZES = (16, 32, 64, 128, 256)
+SCALE_DTYPES = ("float32", "float16")
+F16_SUFFIX = "-f16"
+MAX_FLOAT16 = torch.finfo(torch.float16).max
 
 
 @dataclass(frozen=True)
@@ -13,16 +19,21 @@ class BlockScheme:
 
     The arithmetic is ONNX Runtime's `MatMulNBits` with accuracy_level 4: activations are int8 per
     row and block of the same size, accumulation is int32 within a block and float32 across blocks.
+    Scales are float32 in the kernel; with `scale_dtype` float16 every scale is a float16 value, so
+    that two bytes store it exactly.
     """
 
     bits: int = 8
     block_size: int = 32
+    scale_dtype: str = "float32"
 
     def __post_init__(self) -> None:
         if self.bits not in BITS:
             raise ValueError(f"bits={self.bits}: MatMulNBits level 4 is supported for {BITS}")
         if self.block_size not in BLOCK_SIZES:
             raise ValueError(f"block_size={self.block_size}: must be one of {BLOCK_SIZES}")
+        if self.scale_dtype not in SCALE_DTYPES:
+            raise ValueError(f"scale_dtype={self.scale_dtype!r}: must be one of {SCALE_DTYPES}")
 
     @property
     def zero_point(self) -> int:
@@ -35,16 +46,26 @@ class BlockScheme:
 
     @property
     def name(self) -> str:
-        return f"block-int{self.bits}-{self.block_size}"
+        suffix = F16_SUFFIX if self.scale_dtype == "float16" else ""
+        return f"block-int{self.bits}-{self.block_size}{suffix}"
 
     def num_blocks(self, in_features: int) -> int:
         """Blocks that cover K = `in_features`; the last one may be partly padding."""
         return -(-in_features // self.block_size)
 
+    def storable(self, scale: Tensor) -> Tensor:
+        """`scale` as the nearest finite values that `scale_dtype` stores, float32."""
+        if self.scale_dtype == "float32":
+            return scale
+        return scale.clamp(-MAX_FLOAT16, MAX_FLOAT16).to(torch.float16).to(torch.float32)
+
 
 def parse_scheme(name: str) -> BlockScheme:
-    """The scheme that `name` spells, e.g. `block-int8-32`; ValueError otherwise."""
-    match = re.fullmatch(r"block-int(\d+)-(\d+)", name)
+    """The scheme that `name` spells, e.g. `block-int8-32-f16`; ValueError otherwise."""
+    match = re.fullmatch(rf"block-int(\d+)-(\d+)({F16_SUFFIX})?", name)
     if match is None:
-        raise ValueError(f"unknown scheme {name!r}: expected block-int<bits>-<block_size>")
-    return BlockScheme(bits=int(match[1]), block_size=int(match[2]))
+        raise ValueError(
+            f"unknown scheme {name!r}: expected block-int<bits>-<block_size>[{F16_SUFFIX}]"
+        )
+    dtype = "float16" if match[3] else "float32"
+    return BlockScheme(bits=int(match[1]), block_size=int(match[2]), scale_dtype=dtype)

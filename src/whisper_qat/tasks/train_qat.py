@@ -5,11 +5,11 @@ from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from tqdm import tqdm
 from transformers import WhisperForConditionalGeneration
 
@@ -23,11 +23,13 @@ from whisper_qat.infer.decoding_rules import DecodingRules, read_rules
 from whisper_qat.locking import folder_lock
 from whisper_qat.model.final import Info, save_final
 from whisper_qat.model.load import fingerprint, load_whisper, resolve_checkpoint
+from whisper_qat.model.plan_file import check_type, read_rules_file
 from whisper_qat.model.prepare import Plan, apply_plan, default_rules, plan
 from whisper_qat.tasks.preflight import Preflight, check
 from whisper_qat.tasks.training_folder import has_begun, is_done, record_settings
 from whisper_qat.tasks.validate import Validator
-from whisper_qat.train import precision
+from whisper_qat.train import curriculum, precision, scales
+from whisper_qat.train.curriculum import Curriculum
 from whisper_qat.train.loop import Data, Loop, Settings
 from whisper_qat.train.objective import Objective, Whisper
 
@@ -43,6 +45,11 @@ class TrainConfig:
         output_dir: receives checkpoints/ and final/
         quantization_type: int8, int4, or none for the float control
         block_size: weights per scale along K: 32, 64 or 128
+        plan: YAML list of rules (pattern, scheme, why) in place of quantization_type's own
+        scales: rule (ORT's, following the weights) or learned (LSQ)
+        scale_start: of learned scales: ort or least-squares
+        scale_lr_ratio: learning rate of learned scales, as a share of learning_rate
+        curriculum: coarser stages before the plan, as in float:0.1,int8:0.3 (shares of the steps)
         num_epochs: passes over the training clips
         max_samples: seeded random draw of this many training clips (default: all)
         max_eval_samples: seeded random draw of this many validation clips
@@ -55,6 +62,7 @@ class TrainConfig:
         ce_weight: weight of the cross-entropy on the reference text
         kl_weight: weight of the distillation from the float checkpoint; 0 runs no teacher
         temperature: of the distillation
+        encoder_weight: weight of the distillation of the encoder states; 0 leaves it out
         audio_context: full (30 s) or dynamic (the longest clip of the batch + margin_s)
         margin_s: seconds of silence after the clip in a dynamic context
         language: code of the language that is spoken
@@ -75,6 +83,11 @@ class TrainConfig:
     output_dir: str = "outputs/models/whisper-qat-int8"
     quantization_type: str = "int8"
     block_size: int = 32
+    plan: Path | None = None
+    scales: Literal["rule", "learned"] = "rule"
+    scale_start: Literal["ort", "least-squares"] = "least-squares"
+    scale_lr_ratio: float = 0.1
+    curriculum: str = ""
     num_epochs: int = 5
     max_samples: int | None = None
     max_eval_samples: int | None = 200
@@ -87,6 +100,7 @@ class TrainConfig:
     ce_weight: float = 0.8
     kl_weight: float = 1.0
     temperature: float = 2.0
+    encoder_weight: float = 0.0
     audio_context: str = "full"
     margin_s: float = 3.0
     language: str = "fr"
@@ -109,11 +123,16 @@ class TrainConfig:
                      "save_steps", "learning_rate", "temperature", "max_grad_norm"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise InputError(f"{name}={getattr(self, name)}: expected more than 0")
-        for name in ("eval_steps", "num_workers", "ce_weight", "kl_weight", "weight_decay"):
+        for name in ("eval_steps", "num_workers", "ce_weight", "kl_weight", "weight_decay",
+                     "encoder_weight", "scale_lr_ratio"):  # fmt: skip
             if getattr(self, name) < 0:
                 raise InputError(f"{name}={getattr(self, name)}: expected 0 or more")
         if self.ce_weight == 0 and self.kl_weight == 0:
             raise InputError("ce_weight=0 and kl_weight=0: nothing would be trained")
+        if curriculum.parse(self.curriculum) and self.quantization_type == "none":
+            raise InputError(
+                f"curriculum={self.curriculum!r}: quantization_type none has no grid to go to"
+            )
         if not 0 <= self.warmup_ratio < 1:
             raise InputError(f"warmup_ratio={self.warmup_ratio}: expected 0 to below 1")
 
@@ -142,7 +161,9 @@ def run(config: TrainConfig) -> int | None:
     """Train into `output_dir`: goes on with an unfinished run, leaves a finished one alone."""
     folder = Path(config.output_dir)
     mode, why = precision.resolve(config.mixed_precision)
-    accelerator = Accelerator(mixed_precision=mode)
+    # A stage before the plan leaves learned scales without a gradient.
+    unused = DistributedDataParallelKwargs(find_unused_parameters=bool(config.curriculum))
+    accelerator = Accelerator(mixed_precision=mode, kwargs_handlers=[unused])
     say = accelerator.print
     with folder_lock(folder) if accelerator.is_main_process else nullcontext():
         if is_done(folder, asdict(config), resume=config.resume):
@@ -192,7 +213,8 @@ def _load(config: TrainConfig, folder: Path, accelerator: Accelerator) -> Parts:
         config.train_data, config.eval_data or config.train_data, max_samples=config.max_samples,
         max_eval_samples=config.max_eval_samples, seed=config.seed, fits=labeller.fits,
     )  # fmt: skip
-    teacher = deepcopy(model).requires_grad_(False) if config.kl_weight else None
+    needed = config.kl_weight or config.encoder_weight
+    teacher = deepcopy(model).requires_grad_(False) if needed else None
     made = _planned(model, config)
     return Parts(
         base=base, selection=selection, model=model, teacher=teacher, plan=made,
@@ -203,11 +225,16 @@ def _load(config: TrainConfig, folder: Path, accelerator: Accelerator) -> Parts:
 
 
 def _planned(model: WhisperForConditionalGeneration, config: TrainConfig) -> Plan | None:
-    rules = default_rules(config.quantization_type, config.block_size)
-    if not rules:
+    if config.quantization_type == "none":
         return None
+    rules = default_rules(config.quantization_type, config.block_size)
+    if config.plan is not None:
+        rules = read_rules_file(config.plan)
     made = plan(model, rules)
+    check_type(made, model, config.quantization_type)
     apply_plan(model, made)
+    if config.scales == "learned":
+        scales.learn(model, config.scale_start)
     return made
 
 
@@ -243,7 +270,13 @@ def _loop(config: TrainConfig, folder: Path, accelerator: Accelerator, parts: Pa
         _settings(config, len(train), accelerator),
         folder,
         validate,
+        _curriculum(config, student),
     )
+
+
+def _curriculum(config: TrainConfig, student: Whisper) -> Curriculum:
+    start = config.scale_start if config.scales == "learned" else None
+    return Curriculum(student, curriculum.parse(config.curriculum), start)
 
 
 def _settings(config: TrainConfig, num_clips: int, accelerator: Accelerator) -> Settings:
@@ -253,8 +286,9 @@ def _settings(config: TrainConfig, num_clips: int, accelerator: Accelerator) -> 
         if hasattr(config, name)
     }
     how = Objective(
-        ce_weight=config.ce_weight, kl_weight=config.kl_weight, temperature=config.temperature
-    )
+        ce_weight=config.ce_weight, kl_weight=config.kl_weight, temperature=config.temperature,
+        encoder_weight=config.encoder_weight,
+    )  # fmt: skip
     if not config.eval_steps:
         per_step = config.per_device_batch_size * config.gradient_accumulation_steps
         shared["eval_steps"] = max(1, -(-num_clips // (per_step * accelerator.num_processes)))

@@ -28,7 +28,7 @@ MODEL_NAME = "model.safetensors"
 OPTIMIZER_NAME = "optimizer.safetensors"
 STATE_NAME = "state.json"
 STEP_FOLDER = re.compile(r"step-(\d+)")
-TIED_HEAD = "proj_out.weight"  # shares the token table; stored once
+TIED_HEAD = "proj_out"  # shares weight and scale of the token table; stored once
 
 
 @dataclass
@@ -106,15 +106,19 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
     return {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
-        if not name.endswith(TIED_HEAD)
+        if not _is_tied(name)
     }
+
+
+def _is_tied(name: str) -> bool:
+    return TIED_HEAD in name.split(".")
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
     """Put the tensors of `path` into `model`; InputError unless names and shapes are its own."""
     saved, own = load_file(path), model.state_dict()
     shapes = {name: tensor.shape for name, tensor in saved.items()}
-    expected = {n: tensor.shape for n, tensor in own.items() if not n.endswith(TIED_HEAD)}
+    expected = {n: tensor.shape for n, tensor in own.items() if not _is_tied(n)}
     wrong = [n for n in expected | shapes if expected.get(n) != shapes.get(n)]
     if wrong:
         raise InputError(f"{path}: not of this model (tensor {wrong[0]!r})")

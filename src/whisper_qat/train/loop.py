@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -18,7 +19,8 @@ from torch import Tensor, nn
 from whisper_qat.config import InputError
 from whisper_qat.data.batches import epoch_batches, num_steps, step_batches
 from whisper_qat.data.loader import Batch, Collator, Examples, iterate
-from whisper_qat.train import checkpoint, losses, objective, schedule
+from whisper_qat.train import checkpoint, losses, objective, scales, schedule
+from whisper_qat.train.curriculum import Curriculum
 from whisper_qat.train.history import History
 from whisper_qat.train.interrupt import Interrupt
 from whisper_qat.train.memory import out_of_memory
@@ -43,6 +45,7 @@ class Settings:
     eval_steps: int
     save_steps: int
     objective: Objective
+    scale_lr_ratio: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -66,16 +69,15 @@ class Loop:
 
     def __init__(
         self, accelerator: Accelerator, student: nn.Module, teacher: nn.Module | None, data: Data,
-        settings: Settings, folder: Path, evaluate: Evaluate,
+        settings: Settings, folder: Path, evaluate: Evaluate, curriculum: Curriculum | None = None,
     ) -> None:  # fmt: skip
         self.accelerator, self.settings, self.data = accelerator, settings, data
         self.evaluate, self.checkpoints = evaluate, folder / "checkpoints"
         self.bare = student
-        parameters = [p for p in student.parameters() if p.requires_grad]
+        self.curriculum = curriculum or Curriculum(student, (), None)
         self.optimizer = torch.optim.AdamW(
-            parameters, lr=settings.learning_rate, betas=(0.9, 0.999), eps=1e-8,
-            weight_decay=settings.weight_decay,
-        )  # fmt: skip
+            parameter_groups(student, settings), betas=(0.9, 0.999), eps=1e-8
+        )
         self.progress = checkpoint.Progress()
         self.history = History(folder)
         self.total = total_steps(settings, len(data.durations_s), accelerator.num_processes)
@@ -141,9 +143,10 @@ class Loop:
     def _step(self, batches: list[Batch]) -> dict[str, float]:
         """One optimizer step; returns its metrics, the losses as means per token."""
         began = time.perf_counter()
+        self.curriculum.begin_step(self.progress.step, self.total)
         self.student.train()
         tokens = self._sum(torch.tensor(float(sum(batch.num_tokens for batch in batches))))
-        sums = torch.zeros(3)
+        sums = torch.zeros(4)
         for i, batch in enumerate(batches):
             last = i == len(batches) - 1
             # Gradients travel between processes once per step, with the last micro-batch.
@@ -151,9 +154,10 @@ class Loop:
                 sums += self._backward(batch, tokens)
         norm = self._update()
         self.progress.step += 1
-        total, ce, kl = (self._sum(sums) / tokens).tolist()
+        total, ce, kl, states = (self._sum(sums) / tokens).tolist()
         return {
-            "step": self.progress.step, "loss": total, "ce": ce, "kl": kl, "grad_norm": norm,
+            "step": self.progress.step, "loss": total, "ce": ce, "kl": kl, "encoder_states": states,
+            "grad_norm": norm,
             "learning_rate": self.optimizer.param_groups[0]["lr"], "tokens": tokens.item(),
             "seconds": time.perf_counter() - began,
         }  # fmt: skip
@@ -171,14 +175,15 @@ class Loop:
         except RuntimeError as error:  # torch.OutOfMemoryError is one
             size, accumulation = s.per_device_batch_size, s.gradient_accumulation_steps
             raise out_of_memory(error, batch, size, accumulation) or error from None
-        return torch.stack([result.total.detach(), result.ce, result.kl]).float().cpu()
+        parts = [result.total.detach(), result.ce, result.kl, result.states]
+        return torch.stack(parts).float().cpu()
 
     def _update(self) -> float:
         factor = schedule.rate_factor(
             self.progress.step, total_steps=self.total, warmup=self.warmup
         )
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * factor
+            group["lr"] = self.settings.learning_rate * group["ratio"] * factor
         scaler = self.accelerator.scaler
         if scaler is not None:
             scaler.unscale_(self.optimizer)
@@ -208,7 +213,8 @@ class Loop:
     def _evaluate(self) -> None:
         if self.accelerator.is_main_process:
             self.student.eval()
-            metrics = self.evaluate(self.bare)
+            with self.curriculum.as_planned():
+                metrics = self.evaluate(self.bare)
             self.history.add({"step": self.progress.step} | metrics)
             best = self.progress.best_loss
             if best is None or metrics["eval_loss"] < best:
@@ -231,6 +237,19 @@ class Loop:
     def _sum(self, value: Tensor) -> Tensor:
         moved = value.to(self.accelerator.device)
         return self.accelerator.reduce(moved, reduction="sum").cpu()
+
+
+def parameter_groups(student: nn.Module, settings: Settings) -> list[dict[str, Any]]:
+    """The weights, and the learned scales with a rate of their own and no decay."""
+    apart = scales.learned(student)
+    weights = [p for p in student.parameters() if p.requires_grad and id(p) not in apart]
+    groups = [{"params": weights, "ratio": 1.0, "weight_decay": settings.weight_decay,
+               "lr": settings.learning_rate}]  # fmt: skip
+    if apart:
+        ratio = settings.scale_lr_ratio
+        groups.append({"params": [scale for scale, _ in apart.values()], "ratio": ratio,
+                       "weight_decay": 0.0, "lr": settings.learning_rate * ratio})  # fmt: skip
+    return groups
 
 
 def _gather(accelerator: Accelerator, value: dict) -> list[dict]:

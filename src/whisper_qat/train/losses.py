@@ -34,9 +34,14 @@ def distillation_sum(
     return divergence * temperature**2
 
 
-def combine(ce: Tensor, kl: Tensor | None, *, ce_weight: float, kl_weight: float) -> Tensor:
-    """ce_weight * ce + kl_weight * kl; `kl` is None when no teacher runs."""
-    return ce_weight * ce if kl is None else ce_weight * ce + kl_weight * kl
+def encoder_sum(student: Tensor, teacher: Tensor, tokens: int) -> Tensor:
+    """Squared distance of the encoder states [B, S, D] over the teacher's mean square, * tokens.
+
+    Relative, so that one weight serves every width; times the labelled tokens, because the caller
+    divides by them.
+    """
+    difference = functional.mse_loss(student.float(), teacher.float())
+    return tokens * difference / teacher.float().square().mean()
 
 
 def is_finite(loss: Tensor) -> bool:

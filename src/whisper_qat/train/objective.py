@@ -16,27 +16,31 @@ from whisper_qat.train import losses
 
 
 class Whisper(nn.Module):
-    """The model as one call, so that accelerate can wrap it: (mel, tokens) -> logits [B, T, V]."""
+    """The model as one call, so that accelerate can wrap it.
+
+    (mel, tokens) -> logits [B, T, V] and encoder states [B, S, D].
+    """
 
     def __init__(self, model: WhisperForConditionalGeneration, *, checkpointing: bool = False):
         super().__init__()
         self.model = model
         self.checkpointing = checkpointing
 
-    def forward(self, mel: Tensor, tokens: Tensor) -> Tensor:
+    def forward(self, mel: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         use = self.checkpointing and self.training
         encoded = forward.encode(self.model, mel, checkpointing=use)
         state = forward.start(self.model, encoded)
-        return forward.decode(self.model, tokens, state, checkpointing=use)
+        return forward.decode(self.model, tokens, state, checkpointing=use), encoded
 
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """Weights of the two losses; `kl_weight` 0 needs no teacher."""
+    """Weights of the losses; without `kl_weight` and `encoder_weight` no teacher is needed."""
 
     ce_weight: float
     kl_weight: float
     temperature: float
+    encoder_weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -46,19 +50,24 @@ class Losses:
     total: Tensor
     ce: Tensor
     kl: Tensor
+    states: Tensor
 
 
 def compute(student: nn.Module, teacher: nn.Module | None, batch: Batch, how: Objective) -> Losses:
     """The summed losses of `batch`; `student` and `teacher` are called as (mel, tokens)."""
-    logits = student(batch.mel, batch.tokens)
+    logits, encoded = student(batch.mel, batch.tokens)
     ce = losses.cross_entropy_sum(logits, batch.labels)
-    kl = None
+    total, kl, states = how.ce_weight * ce, ce.new_zeros(()), ce.new_zeros(())
     if teacher is not None:
         with torch.no_grad():
-            target = teacher(batch.mel, batch.tokens)
-        kl = losses.distillation_sum(logits, target, batch.labels, how.temperature)
-    total = losses.combine(ce, kl, ce_weight=how.ce_weight, kl_weight=how.kl_weight)
-    return Losses(total, ce.detach(), ce.new_zeros(()) if kl is None else kl.detach())
+            target, target_states = teacher(batch.mel, batch.tokens)
+        if how.kl_weight:
+            kl = losses.distillation_sum(logits, target, batch.labels, how.temperature)
+            total = total + how.kl_weight * kl
+        if how.encoder_weight:
+            states = losses.encoder_sum(encoded, target_states, batch.num_tokens)
+            total = total + how.encoder_weight * states
+    return Losses(total, ce.detach(), kl.detach(), states.detach())
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

@@ -34,15 +34,15 @@ def mean_loss(
     with quantized_once(student):
         for batch in iterate(examples, batches, collator, num_workers):
             batch = objective.to_device(batch, device)
-            logits = student(batch.mel, batch.tokens)
+            logits, _ = student(batch.mel, batch.tokens)
             sums["loss"] += losses.cross_entropy_sum(logits, batch.labels).item()
             if teacher is not None:
-                target = teacher(batch.mel, batch.tokens)
+                target, _ = teacher(batch.mel, batch.tokens)
                 kl = losses.distillation_sum(logits, target, batch.labels, temperature=1.0)
                 sums["kl"] += kl.item()
             if autocast is not None:
                 with torch.autocast(device.type, dtype=autocast):
-                    rough = student(batch.mel, batch.tokens)
+                    rough, _ = student(batch.mel, batch.tokens)
                 sums["loss_autocast"] += losses.cross_entropy_sum(rough, batch.labels).item()
             tokens += batch.num_tokens
     wanted = {"loss": True, "kl": teacher is not None, "loss_autocast": autocast is not None}

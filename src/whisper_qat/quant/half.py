@@ -1,0 +1,36 @@
+"""float16 storage of what stays float: the values that two bytes hold, used already in training.
+
+There is nothing to choose, and `quantize` gives the stored float16 values: the verbs of
+the integer schemes, for a format without codes. Values beyond float16's range are an error of the
+caller: Whisper's weights are below 100.
+"""
+
+import torch
+from torch import Tensor
+
+NAME = "float16"
+
+
+def quantize(weight: Tensor) -> Tensor:
+    """`weight` as float16, halves to even."""
+    return weight.detach().to(torch.float16)
+
+
+def dequantize(stored: Tensor) -> Tensor:
+    """float32, exact."""
+    return stored.to(torch.float32)
+
+
+def fake_quantize(weight: Tensor) -> Tensor:
+    """`weight` with float16's values, float32; straight-through gradient (identity)."""
+    return _StraightThrough.apply(weight)
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: object, weight: Tensor) -> Tensor:  # type: ignore[override]
+        return dequantize(quantize(weight))
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return gradient

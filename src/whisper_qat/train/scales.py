@@ -1,0 +1,41 @@
+"""Scales: how the block scales of a training start, and whether they are trained.
+
+`rule`: ORT's rule on the present weight, every step anew (the scale follows the weights).
+`learned`: a Parameter per layer, started from ORT's rule or by least squared error, trained at
+`scale_lr_ratio` times the weights' rate (LSQ).
+"""
+
+from torch import Tensor, nn
+
+from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
+from whisper_qat.quant import block_weight, least_squares
+
+SCALES = ("rule", "learned")
+STARTS = {"ort": block_weight.choose_params, "least-squares": least_squares.choose_params}
+
+
+def learn(model: nn.Module, start: str) -> None:
+    """Make every layer's scale a Parameter with `start`'s values; tied layers share one."""
+    shared: dict[int, nn.Parameter] = {}
+    for layer in fake_quantized(model).values():
+        key = id(layer.weight)
+        if key not in shared:
+            shared[key] = nn.Parameter(_started(layer, start))
+        layer.weight_scale = shared[key]
+
+
+def restart(model: nn.Module, start: str) -> None:
+    """Give learned scales the values that `start` finds for the present weights, in place."""
+    for parameter, layer in learned(model).values():
+        parameter.data.copy_(_started(layer, start))
+
+
+def learned(model: nn.Module) -> dict[int, tuple[nn.Parameter, FakeQuantWeight]]:
+    """The learned scales by id, each with a layer that uses it."""
+    layers = fake_quantized(model).values()
+    scales = [(layer.weight_scale, layer) for layer in layers]
+    return {id(s): (s, layer) for s, layer in scales if isinstance(s, nn.Parameter)}
+
+
+def _started(layer: FakeQuantWeight, start: str) -> Tensor:
+    return STARTS[start](layer.weight, layer.scheme)[0]
