@@ -16,6 +16,7 @@ from whisper_qat.model.prepare import (
     apply_plan,
     default_rules,
     plan,
+    STORED,
     quantizable,
     read_plan,
 )
@@ -31,8 +32,8 @@ def model():
 def test_every_linear_layer_is_spoken_about_and_the_tied_head_once(model):
     names = quantizable(model)
     linear = [n for n, m in model.named_modules() if isinstance(m, nn.Linear)]
-    assert set(names) == set(linear) - {"proj_out"} | {TOKEN_TABLE}
-    assert len(names) == len(set(names)) == 6 + 10 + 1
+    assert set(names) == set(linear) - {"proj_out"} | {TOKEN_TABLE, *STORED}
+    assert len(names) == len(set(names)) == 6 + 10 + 1 + 4
 
 
 def test_the_first_matching_rule_decides(model):
@@ -64,7 +65,7 @@ def test_a_rule_that_matches_nothing_is_a_misspelling(model):
 
 def test_unknown_quantization_type():
     with pytest.raises(
-        InputError, match="quantization_type='int88': expected one of int8, int4, n"
+        InputError, match="quantization_type='int88': expected one of int8, int4, int2, n"
     ):
         default_rules("int88", 32)
 

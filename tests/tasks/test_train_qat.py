@@ -144,7 +144,7 @@ def test_distillation_can_be_switched_off(config):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"quantization_type": "int9"}, "quantization_type='int9': expected one of int8, int4, no"),
+        ({"quantization_type": "int9"}, "quantization_type='int9': expected one of int8, int4, int2"),
         ({"audio_context": "short"}, "audio_context='short': expected one of full, dynamic"),
         ({"block_size": 48}, "block_size=48: expected 32, 64 or 128"),
         ({"num_epochs": 0}, "num_epochs=0: expected more than 0"),

@@ -72,7 +72,10 @@ def test_what_is_not_finite_is_seen():
     assert not losses.is_finite(torch.tensor(float("inf")))
 
 
-def test_combination():
-    ce, kl = torch.tensor(2.0), torch.tensor(3.0)
-    assert losses.combine(ce, kl, ce_weight=0.5, kl_weight=2.0).item() == 7.0
-    assert losses.combine(ce, None, ce_weight=0.5, kl_weight=2.0).item() == 1.0
+def test_encoder_states_are_compared_relative_to_the_teachers_and_by_tokens():
+    teacher = torch.full((2, 3, 4), 2.0)
+    student = teacher.clone()
+    student[1] += 1.0  # squared distance 1 against a mean square of 4
+    labels = torch.tensor([[5, 6, 7], [8, 9, -100]])
+    assert losses.encoder_sum(student, teacher, labels).item() == pytest.approx(2 * 0.25)
+    assert losses.encoder_sum(10 * student, 10 * teacher, labels).item() == pytest.approx(0.5)

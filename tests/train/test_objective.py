@@ -41,8 +41,8 @@ def test_the_teacher_reads_its_own_encoder(batch):
     apply_plan(student, plan(student, default_rules("int4", 32)))
     found = objective.compute(Whisper(student), Whisper(base), batch, HOW)
     with torch.no_grad():
-        target = Whisper(base)(batch.mel, batch.tokens)
-        logits = Whisper(student)(batch.mel, batch.tokens)
+        target, _ = Whisper(base)(batch.mel, batch.tokens)
+        logits, _ = Whisper(student)(batch.mel, batch.tokens)
     expected = losses.distillation_sum(logits, target, batch.labels, 2.0)
     assert found.kl.item() == pytest.approx(expected.item(), rel=1e-6) and found.kl > 0
 
@@ -51,6 +51,20 @@ def test_without_a_teacher_there_is_no_kl(batch):
     found = objective.compute(Whisper(tiny_whisper()), None, batch, HOW)
     assert found.kl.item() == 0
     assert found.total.item() == pytest.approx(0.8 * found.ce.item())
+
+
+def test_encoder_distillation_adds_its_share_and_sums_over_clips(batch):
+    how = Objective(ce_weight=0.0, kl_weight=0.0, temperature=2.0, encoder_weight=3.0)
+    student, teacher = Whisper(tiny_whisper()), Whisper(tiny_whisper(1))
+    whole = objective.compute(student, teacher, batch, how)
+    assert whole.kl.item() == 0 and whole.states.item() > 0
+    assert whole.total.item() == pytest.approx(3 * whole.states.item())
+    halves = [
+        Batch(batch.mel[i : i + 1], batch.tokens[i : i + 1], batch.labels[i : i + 1], ("x",))
+        for i in (0, 1)
+    ]
+    parts = [objective.compute(student, teacher, half, how).states.item() for half in halves]
+    assert whole.states.item() == pytest.approx(sum(parts), rel=1e-5)
 
 
 def test_no_gradient_reaches_the_teacher(batch):

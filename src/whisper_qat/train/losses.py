@@ -34,14 +34,15 @@ def distillation_sum(
     return divergence * temperature**2
 
 
-def encoder_sum(student: Tensor, teacher: Tensor, tokens: int) -> Tensor:
-    """Squared distance of the encoder states [B, S, D] over the teacher's mean square, * tokens.
+def encoder_sum(student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
+    """Sum over clips of the encoder states' relative squared distance times labelled tokens.
 
-    Relative, so that one weight serves every width; times the labelled tokens, because the caller
-    divides by them.
+    States [B, S, D]. Relative to the teacher's mean square, so that one weight serves every width;
+    times the clip's tokens, because the caller divides by them.
     """
-    difference = functional.mse_loss(student.float(), teacher.float())
-    return tokens * difference / teacher.float().square().mean()
+    target = teacher.float()
+    distance = (student.float() - target).square().mean((1, 2)) / target.square().mean((1, 2))
+    return (distance * (labels != IGNORED).sum(1)).sum()
 
 
 def is_finite(loss: Tensor) -> bool:

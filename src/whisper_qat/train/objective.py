@@ -65,7 +65,7 @@ def compute(student: nn.Module, teacher: nn.Module | None, batch: Batch, how: Ob
             kl = losses.distillation_sum(logits, target, batch.labels, how.temperature)
             total = total + how.kl_weight * kl
         if how.encoder_weight:
-            states = losses.encoder_sum(encoded, target_states, batch.num_tokens)
+            states = losses.encoder_sum(encoded, target_states, batch.labels)
             total = total + how.encoder_weight * states
     return Losses(total, ce.detach(), kl.detach(), states.detach())
 
