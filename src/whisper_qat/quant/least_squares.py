@@ -12,7 +12,7 @@ from torch import Tensor
 from whisper_qat.quant import block_weight, blocks
 from whisper_qat.quant.scheme import BlockScheme
 
-SHRINK = tuple(1.0 - step / 40 for step in range(29))  # 1.0 down to 0.3
+SHRINK = tuple(1.0 - step / 20 for step in range(15))  # 1.0 down to 0.3
 
 
 def choose_params(

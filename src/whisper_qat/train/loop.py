@@ -8,6 +8,7 @@ Everything that decides a run's numbers is a function of (settings, seed, step) 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,9 @@ class Loop:
         self.history = History(folder)
         self.total = total_steps(settings, len(data.durations_s), accelerator.num_processes)
         self.warmup = schedule.warmup_steps(self.total, settings.warmup_ratio)
-        # Only the wrapping of the student differs between one process and several.
-        self.student = accelerator.prepare_model(student)
+        # A shallow copy, parameters shared: accelerate puts autocast into the forward of what it is
+        # given, and `bare`, on which evaluations run, is to stay float32.
+        self.student = accelerator.prepare_model(copy(student))
         self.teacher = None if teacher is None else accelerator.prepare_model(
             teacher, evaluation_mode=True)  # fmt: skip
 
