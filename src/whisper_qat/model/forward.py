@@ -44,30 +44,39 @@ def encode(
 
     `checkpointing` recomputes each layer in the backward pass instead of keeping its activations.
     """
+    hidden = encoder_input(model, mel)
+    for layer in model.model.encoder.layers:
+        hidden = _run(checkpointing, encoder_layer, layer, hidden)
+    return model.model.encoder.layer_norm(hidden)
+
+
+def encoder_input(model: WhisperForConditionalGeneration, mel: Tensor) -> Tensor:
+    """What the first encoder layer gets, [B, S, D]: convolutions and positions."""
     encoder = model.model.encoder
     hidden = functional.gelu(encoder.conv1(mel))
     hidden = functional.gelu(encoder.conv2(hidden)).transpose(1, 2)
     hidden = hidden + positions(encoder.embed_positions)[: hidden.shape[1]]
-    hidden = _dropout(hidden, encoder.dropout, encoder.training)
-    for layer in encoder.layers:
-        hidden = _run(checkpointing, _encoder_layer, layer, hidden)
-    return encoder.layer_norm(hidden)
+    return _dropout(hidden, encoder.dropout, encoder.training)
 
 
 def start(
     model: WhisperForConditionalGeneration, encoded: Tensor, lengths: Tensor | None = None
 ) -> DecoderState:
     """Decoder state over `encoded` [B, S, D]; `lengths` [B] masks positions beyond each clip's."""
-    cross = [
-        (_heads(layer.encoder_attn, layer.encoder_attn.k_proj(encoded)),
-         _heads(layer.encoder_attn, layer.encoder_attn.v_proj(encoded)))
-        for layer in model.model.decoder.layers
-    ]  # fmt: skip
+    cross = [cross_key_value(layer, encoded) for layer in model.model.decoder.layers]
     mask = None
     if lengths is not None:
         index = torch.arange(encoded.shape[1], device=encoded.device)
         mask = (index < lengths[:, None])[:, None, None, :]
     return DecoderState(cross=cross, cross_mask=mask)
+
+
+def cross_key_value(layer: nn.Module, encoded: Tensor) -> KeyValue:
+    """A decoder layer's keys and values [B, H, S, D/H] over `encoded` [B, S, D]."""
+    attention = layer.encoder_attn
+    return _heads(attention, attention.k_proj(encoded)), _heads(
+        attention, attention.v_proj(encoded)
+    )
 
 
 def decode(
@@ -79,18 +88,25 @@ def decode(
 ) -> Tensor:
     """Logits [B, T, V] of the new `tokens` [B, T]; `state` takes up their keys and values."""
     decoder = model.model.decoder
-    end = state.position + tokens.shape[1]
-    added = positions(decoder.embed_positions)[state.position : end]
-    hidden = _dropout(decoder.embed_tokens(tokens) + added, decoder.dropout, decoder.training)
-    mask = _causal_mask(tokens.shape[1], state.position, hidden.device)
+    hidden = decoder_input(model, tokens, state.position)
+    mask = causal_mask(tokens.shape[1], state.position, hidden.device)
     past: list[KeyValue] = []
     for i, layer in enumerate(decoder.layers):
         before = state.past[i] if state.past else None
         inputs = (hidden, state.cross[i], state.cross_mask, before, mask)
-        hidden, now = _run(checkpointing, _decoder_layer, layer, *inputs)
+        hidden, now = _run(checkpointing, decoder_layer, layer, *inputs)
         past.append(now)
-    state.past, state.position = past, end
+    state.past, state.position = past, state.position + tokens.shape[1]
     return model.proj_out(decoder.layer_norm(hidden))
+
+
+def decoder_input(
+    model: WhisperForConditionalGeneration, tokens: Tensor, position: int = 0
+) -> Tensor:
+    """What the first decoder layer gets, [B, T, D], of `tokens` that start at `position`."""
+    decoder = model.model.decoder
+    added = positions(decoder.embed_positions)[position : position + tokens.shape[1]]
+    return _dropout(decoder.embed_tokens(tokens) + added, decoder.dropout, decoder.training)
 
 
 def _run(checkpointing: bool, function: Callable, layer: nn.Module, *inputs: Any) -> Any:
@@ -99,7 +115,8 @@ def _run(checkpointing: bool, function: Callable, layer: nn.Module, *inputs: Any
     return function(layer, *inputs)
 
 
-def _encoder_layer(layer: nn.Module, hidden: Tensor) -> Tensor:
+def encoder_layer(layer: nn.Module, hidden: Tensor) -> Tensor:
+    """One encoder layer, [B, S, D] -> [B, S, D]."""
     x = layer.self_attn_layer_norm(hidden)
     own = (_heads(layer.self_attn, layer.self_attn.k_proj(x)),
            _heads(layer.self_attn, layer.self_attn.v_proj(x)))  # fmt: skip
@@ -109,7 +126,7 @@ def _encoder_layer(layer: nn.Module, hidden: Tensor) -> Tensor:
     return _feed_forward(layer, hidden)
 
 
-def _decoder_layer(
+def decoder_layer(
     layer: nn.Module,
     hidden: Tensor,
     cross: KeyValue,
@@ -117,6 +134,7 @@ def _decoder_layer(
     past: KeyValue | None,
     mask: Tensor | None,
 ) -> tuple[Tensor, KeyValue]:
+    """One decoder layer, [B, T, D] -> [B, T, D] and its self-attention's keys and values."""
     x = layer.self_attn_layer_norm(hidden)
     key = _heads(layer.self_attn, layer.self_attn.k_proj(x))
     value = _heads(layer.self_attn, layer.self_attn.v_proj(x))
@@ -150,7 +168,8 @@ def _heads(attention: nn.Module, x: Tensor) -> Tensor:
     return x.unflatten(-1, (attention.num_heads, attention.head_dim)).transpose(1, 2)
 
 
-def _causal_mask(new: int, past: int, device: torch.device) -> Tensor | None:
+def causal_mask(new: int, past: int, device: torch.device) -> Tensor | None:
+    """True where a new token may look, [new, past + new]; None when that is everywhere."""
     if new == 1:
         return None
     return torch.ones(new, past + new, dtype=torch.bool, device=device).tril(past)
