@@ -111,3 +111,25 @@ def test_memory_does_not_grow_with_the_resamples():
 def test_a_block_without_words_is_refused():
     with pytest.raises(ValueError, match="a block has no reference words: leave such utterances"):
         significance.interval(make([0, 1], [5, 0]))
+
+
+def test_a_ratio_of_float_sums_has_the_interval_of_counts_divided(systems):
+    """Losses that are a hundredth of the counts: rate, interval and p follow."""
+    a, b = systems
+    words = [count.words for count in a]
+    counted = significance.paired_bootstrap(a, b)
+    smaller = [[count.errors / 128 for count in system] for system in systems]
+    found = significance.paired_ratio(*smaller, words)
+    assert found.delta == counted.delta / 128
+    assert (found.low, found.high) == pytest.approx((counted.low / 128, counted.high / 128))
+    assert (found.p, found.n, found.blocks) == (counted.p, counted.n, counted.blocks)
+    one, rate = significance.ratio_interval(smaller[0], words), significance.interval(a)
+    assert (one.rate, one.low, one.high) == pytest.approx(
+        (rate.rate / 128, rate.low / 128, rate.high / 128)
+    )
+
+
+def test_a_ratio_of_two_blocks_by_hand():
+    """0.5 + 0.25 over 1 + 2 tokens; drawn in two blocks, the rate is 1/2, 1/4 or 1/8."""
+    found = significance.ratio_interval([0.5, 0.25], [1, 2], blocks=["x", "y"])
+    assert (found.rate, found.low, found.high) == (0.25, 0.125, 0.5)

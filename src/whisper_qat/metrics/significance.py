@@ -1,6 +1,6 @@
-"""Significance of a WER difference: paired bootstrap over counts.
+"""Significance of a difference: paired bootstrap over ratios of sums.
 
-The bootstrap resamples blocks (utterances, or whole speakers and recordings) with replacement and
+A ratio is errors per word, or loss or KL per token. The bootstrap resamples blocks (utterances, or whole speakers and recordings) with replacement and
 forms the ratio of sums anew each time (Bisani and Ney 2004). The interval is the percentile one;
 p is two-sided, from the centred distribution, with the +1 of sacrebleu's `significance.py`.
 """
@@ -44,13 +44,26 @@ def interval(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
-    """Bootstrap interval of one system's rate."""
-    (errors,), words = _block_sums([counts], blocks)
+    """Bootstrap interval of one system's rate of errors."""
+    errors, words = _errors(counts), _words([counts])
+    return ratio_interval(errors, words, blocks=blocks, resamples=resamples, seed=seed)
+
+
+def ratio_interval(
+    numerators: Sequence[float],
+    denominators: Sequence[float],
+    *,
+    blocks: Sequence[str] | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Interval:
+    """Bootstrap interval of sum(numerators) / sum(denominators), one pair per utterance."""
+    (above,), below = _block_sums([numerators], denominators, blocks)
     rates = np.concatenate(
-        [errors[i].sum(1) / words[i].sum(1) for i in _draws(len(words), resamples, seed)]
+        [above[i].sum(1) / below[i].sum(1) for i in _draws(len(below), resamples, seed)]
     )
     low, high = np.percentile(rates, [2.5, 97.5])
-    return Interval(rate=float(errors.sum() / words.sum()), low=float(low), high=float(high))
+    return Interval(rate=float(above.sum() / below.sum()), low=float(low), high=float(high))
 
 
 def paired_bootstrap(
@@ -62,17 +75,33 @@ def paired_bootstrap(
     seed: int = 0,
 ) -> Comparison:
     """Compare two systems on the same utterances, in the same order (ValueError otherwise)."""
-    (errors_a, errors_b), words = _block_sums([a, b], blocks)
-    difference = errors_b - errors_a
-    observed = difference.sum() / words.sum()
+    words = _words([a, b])
+    return paired_ratio(
+        _errors(a), _errors(b), words, blocks=blocks, resamples=resamples, seed=seed
+    )
+
+
+def paired_ratio(
+    a: Sequence[float],
+    b: Sequence[float],
+    denominators: Sequence[float],
+    *,
+    blocks: Sequence[str] | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Comparison:
+    """Compare sum(b) / sum(denominators) with sum(a) / sum(denominators)."""
+    (sums_a, sums_b), below = _block_sums([a, b], denominators, blocks)
+    difference = sums_b - sums_a
+    observed = difference.sum() / below.sum()
     deltas = np.concatenate(
-        [difference[i].sum(1) / words[i].sum(1) for i in _draws(len(words), resamples, seed)]
+        [difference[i].sum(1) / below[i].sum(1) for i in _draws(len(below), resamples, seed)]
     )
     low, high = np.percentile(deltas, [2.5, 97.5])
     as_far = np.sum(np.abs(deltas - deltas.mean()) >= abs(observed) - 1e-15)
     return Comparison(
         delta=float(observed), low=float(low), high=float(high),
-        p=float((as_far + 1) / (resamples + 1)), n=len(a), blocks=len(words),
+        p=float((as_far + 1) / (resamples + 1)), n=len(a), blocks=len(below),
     )  # fmt: skip
 
 
@@ -88,7 +117,7 @@ def approximate_randomization(
 
     Each block's two results swap sides with probability 1/2; the reference words are the same.
     """
-    (errors_a, errors_b), _ = _block_sums([a, b], blocks)
+    (errors_a, errors_b), _ = _block_sums([_errors(a), _errors(b)], _words([a, b]), blocks)
     difference = errors_b - errors_a
     rng = np.random.default_rng(seed)
     as_far = 0
@@ -114,27 +143,39 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _block_sums(
-    systems: Sequence[Sequence[Counts]], blocks: Sequence[str] | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(errors [systems, blocks], words [blocks]) summed within each block."""
+def _errors(counts: Sequence[Counts]) -> list[float]:
+    return [count.errors for count in counts]
+
+
+def _words(systems: Sequence[Sequence[Counts]]) -> list[float]:
+    """Reference words of each utterance, which all systems must share."""
     first = systems[0]
-    labels = list(blocks) if blocks is not None else [str(i) for i in range(len(first))]
-    if any(len(system) != len(labels) for system in systems) or not labels:
-        sizes = ", ".join(str(len(system)) for system in systems)
-        raise ValueError(f"{sizes} utterances and {len(labels)} block labels: must be equal, not 0")
-    words = np.array([count.words for count in first])
     for system in systems[1:]:
-        if any(x.words != y.words for x, y in zip(first, system, strict=True)):
+        if any(x.words != y.words for x, y in zip(first, system, strict=False)):
             raise ValueError("the systems were not scored against the same references")
+    return [count.words for count in first]
+
+
+def _block_sums(
+    numerators: Sequence[Sequence[float]],
+    denominators: Sequence[float],
+    blocks: Sequence[str] | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(numerators [systems, blocks], denominators [blocks]) summed within each block.
+
+    Counts stay exact: whole numbers below 2^53 are float64 values.
+    """
+    labels = list(blocks) if blocks is not None else [str(i) for i in range(len(denominators))]
+    if any(len(one) != len(labels) for one in [*numerators, denominators]) or not labels:
+        sizes = ", ".join(str(len(one)) for one in numerators)
+        raise ValueError(f"{sizes} utterances and {len(labels)} block labels: must be equal, not 0")
     _, index = np.unique(labels, return_inverse=True)
     number = int(index.max()) + 1
-    errors = np.array([[count.errors for count in system] for system in systems])
-    sums = np.array([np.bincount(index, row, number) for row in errors]).astype(np.int64)
-    block_words = np.bincount(index, words, number).astype(np.int64)
-    if not block_words.all():
+    sums = np.array([np.bincount(index, one, number) for one in numerators])
+    below = np.bincount(index, denominators, number)
+    if not below.all():
         raise ValueError("a block has no reference words: leave such utterances out and count them")
-    return sums, block_words
+    return sums, below
 
 
 def _draws(number: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
