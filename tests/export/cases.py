@@ -12,12 +12,13 @@ from whisper_qat.export.decoder import DECODER_FILE
 from whisper_qat.export.folder import write_graphs
 from whisper_qat.export.shape import WhisperShape
 from whisper_qat.export.weights import TABLE, QuantizedWeight, Weights
-from whisper_qat.quant import block_weight
+from whisper_qat.quant import numerics
 from whisper_qat.quant.packing import pack
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, Scheme
 
 INT8 = BlockScheme(bits=8, block_size=32)
 INT4 = BlockScheme(bits=4, block_size=16)
+DYNAMIC = DynamicScheme()
 
 
 def tiny_config(d_model: int = 64) -> WhisperConfig:
@@ -61,30 +62,33 @@ def linear_layers(model: WhisperForConditionalGeneration) -> list[str]:
     return [n for n in linears if n != "proj_out"] + [TABLE]
 
 
-def quantize(weight: np.ndarray, scheme: BlockScheme) -> QuantizedWeight:
+def quantize(weight: np.ndarray, scheme: Scheme) -> QuantizedWeight:
     w = torch.from_numpy(weight)
-    scale, _ = block_weight.choose_params(w, scheme)
-    codes = block_weight.quantize(w, scale, scheme).numpy()
+    verbs = numerics.of_weight(scheme)
+    scale, _ = verbs.choose_params(w, scheme)
+    codes = verbs.quantize(w, scale, scheme).numpy()
     return QuantizedWeight(
         packed=pack(codes, scheme), scales=scale.numpy(), scheme=scheme, in_features=w.shape[1]
     )
 
 
-def dequantized(model: WhisperForConditionalGeneration, scheme: BlockScheme) -> None:
+def dequantized(model: WhisperForConditionalGeneration, scheme: Scheme) -> None:
     """Moves every linear layer and the table onto the grid, in place."""
     modules = dict(model.named_modules())
     with torch.no_grad():
         for name in linear_layers(model):
             weight = modules[name].weight
-            weight.copy_(block_weight.fake_quantize(weight, scheme))
+            weight.copy_(numerics.of_weight(scheme).fake_quantize(weight, scheme))
 
 
 def write(
-    model: WhisperForConditionalGeneration, folder: Path, scheme: BlockScheme | None = None
+    model: WhisperForConditionalGeneration, folder: Path, scheme: Scheme | None = None
 ) -> Path:
-    """The model's graphs in `folder`; with a scheme, every layer quantized."""
+    """The model's graphs in `folder`; with a scheme, every layer that can have it quantized."""
     named = tensors(model)
     layers = linear_layers(model) if scheme else []
+    if isinstance(scheme, DynamicScheme):
+        layers.remove(TABLE)
     quantized = {name: quantize(named[f"{name}.weight"], scheme) for name in layers if scheme}
     folder.mkdir(parents=True, exist_ok=True)
     shape = WhisperShape.from_config(model.config.to_dict())

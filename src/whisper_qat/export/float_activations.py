@@ -1,16 +1,24 @@
 """The graphs with activation quantization off: what the wiring alone computes.
 
-MatMulNBits with accuracy_level 1 takes its activations in float32 and keeps codes and scales. That
+MatMulNBits with accuracy_level 1 takes its activations in float32 and keeps codes and scales;
+DynamicQuantizeMatMul becomes a float product with the weight that its codes and scales mean. That
 separates a wrongly wired graph (off by anything) from rounding that cascades.
 """
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from whisper_qat.export.read import WrittenModel
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from whisper_qat.export.read import DYNAMIC, WrittenModel
+from whisper_qat.quant.scheme import DynamicScheme
 
 LEVEL_FP32 = 1
+ZERO_POINT = "float_activations/zero_point"
 
 
 def float_activations(path: Path) -> bytes:
@@ -20,11 +28,46 @@ def float_activations(path: Path) -> bytes:
     folder of the external data.
     """
     model = WrittenModel(path)
-    for node in model.quantized_nodes.values():
+    kernels = model.quantized_nodes.values()
+    for node in kernels:
         for attribute in node.attribute:
             if attribute.name == "accuracy_level":
                 attribute.i = LEVEL_FP32
+    if any(node.op_type == DYNAMIC for node in kernels):
+        zero_point = np.array(DynamicScheme.zero_point, np.float32)
+        model.proto.graph.initializer.append(numpy_helper.from_array(zero_point, ZERO_POINT))
+        in_float(model.proto.graph)
     return model.proto.SerializeToString()
+
+
+def in_float(graph: onnx.GraphProto) -> None:
+    """Replace the dynamic products of `graph` and of its branches, in place."""
+    nodes = [new for node in graph.node for new in float_product(node)]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                in_float(attribute.g)
+
+
+def float_product(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+    """`node`, or for a dynamic product x @ ((codes - zero point) * scale) + bias.
+
+    Not by DequantizeLinear: onnxruntime turns that before a MatMul into MatMulNBits of level 4.
+    """
+    if node.op_type != DYNAMIC:
+        yield node
+        return
+    x, codes, scales, _, *bias = node.input
+    name, output = node.name, node.output[0]
+    steps = [f"{name}/{part}" for part in ("codes", "centred", "weight", "product")]
+    yield helper.make_node("Cast", [codes], [steps[0]], to=TensorProto.FLOAT)
+    yield helper.make_node("Sub", [steps[0], ZERO_POINT], [steps[1]])
+    yield helper.make_node("Mul", [steps[1], scales], [steps[2]])
+    yield helper.make_node("MatMul", [x, steps[2]], [steps[3] if bias else output], name)
+    if bias:
+        yield helper.make_node("Add", [steps[3], *bias], [output], f"{name}/bias")
 
 
 def float_activations_folder(folder: Path, target: Path) -> Path:

@@ -1,9 +1,10 @@
-"""The layers of Whisper as nodes: linear (float or MatMulNBits), norm, MLP, table and head."""
+"""The layers of Whisper as nodes: linear (float or quantized), norm, MLP, table and head."""
 
 import numpy as np
 
 from whisper_qat.export.graph import MICROSOFT, Graph
 from whisper_qat.export.weights import HEAD, TABLE, QuantizedWeight, Weights
+from whisper_qat.quant.scheme import BlockScheme
 
 LEVEL_INT8 = 4  # MatMulNBits accuracy_level: int8 activations per row and block
 LAYER_NORM_EPSILON = 1e-5  # torch's default; Whisper's config has no such setting
@@ -16,7 +17,8 @@ def linear(g: Graph, x: str, layer: str, weights: Weights, *, bias: bool = True)
     if quantized is not None:
         codes, scales = store_codes(g, layer, quantized)
         named = g.initializer(f"{layer}.bias", add) if add is not None else None
-        return matmul_nbits(g, x, codes, scales, quantized, name=layer, bias=named)
+        product = matmul_nbits if isinstance(quantized.scheme, BlockScheme) else dynamic_matmul
+        return product(g, x, codes, scales, quantized, name=layer, bias=named)
     kernel = g.stored(f"{layer}.weight", weights.stored(layer).T)
     y = g.op("MatMul", x, kernel, name=layer)
     if add is None:
@@ -40,6 +42,8 @@ def matmul_nbits(
     bias: str | None = None,
 ) -> str:
     """The runtime's block-quantized product; without zero points they are 2^(bits-1)."""
+    scheme = quantized.scheme
+    assert isinstance(scheme, BlockScheme)
     inputs = [x, codes, scales] + (["", "", bias] if bias else [])
     return g.op(
         "MatMulNBits",
@@ -47,11 +51,31 @@ def matmul_nbits(
         name=name,
         domain=MICROSOFT,
         K=quantized.in_features,
-        N=quantized.packed.shape[0],
-        bits=quantized.scheme.bits,
-        block_size=quantized.scheme.block_size,
+        N=quantized.out_features,
+        bits=scheme.bits,
+        block_size=scheme.block_size,
         accuracy_level=LEVEL_INT8,
     )
+
+
+def dynamic_matmul(
+    g: Graph,
+    x: str,
+    codes: str,
+    scales: str,
+    quantized: QuantizedWeight,
+    *,
+    name: str,
+    bias: str | None = None,
+) -> str:
+    """The runtime's uint8 product with one activation range per call.
+
+    Unsigned weights: with signed ones an x64 without VNNI saturates, and onnxruntime's cure for it
+    (`session.x64quantprecision`) does not reach initializers outside of a branch of `If`.
+    """
+    zero_point = g.constant(quantized.scheme.zero_point, np.uint8)
+    inputs = [x, codes, scales, zero_point] + ([bias] if bias else [])
+    return g.op("DynamicQuantizeMatMul", *inputs, name=name, domain=MICROSOFT)
 
 
 def layer_norm(g: Graph, x: str, layer: str, weights: Weights) -> str:
@@ -88,7 +112,9 @@ class TokenTable:
 
     def _embed_quantized(self, ids: str, quantized: QuantizedWeight) -> str:
         g = self._g  # 3-D codes, as MatMulNBits wants them, are refused by the Gather
-        flat = g.op("Reshape", self._codes, g.constant([quantized.packed.shape[0], -1]))
+        flat = g.op("Reshape", self._codes, g.constant([quantized.out_features, -1]))
+        scheme = quantized.scheme
+        assert isinstance(scheme, BlockScheme)  # the plan refuses another for the table
         rows = g.op(
             "GatherBlockQuantized",
             flat,
@@ -96,12 +122,12 @@ class TokenTable:
             self._scales,
             name=TABLE,
             domain=MICROSOFT,
-            bits=quantized.scheme.bits,
-            block_size=quantized.scheme.block_size,
+            bits=scheme.bits,
+            block_size=scheme.block_size,
             gather_axis=0,
             quantize_axis=1,
         )
-        if quantized.in_features % quantized.scheme.block_size == 0:
+        if quantized.in_features % scheme.block_size == 0:
             return rows
         end = g.constant([quantized.in_features])
         return g.op("Slice", rows, g.constant([0]), end, g.constant([-1]))

@@ -20,9 +20,10 @@ from whisper_qat.export.external_data import read_tensor
 from whisper_qat.export.graph import IR_VERSION
 from whisper_qat.export.weights import HEAD, TABLE
 from whisper_qat.quant.packing import unpack
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, Scheme
 
-QUANTIZED_OPS = ("MatMulNBits", "GatherBlockQuantized")
+DYNAMIC = "DynamicQuantizeMatMul"
+QUANTIZED_OPS = ("MatMulNBits", "GatherBlockQuantized", DYNAMIC)
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class WrittenLayer:
     """One quantized layer as written: codes uint8 [N, blocks*block], scales f32 [N, blocks]."""
 
     name: str
-    scheme: BlockScheme
+    scheme: Scheme
     in_features: int
     codes: np.ndarray
     scales: np.ndarray
@@ -104,18 +105,26 @@ def read_layer(folder: Path, name: str) -> WrittenLayer:
     """The layer `name` (a planned name, or proj_out for the head over the table)."""
     model = find_model(folder, name)
     node = model.quantized_nodes[HEAD if name == TABLE else name]
-    settings = attributes(node)
     scales = model.array(model.behind_cast(node.input[2]))
-    dtype = str(scales.dtype)
-    scheme = BlockScheme(settings["bits"], settings["block_size"], dtype)
+    scheme, bias = written_scheme(node, str(scales.dtype)), 4 if node.op_type == DYNAMIC else 5
+    codes = unpack(model.array(node.input[1]), scheme)
+    settings = attributes(node)
     return WrittenLayer(
         name=name,
         scheme=scheme,
-        in_features=settings["K"],
-        codes=unpack(model.array(node.input[1]), scheme),
-        scales=scales.astype(np.float32).reshape(settings["N"], -1),
-        bias=model.array(node.input[5]) if len(node.input) > 5 else None,
+        in_features=settings["K"] if "K" in settings else codes.shape[1],
+        codes=codes,
+        scales=scales.astype(np.float32).reshape(len(codes), -1),
+        bias=model.array(node.input[bias]) if len(node.input) > bias else None,
     )
+
+
+def written_scheme(node: onnx.NodeProto, scale_dtype: str) -> Scheme:
+    """The scheme that the product `node` computes in."""
+    if node.op_type == DYNAMIC:
+        return DynamicScheme()
+    settings = attributes(node)
+    return BlockScheme(settings["bits"], settings["block_size"], scale_dtype)
 
 
 def find_model(folder: Path, name: str) -> WrittenModel:

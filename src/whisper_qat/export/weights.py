@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from whisper_qat.config import InputError
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.packing import packed_shape
+from whisper_qat.quant.scheme import DynamicScheme, Scheme
 
 TABLE = "model.decoder.embed_tokens"  # the plan's name for the token table and the tied head
 HEAD = "proj_out"
@@ -18,25 +19,31 @@ HEAD = "proj_out"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizedWeight:
-    """Codes and scales as MatMulNBits reads them; the zero point is the scheme's.
+    """Codes and scales as the scheme's kernel reads them; the zero point is the scheme's.
 
-    `packed` uint8 [N, blocks, block_size * bits / 8], `scales` float32 [N, blocks], with
-    blocks = ceil(in_features / block_size).
+    `packed` uint8, [N, blocks, block_size * bits / 8] of a block scheme and [K, N] of int8-dynamic;
+    `scales` float32 [N, blocks].
     """
 
     packed: np.ndarray
     scales: np.ndarray
-    scheme: BlockScheme
+    scheme: Scheme
     in_features: int
 
     def __post_init__(self) -> None:
-        rows, blocks = self.packed.shape[0], self.scheme.num_blocks(self.in_features)
-        expected = (rows, blocks, self.scheme.block_size * self.scheme.bits // 8)
+        rows, blocks = self.out_features, self.scheme.num_blocks(self.in_features)
+        expected = packed_shape(rows, self.in_features, self.scheme)
         assert self.packed.dtype == np.uint8 and self.packed.shape == expected, self.packed.shape
         assert self.scales.dtype == np.float32 and self.scales.shape == (rows, blocks)
 
+    @property
+    def out_features(self) -> int:
+        return len(self.scales)
+
     def stored_scales(self, layer: str) -> np.ndarray:
-        """The scales in the type that the scheme stores; InputError when that rounds."""
+        """The scales in the type and shape that the kernel takes; InputError when that rounds."""
+        if isinstance(self.scheme, DynamicScheme):
+            return self.scales.reshape(-1)  # one per column of the packed weight
         if self.scheme.scale_dtype == "float32":
             return self.scales
         return exact_half(self.scales, f"{layer}.scales")

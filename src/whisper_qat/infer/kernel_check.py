@@ -1,10 +1,10 @@
-"""Does this machine's MatMulNBits compute what the model was trained with? One small product tells.
+"""Do this machine's kernels compute what the model was trained with? One small product tells.
 
-The activation codes are read through the kernel: a weight that is the largest code on the diagonal
-and zero elsewhere returns each activation's value on its int8 grid. The inputs hold exact ties,
-negative extrema, an all-zero block and very different blocks, because random ones cannot see
+For MatMulNBits the activation codes are read through the kernel: a weight that is the largest code
+on the diagonal and zero elsewhere returns each activation's value on its int8 grid. The inputs hold
+exact ties, negative extrema, an all-zero block and very different blocks: random ones cannot see
 a rounding rule. Expected: onnxruntime's CPU kernel at accuracy level 4 (int8 activations, one scale
-per row and block, half to even).
+per row and block, half to even). For int8-dynamic see `infer.dynamic_check`.
 """
 
 import warnings
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from whisper_qat.infer import dynamic_check
 from whisper_qat.infer.session import session
 from whisper_qat.quant.packing import pack
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, Scheme
 
 TOLERANCE = 0.25  # of a code: a value rounded otherwise is off by 1, float noise by at most 0.1
 LARGEST = 127  # int8 activation codes are symmetric
@@ -26,22 +27,32 @@ class KernelMismatch(UserWarning):
     """A kernel of this runtime or CPU rounds otherwise than the training did."""
 
 
-def check_kernel(scheme: BlockScheme) -> bool:
+def check_kernel(scheme: Scheme) -> bool:
     """True when the kernel of `scheme` gives the expected values; else warns KernelMismatch."""
+    found = dynamic_check.fault() if isinstance(scheme, DynamicScheme) else block_fault(scheme)
+    if found is None:
+        return True
+    warnings.warn(
+        f"{scheme.name}: {found}; results will differ from the trained model's",
+        KernelMismatch,
+        stacklevel=2,
+    )
+    return False
+
+
+def block_fault(scheme: BlockScheme) -> str | None:
+    """What MatMulNBits does otherwise than training did, None when nothing."""
     x = probe_input(scheme)
     codes, scale = expected(x, scheme)
     # Every block of a row adds its noise to every output, so the row's largest scale counts.
     tolerance = TOLERANCE * scale.max(axis=1, keepdims=True)
     wrong = np.abs(run_kernel(x, scheme) - codes * scale) > tolerance
     if not wrong.any():
-        return True
-    warnings.warn(
-        f"{scheme.name}: MatMulNBits on this machine gives {int(wrong.sum())} of {wrong.size} "
-        "activations another code than training did; results will differ from the trained model's",
-        KernelMismatch,
-        stacklevel=2,
+        return None
+    return (
+        f"MatMulNBits on this machine gives {int(wrong.sum())} of {wrong.size} activations "
+        "another code than training did"
     )
-    return False
 
 
 def probe_input(scheme: BlockScheme) -> NDArray[np.float32]:

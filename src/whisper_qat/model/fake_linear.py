@@ -9,20 +9,22 @@ curriculum is on its way there.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from whisper_qat.quant import block_activation, block_weight, learned_scale
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant import learned_scale, numerics
+from whisper_qat.quant.scheme import BlockScheme, Scheme
 
 FLOAT = "float"
+
 
 class FakeQuantWeight(nn.Module):
     """A weight [N, K] on the grid of `scheme`, shared by the Linear and Embedding forms."""
 
-    def __init__(self, weight: nn.Parameter, scheme: BlockScheme) -> None:
+    def __init__(self, weight: nn.Parameter, scheme: Scheme) -> None:
         super().__init__()
         self.weight = weight
         self.scheme = scheme
@@ -30,11 +32,15 @@ class FakeQuantWeight(nn.Module):
         self.values: Tensor | None = None
         self.stage: BlockScheme | str | None = None
 
+    @property
+    def _verbs(self) -> ModuleType:
+        return numerics.of_weight(self.scheme)
+
     def scale(self) -> Tensor:
         """float32 [N, ceil(K/block)]: the scale set, or ORT's rule on the present weight."""
         if self.weight_scale is not None:
             return self.scheme.storable(self.weight_scale.detach())
-        return block_weight.choose_params(self.weight, self.scheme)[0]
+        return self._verbs.choose_params(self.weight, self.scheme)[0]
 
     def fix_scale(self, scale: Tensor) -> None:
         """Use `scale` [N, ceil(K/block)] from now on, untrained."""
@@ -43,7 +49,7 @@ class FakeQuantWeight(nn.Module):
 
     def codes(self) -> Tensor:
         """Stored codes, uint8 [N, ceil(K/block)*block]."""
-        return block_weight.quantize(self.weight, self.scale(), self.scheme)
+        return self._verbs.quantize(self.weight, self.scale(), self.scheme)
 
     def quantized_weight(self) -> Tensor:
         """float32 [N, K] on the grid, straight-through to `weight`."""
@@ -54,31 +60,38 @@ class FakeQuantWeight(nn.Module):
     def _on_grid(self, weight: Tensor, scale: Tensor | None) -> Tensor:
         """Rows `weight` of the layer's weight on the present grid, `scale` being theirs."""
         if isinstance(self.stage, BlockScheme):
-            return block_weight.fake_quantize(weight, self.stage)
+            return numerics.of_weight(self.stage).fake_quantize(weight, self.stage)
         if self.stage == FLOAT:
             return weight
         if isinstance(self.weight_scale, nn.Parameter):
             assert scale is not None
             return learned_scale.fake_quantize(weight, scale, self.scheme)
-        return block_weight.fake_quantize(weight, self.scheme, scale)
+        return self._verbs.fake_quantize(weight, self.scheme, scale)
 
     def extra_repr(self) -> str:
         return f"{self.weight.shape[1]} -> {self.weight.shape[0]}, {self.scheme.name}"
 
 
 class FakeQuantLinear(FakeQuantWeight):
-    """`nn.Linear` as MatMulNBits computes it: x [..., K] -> [..., N]."""
+    """`nn.Linear` as its kernel computes it: x [B, M, K] or [M, K] -> [..., N].
 
-    def __init__(self, weight: nn.Parameter, bias: nn.Parameter | None, scheme: BlockScheme):
+    What one kernel call holds matters to int8-dynamic: each x [M, K] is one call, unless
+    `first_call` is set: then an x [B, M, K] is a prompt of that many rows and a step for each row
+    after them, for every b (`model.scope`).
+    """
+
+    def __init__(self, weight: nn.Parameter, bias: nn.Parameter | None, scheme: Scheme):
         super().__init__(weight, scheme)
         self.bias = bias
         self.quantize_activation = True
         self.reverse_sum = False
+        self.first_call: int | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.quantized_weight()
         if self.quantize_activation and self.stage != FLOAT:
-            x = block_activation.fake_quantize(x, self.scheme.block_size)
+            first_call = self.first_call if x.dim() == 3 else None
+            x = numerics.fake_quantize_activation(x, self.scheme, first_call)
         if self.reverse_sum:  # the same products in the other order: measures the rounding floor
             x, weight = x.flip(-1), weight.flip(-1)
         return functional.linear(x, weight, self.bias)

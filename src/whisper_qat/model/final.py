@@ -1,7 +1,7 @@
 """The `final/` folder: a transformers checkpoint with the plan and scales it was trained with.
 
 Files: the ordinary checkpoint (safetensors), `whisper_qat.json` (what was done to it), and for a
-quantized one `plan.json` and `scales.safetensors` (planned layer -> float32 [N, K/block]). The
+quantized one `plan.json` and `scales.safetensors` (planned layer -> float32 [N, blocks]). The
 weights stay float; codes follow from weight and scale, and conversion writes those codes.
 """
 
@@ -35,6 +35,8 @@ COMPANIONS = (
 class Info:
     """What was done to a checkpoint: `method` is float, ptq or qat.
 
+    `ptq_method` is the way a ptq model was quantized; None for others, and for ptq folders
+    written before there was more than one (round to nearest).
     `training_seed` is that of the training that the weights come from, None without one.
     """
 
@@ -44,6 +46,7 @@ class Info:
     audio_context: dict[str, Any]
     base_model: dict[str, str]
     training_seed: int | None = None
+    ptq_method: str | None = None
     format_version: int = FORMAT_VERSION
 
 

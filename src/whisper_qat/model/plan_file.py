@@ -1,8 +1,8 @@
 """The plan file: ordered rules as YAML that people and `analyze_sensitivity.py --propose` write.
 
-    - pattern: model.decoder.*            # re.fullmatch on layer names; the first match decides
-      scheme: block-int8-32-f16           # or block-int4-64-f16, int8-row, float16, float ...
-      why: two layers hold most of the loss
+- pattern: model.decoder.*            # re.fullmatch on layer names; the first match decides
+  scheme: block-int8-32-f16           # or block-int4-64-f16, int8-dynamic, float16, float ...
+  why: two layers hold most of the loss
 """
 
 from collections import Counter

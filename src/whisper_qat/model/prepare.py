@@ -18,7 +18,7 @@ from whisper_qat.config import InputError, nearest
 from whisper_qat.model.fake_linear import FLOAT, FakeQuantEmbedding, FakeQuantLinear
 from whisper_qat.model.half_storage import in_half
 from whisper_qat.quant import half
-from whisper_qat.quant.scheme import BlockScheme, parse_scheme
+from whisper_qat.quant.scheme import BlockScheme, Scheme, parse_scheme
 
 PLAN_NAME = "plan.json"
 PLAN_VERSION = 1
@@ -36,8 +36,8 @@ QUANTIZATION_TYPES = ("int8", "int4", "int2", "none")
 class Rule:
     """Layers whose name matches `pattern` (re.fullmatch) get `scheme`.
 
-    A scheme is an integer format's name (`block-int4-32-f16`), "float16" (stored in two bytes,
-    computed in float32) or "float".
+    A scheme is an integer format's name (`block-int4-32-f16`, `int8-dynamic`), "float16" (stored
+    in two bytes, computed in float32) or "float".
     """
 
     pattern: str
@@ -58,7 +58,7 @@ class Plan:
 
     layers: tuple[PlanEntry, ...]
 
-    def quantized(self) -> dict[str, BlockScheme]:
+    def quantized(self) -> dict[str, Scheme]:
         """Planned layer -> scheme, without those that stay float."""
         return {e.name: parse_scheme(e.scheme) for e in self.layers if e.scheme not in UNQUANTIZED}
 
@@ -85,7 +85,8 @@ def default_rules(quantization_type: str, block_size: int) -> list[Rule]:
     rest = BlockScheme(bits, block_size, "float16").name
     return [
         Rule(
-            pattern="|".join(map(re.escape, STORED)), scheme=half.NAME,
+            pattern="|".join(map(re.escape, STORED)),
+            scheme=half.NAME,
             why="convolutions and positions: about 1 % of the weights, products in float32",
         ),
         Rule(pattern=TOKEN_TABLE, scheme=table, why="token table and tied output head: 8 bits"),
@@ -131,8 +132,20 @@ def _entry(name: str, rules: Sequence[Rule]) -> PlanEntry:
     for rule in rules:
         fits = name not in STORED or rule.scheme in UNQUANTIZED
         if fits and re.fullmatch(rule.pattern, name):
+            _check_table(name, rule.scheme, f"plan rule {rule.pattern!r}")
             return PlanEntry(name=name, scheme=rule.scheme, why=rule.why)
     return PlanEntry(name=name, scheme=FLOAT, why="no rule matches")
+
+
+def _check_table(name: str, scheme: str, where: str) -> None:
+    """InputError for a token table in a scheme that no lookup kernel reads."""
+    if name != TOKEN_TABLE or scheme in UNQUANTIZED:
+        return
+    if not isinstance(parse_scheme(scheme), BlockScheme):
+        raise InputError(
+            f"{where}: {TOKEN_TABLE} (with its tied head) is float or a block scheme, not "
+            f"{scheme}; put a rule of its own before"
+        )
 
 
 def read_plan(folder: Path) -> Plan:
@@ -155,11 +168,15 @@ def apply_plan(model: nn.Module, plan: Plan) -> None:
     Raises InputError for a planned layer that the model does not have.
     """
     known, schemes = set(quantizable(model)), plan.quantized()
+    for entry in plan.layers:
+        _check_table(entry.name, entry.scheme, "plan")
     for name in [*schemes, *plan.half()]:
         if name not in known:
             raise InputError(f"plan: layer {name!r} is not in this model")
         if name == TOKEN_TABLE and name not in schemes:
-            raise InputError(f"plan: {name!r} is float or an integer scheme; {half.NAME} is not built")
+            raise InputError(
+                f"plan: {name!r} is float or an integer scheme; {half.NAME} is not built"
+            )
         if name not in schemes:
             _set(model, name, in_half(model.get_submodule(name)))
         elif name in STORED:
@@ -168,7 +185,7 @@ def apply_plan(model: nn.Module, plan: Plan) -> None:
             _replace(model, name, schemes[name])
 
 
-def _replace(model: nn.Module, name: str, scheme: BlockScheme) -> None:
+def _replace(model: nn.Module, name: str, scheme: Scheme) -> None:
     layer = model.get_submodule(name)
     if name == TOKEN_TABLE:
         head = model.get_submodule(HEAD)

@@ -1,8 +1,8 @@
 """Arithmetic: every planned layer, alone, on the torch model's own input.
 
 Weight codes and scales are read from the written file and must equal the torch layer's. The input
-goes through a one-node session made from the written node: output within 1e-5. Activation codes
-are seen through the kernel by weights that pick one column each, block by block, and must be equal.
+goes through a one-node session made from the written node, in one call: output within 1e-5.
+Activation codes are seen through the kernel and must be equal.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from whisper_qat.export.read import one_node_model, read_layer
@@ -21,11 +19,10 @@ from whisper_qat.infer.session import session
 from whisper_qat.infer.torch_backend import TorchBackend
 from whisper_qat.model.fake_linear import FakeQuantEmbedding, FakeQuantWeight, fake_quantized
 from whisper_qat.model.final import Final
+from whisper_qat.model.scope import set_prompt_length
+from whisper_qat.parity import activation_codes
 from whisper_qat.parity.logits import whole
 from whisper_qat.parity.material import Material
-from whisper_qat.quant import block_activation
-from whisper_qat.quant.packing import pack
-from whisper_qat.quant.scheme import BlockScheme
 
 TOLERANCE = 1e-5
 MAX_ROWS = 64  # of a layer's input: enough for every kind of row, few enough for every layer
@@ -34,6 +31,7 @@ MAX_ROWS = 64  # of a layer's input: enough for every kind of row, few enough fo
 def check(final: Final, folder: Path, material: Material) -> dict[str, Any]:
     """Results per layer; `passed` when every code is equal and every output within 1e-5."""
     layers = []
+    set_prompt_length(final.model, material.prompt_length)
     captured = capture(final.model, material)
     for name, layer in fake_quantized(final.model).items():
         layers.append({"name": name, "scheme": layer.scheme.name}
@@ -53,49 +51,13 @@ def check_layer(folder: Path, name: str, layer: FakeQuantWeight, x: Tensor) -> d
     if isinstance(layer, FakeQuantEmbedding):
         wrong_activations, relative = 0, float((y != expected).sum())
     else:
-        wrong_activations = count_wrong_activations(x, layer.scheme)
+        wrong_activations = activation_codes.count_wrong(x, layer.scheme)
         relative = float(np.linalg.norm(y - expected) / np.linalg.norm(expected))
     passed = not (wrong_codes or wrong_scales or wrong_activations) and relative <= TOLERANCE
     return {
         "wrong_weight_codes": wrong_codes, "wrong_scales": wrong_scales,
         "wrong_activation_codes": wrong_activations, "relative": relative, "passed": passed,
     }  # fmt: skip
-
-
-def count_wrong_activations(x: Tensor, scheme: BlockScheme) -> int:
-    """Codes of `x` [M, K] that the kernel rounds otherwise than torch."""
-    scale, multiplier = block_activation.choose_params(x, scheme.block_size)
-    codes = block_activation.quantize(x, multiplier, scheme.block_size).numpy()
-    padded = np.zeros(codes.shape, np.float32)
-    padded[:, : x.shape[1]] = x.numpy()
-    rows = padded.reshape(-1, scheme.block_size)
-    seen = _kernel_codes(rows, scale.numpy().reshape(-1, 1), scheme)
-    return int((seen != codes.reshape(rows.shape)).sum())
-
-
-def _kernel_codes(
-    rows: NDArray[np.float32], scale: NDArray[np.float32], scheme: BlockScheme
-) -> NDArray[np.float64]:
-    """The kernel's codes of `rows` [R, block]: one block each, so that no block blurs another."""
-    size, top = scheme.block_size, scheme.zero_point - 1
-    weights = np.full((size, size), scheme.zero_point, np.uint8)
-    np.fill_diagonal(weights, scheme.zero_point + top)
-    node = helper.make_node(
-        "MatMulNBits", ["x", "b", "s"], ["y"], domain="com.microsoft", K=size, N=size,
-        bits=scheme.bits, block_size=size, accuracy_level=4,
-    )  # fmt: skip
-    graph = helper.make_graph(
-        [node], "codes",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, rows.shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, rows.shape)],
-        [numpy_helper.from_array(pack(weights, scheme), "b"),
-         numpy_helper.from_array(np.ones(size, np.float32), "s")],
-    )  # fmt: skip
-    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-    (y,) = session(model.SerializeToString()).run(None, {"x": rows})
-    step = scale.astype(np.float64) * top
-    return np.rint(np.divide(y, step, out=np.zeros(y.shape), where=step > 0))
 
 
 def capture(model: nn.Module, material: Material) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from whisper_qat.infer.text_decoder import TextDecoder
 from whisper_qat.infer.torch_backend import TorchBackend
 from whisper_qat.model.fake_linear import quantized_once, summed_in_reverse
 from whisper_qat.model.final import Final
+from whisper_qat.model.scope import set_prompt_length
 from whisper_qat.parity.logits import Distance, Distances, stepped, whole
 from whisper_qat.parity.material import Material
 
@@ -31,6 +32,7 @@ def check(final: Final, folder: Path, material: Material) -> dict[str, Any]:
     """Distance and agreement of the runtime beside the floor's; `passed` by the rule above."""
     backend, torch_side = OnnxBackend.from_folder(folder), TorchBackend(final.model)
     n = material.prompt_length
+    set_prompt_length(final.model, n)
     runtime, floor = Distances(), Distances()
     with quantized_once(final.model):
         for utterance in tqdm(material.utterances, desc="parity", unit="clip", leave=False):

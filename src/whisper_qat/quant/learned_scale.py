@@ -1,6 +1,6 @@
 """Learned scales: LSQ's gradient for the block scales of a weight (Esser et al. 2020).
 
-Forwards it is `block_weight.fake_quantize` with the scale given. Backwards, for a weight w with
+Forwards it is the scheme's own `fake_quantize` with the scale given. Backwards, for a weight w with
 u = w / scale and code c (zero point subtracted): d value / d scale = c - u inside the range and c
 where u is clipped; d value / d w = 1 inside and 0 where clipped. The scale's gradient is multiplied
 by 1 / sqrt(block * largest code), section 2.2 of the paper, which keeps one scale's gradient near
@@ -12,21 +12,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whisper_qat.quant import block_weight, blocks
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant import blocks, numerics
+from whisper_qat.quant.scheme import Scheme
 
 
-def fake_quantize(weight: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:
+def fake_quantize(weight: Tensor, scale: Tensor, scheme: Scheme) -> Tensor:
     """`weight` [N, K] on the grid of `scale` [N, ceil(K/block)], float32; both get gradients."""
     return _LearnedScale.apply(weight, scale, scheme)
 
 
 class _LearnedScale(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, weight: Tensor, scale: Tensor, scheme: Scheme) -> Tensor:  # type: ignore[override]
         stored = scheme.storable(scale)
-        parts = blocks.split(weight.float(), scheme.block_size)
-        codes = block_weight.float_codes(parts, stored, scheme).sub_(scheme.zero_point)
+        parts = blocks.split(weight.float(), scheme.block_length(weight.shape[-1]))
+        codes = (
+            numerics.of_weight(scheme).float_codes(parts, stored, scheme).sub_(scheme.zero_point)
+        )
         ctx.save_for_backward(weight, stored)
         ctx.scheme = scheme
         return blocks.join(codes.mul_(stored[..., None]), weight.shape[-1])
@@ -34,17 +36,19 @@ class _LearnedScale(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
         weight, scale = ctx.saved_tensors
-        scheme: BlockScheme = ctx.scheme
-        parts = blocks.split(weight.float(), scheme.block_size)
-        incoming = blocks.split(gradient.float(), scheme.block_size)
+        scheme: Scheme = ctx.scheme
+        block = scheme.block_length(weight.shape[-1])
+        parts = blocks.split(weight.float(), block)
+        incoming = blocks.split(gradient.float(), block)
         reciprocal = torch.where(scale == 0, 0.0, 1.0 / scale)[..., None]
         # Codes are computed again: keeping them would cost another copy of every weight.
-        codes = block_weight.float_codes(parts, scale, scheme).sub_(scheme.zero_point)
+        codes = numerics.of_weight(scheme).float_codes(parts, scale, scheme).sub_(scheme.zero_point)
         u = parts * reciprocal
-        low, high = -scheme.zero_point - 0.5, scheme.max_code - scheme.zero_point + 0.5
+        low = scheme.min_code - scheme.zero_point - 0.5
+        high = scheme.max_code - scheme.zero_point + 0.5
         inside = (u >= low) & (u < high)
         slope = codes.sub_(u.masked_fill_(~inside, 0.0))
-        factor = (scheme.block_size * max(1, scheme.zero_point - 1)) ** -0.5
+        factor = (block * max(1, scheme.zero_point - 1)) ** -0.5
         to_scale = (incoming * slope).sum(-1) * factor
         to_weight = blocks.join(incoming * inside, weight.shape[-1])
         return to_weight, to_scale, None

@@ -1,30 +1,31 @@
 """Least-squares scales: per block, the scale whose grid is nearest to the weights.
 
-ORT's rule spends the grid on the block's largest weight. Here the rule's scale, shrunk by each of
-SHRINK and taken with either sign (the grid has one more code below zero than above), proposes
+The scheme's rule spends the grid on the block's largest weight. Here the rule's scale, shrunk by
+each of SHRINK and taken with either sign (a block grid has one code more below zero), proposes
 codes; for given codes the best scale has a closed form, <w, c> / <c, c>; the proposal with the
-smallest squared error wins. ORT's own scale is among the candidates, so it is never worse.
+smallest squared error wins. The rule's own scale is among the candidates, so it is never worse.
 """
 
 import torch
 from torch import Tensor
 
-from whisper_qat.quant import block_weight, blocks
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant import block_weight, blocks, numerics
+from whisper_qat.quant.scheme import Scheme
 
 SHRINK = tuple(1.0 - step / 20 for step in range(15))  # 1.0 down to 0.3
 
 
 def choose_params(
-    weight: Tensor, scheme: BlockScheme, importance: Tensor | None = None
+    weight: Tensor, scheme: Scheme, importance: Tensor | None = None
 ) -> tuple[Tensor, int]:
     """(scale float32 [N, ceil(K/block)], zero point) of `weight` [N, K].
 
     `importance` [K] weighs the squared error of each input channel (e.g. its mean square).
     """
-    parts = blocks.split(weight.detach().float(), scheme.block_size)
-    weigh = None if importance is None else blocks.split(importance.float(), scheme.block_size)
-    best, zero_point = block_weight.choose_params(weight, scheme)
+    block = scheme.block_length(weight.shape[-1])
+    parts = blocks.split(weight.detach().float(), block)
+    weigh = None if importance is None else blocks.split(importance.float(), block)
+    best, zero_point = numerics.of_weight(scheme).choose_params(weight, scheme)
     error = _error(parts, best, scheme, weigh)
     start = best
     for shrink in SHRINK:
@@ -36,11 +37,9 @@ def choose_params(
     return best, zero_point
 
 
-def _fitted(
-    parts: Tensor, scale: Tensor, scheme: BlockScheme, importance: Tensor | None
-) -> Tensor:
+def _fitted(parts: Tensor, scale: Tensor, scheme: Scheme, importance: Tensor | None) -> Tensor:
     """The best scale for the codes that `scale` gives."""
-    codes = block_weight.float_codes(parts, scale, scheme).sub_(scheme.zero_point)
+    codes = numerics.of_weight(scheme).float_codes(parts, scale, scheme).sub_(scheme.zero_point)
     weighted = codes if importance is None else codes * importance
     dot, square = (weighted * parts).sum(-1), (weighted * codes).sum(-1)
     fitted = torch.where(square > 0, dot / square, scale)
@@ -48,9 +47,7 @@ def _fitted(
     return scheme.storable(fitted.masked_fill(tiny, 0.0))
 
 
-def _error(
-    parts: Tensor, scale: Tensor, scheme: BlockScheme, importance: Tensor | None
-) -> Tensor:
-    codes = block_weight.float_codes(parts, scale, scheme).sub_(scheme.zero_point)
+def _error(parts: Tensor, scale: Tensor, scheme: Scheme, importance: Tensor | None) -> Tensor:
+    codes = numerics.of_weight(scheme).float_codes(parts, scale, scheme).sub_(scheme.zero_point)
     square = (codes.mul_(scale[..., None]).sub_(parts)).square_()
     return (square if importance is None else square * importance).sum(-1)

@@ -1,13 +1,18 @@
-"""Packing: codes as the bytes that `MatMulNBits` stores, lowest bits first."""
+"""Packing: codes as the bytes that a scheme's kernel stores.
+
+`MatMulNBits` takes [N, blocks, bytes], lowest bits first; `DynamicQuantizeMatMul` takes [K, N].
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.scheme import DynamicScheme, Scheme
 
 
-def pack(codes: NDArray[np.uint8], scheme: BlockScheme) -> NDArray[np.uint8]:
-    """Codes [N, blocks*block] -> bytes [N, blocks, block*bits/8]."""
+def pack(codes: NDArray[np.uint8], scheme: Scheme) -> NDArray[np.uint8]:
+    """Codes [N, blocks*block] -> bytes [N, blocks, block*bits/8], or [K, N] of int8-dynamic."""
+    if isinstance(scheme, DynamicScheme):
+        return np.ascontiguousarray(codes.T)
     assert codes.dtype == np.uint8 and codes.shape[1] % scheme.block_size == 0
     per_byte = 8 // scheme.bits
     parts = codes.reshape(codes.shape[0], -1, scheme.block_size // per_byte, per_byte)
@@ -17,8 +22,17 @@ def pack(codes: NDArray[np.uint8], scheme: BlockScheme) -> NDArray[np.uint8]:
     return packed
 
 
-def unpack(packed: NDArray[np.uint8], scheme: BlockScheme) -> NDArray[np.uint8]:
-    """Bytes [N, blocks, block*bits/8] -> codes [N, blocks*block]."""
+def unpack(packed: NDArray[np.uint8], scheme: Scheme) -> NDArray[np.uint8]:
+    """The inverse of `pack`: codes [N, blocks*block]."""
+    if isinstance(scheme, DynamicScheme):
+        return np.ascontiguousarray(packed.T)
     shifts = np.arange(0, 8, scheme.bits, dtype=np.uint8)
     codes = np.right_shift(packed[..., None], shifts) & np.uint8(scheme.max_code)
     return codes.reshape(packed.shape[0], -1)
+
+
+def packed_shape(rows: int, in_features: int, scheme: Scheme) -> tuple[int, ...]:
+    """Shape of the packed codes of a weight [rows, in_features]."""
+    if isinstance(scheme, DynamicScheme):
+        return in_features, rows
+    return rows, scheme.num_blocks(in_features), scheme.block_size * scheme.bits // 8

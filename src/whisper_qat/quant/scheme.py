@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -41,6 +42,10 @@ class BlockScheme:
         return 2 ** (self.bits - 1)
 
     @property
+    def min_code(self) -> int:
+        return 0
+
+    @property
     def max_code(self) -> int:
         return 2**self.bits - 1
 
@@ -48,6 +53,10 @@ class BlockScheme:
     def name(self) -> str:
         suffix = F16_SUFFIX if self.scale_dtype == "float16" else ""
         return f"block-int{self.bits}-{self.block_size}{suffix}"
+
+    def block_length(self, in_features: int) -> int:
+        """Weights along K = `in_features` that share one scale."""
+        return self.block_size
 
     def num_blocks(self, in_features: int) -> int:
         """Blocks that cover K = `in_features`; the last one may be partly padding."""
@@ -60,12 +69,46 @@ class BlockScheme:
         return scale.clamp(-MAX_FLOAT16, MAX_FLOAT16).to(torch.float16).to(torch.float32)
 
 
-def parse_scheme(name: str) -> BlockScheme:
+@dataclass(frozen=True)
+class DynamicScheme:
+    """Symmetric int8 weights with one float32 scale per output channel, uint8 activations.
+
+    The arithmetic is ONNX Runtime's `DynamicQuantizeMatMul`: one asymmetric range for the whole
+    input of a kernel call, accumulation in int32 over all of K. A weight is one block as long as
+    its K, so its scale is [N, 1]. Stored codes are 1 .. 255 around 128: uint8 weights cannot
+    saturate where an x64 without VNNI adds u8 x s8 products in int16.
+    """
+
+    bits: ClassVar[int] = 8
+    zero_point: ClassVar[int] = 128
+    min_code: ClassVar[int] = 1
+    max_code: ClassVar[int] = 255
+    scale_dtype: ClassVar[str] = "float32"
+    name: ClassVar[str] = "int8-dynamic"
+
+    def block_length(self, in_features: int) -> int:
+        """Weights that share one scale: a whole row."""
+        return in_features
+
+    def num_blocks(self, in_features: int) -> int:
+        return 1
+
+    def storable(self, scale: Tensor) -> Tensor:
+        return scale
+
+
+Scheme = BlockScheme | DynamicScheme
+
+
+def parse_scheme(name: str) -> Scheme:
     """The scheme that `name` spells, e.g. `block-int8-32-f16`; ValueError otherwise."""
+    if name == DynamicScheme.name:
+        return DynamicScheme()
     match = re.fullmatch(rf"block-int(\d+)-(\d+)({F16_SUFFIX})?", name)
     if match is None:
         raise ValueError(
-            f"unknown scheme {name!r}: expected block-int<bits>-<block_size>[{F16_SUFFIX}]"
+            f"unknown scheme {name!r}: expected block-int<bits>-<block_size>[{F16_SUFFIX}] "
+            f"or {DynamicScheme.name}"
         )
     dtype = "float16" if match[3] else "float32"
     return BlockScheme(bits=int(match[1]), block_size=int(match[2]), scale_dtype=dtype)

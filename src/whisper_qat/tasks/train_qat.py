@@ -25,6 +25,7 @@ from whisper_qat.model.final import Info, save_final
 from whisper_qat.model.load import fingerprint, load_whisper, resolve_checkpoint
 from whisper_qat.model.plan_file import check_type, read_rules_file
 from whisper_qat.model.prepare import Plan, apply_plan, default_rules, plan
+from whisper_qat.model.scope import set_prompt_length
 from whisper_qat.tasks.preflight import Preflight, check
 from whisper_qat.tasks.training_folder import has_begun, is_done, record_settings
 from whisper_qat.tasks.validate import Validator
@@ -166,7 +167,7 @@ def run(config: TrainConfig) -> int | None:
     accelerator = Accelerator(mixed_precision=mode, kwargs_handlers=[unused])
     say = accelerator.print
     with folder_lock(folder) if accelerator.is_main_process else nullcontext():
-        if is_done(folder, asdict(config), resume=config.resume):
+        if is_done(folder, recorded(config), resume=config.resume):
             say(f"{folder / 'final'}: finished with these settings; nothing to do")
             return None
         accelerator.wait_for_everyone()
@@ -189,7 +190,7 @@ def _train(config: TrainConfig, folder: Path, accelerator: Accelerator, parts: P
         accelerator.print("dry run: stopping before step 1")
         return
     if accelerator.is_main_process:
-        record_settings(folder, asdict(config), parts.selection)
+        record_settings(folder, recorded(config), parts.selection)
     set_seed(config.seed)
     step = loop.resume()
     if step:
@@ -216,6 +217,7 @@ def _load(config: TrainConfig, folder: Path, accelerator: Accelerator) -> Parts:
     needed = config.kl_weight or config.encoder_weight
     teacher = deepcopy(model).requires_grad_(False) if needed else None
     made = _planned(model, config)
+    set_prompt_length(model, len(rules.prompt))
     return Parts(
         base=base, selection=selection, model=model, teacher=teacher, plan=made,
         features=Features.from_pretrained(base), labeller=labeller,
@@ -236,6 +238,12 @@ def _planned(model: WhisperForConditionalGeneration, config: TrainConfig) -> Pla
     if config.scales == "learned":
         scales.learn(model, config.scale_start)
     return made
+
+
+def recorded(config: TrainConfig) -> dict[str, Any]:
+    """The settings as the run's folder keeps them: the plan by its rules, not by its path."""
+    rules = None if config.plan is None else read_rules_file(config.plan)
+    return asdict(config) | {"plan": rules and [asdict(rule) for rule in rules]}
 
 
 def _info(config: TrainConfig, base: Path) -> Info:
@@ -330,7 +338,7 @@ def _finish(final: Path, config: TrainConfig, parts: Parts, loop: Loop) -> None:
                 "base_model": info.base_model["fingerprint"],
                 "clips": selection.fingerprint,
             },
-            config=asdict(config),
+            config=recorded(config),
             extra={
                 "steps": loop.total,
                 "data": selection.notes,

@@ -45,7 +45,7 @@ def parse(text: str) -> tuple[Stage, ...]:
 
 
 class Curriculum:
-    """The stages of one run on `model`; `start` says how learned scales begin (None: not learned)."""
+    """The stages of one run on `model`; `start`: how learned scales begin, None without them."""
 
     def __init__(self, model: nn.Module, stages: tuple[Stage, ...], start: str | None) -> None:
         self.model, self.stages, self.start = model, stages, start
@@ -84,4 +84,6 @@ def _stage_scheme(layer: FakeQuantWeight, quantization: str | None) -> BlockSche
     if quantization is None or quantization == FLOAT:
         return quantization
     bits = int(quantization.removeprefix("int"))
-    return replace(layer.scheme, bits=bits) if bits > layer.scheme.bits else None
+    if not isinstance(layer.scheme, BlockScheme) or bits <= layer.scheme.bits:
+        return None
+    return replace(layer.scheme, bits=bits)

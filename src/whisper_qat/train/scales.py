@@ -8,10 +8,10 @@
 from torch import Tensor, nn
 
 from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
-from whisper_qat.quant import block_weight, least_squares
+from whisper_qat.quant import least_squares, numerics
 
 SCALES = ("rule", "learned")
-STARTS = {"ort": block_weight.choose_params, "least-squares": least_squares.choose_params}
+STARTS = ("ort", "least-squares")
 
 
 def learn(model: nn.Module, start: str) -> None:
@@ -38,4 +38,7 @@ def learned(model: nn.Module) -> dict[int, tuple[nn.Parameter, FakeQuantWeight]]
 
 
 def _started(layer: FakeQuantWeight, start: str) -> Tensor:
-    return STARTS[start](layer.weight, layer.scheme)[0]
+    assert start in STARTS, start
+    chosen = least_squares if start == "least-squares" else numerics.of_weight(layer.scheme)
+    scale: Tensor = chosen.choose_params(layer.weight, layer.scheme)[0]
+    return scale

@@ -1,0 +1,81 @@
+"""Does this machine's DynamicQuantizeMatMul round and add up as training did?
+
+Two probes, both compared with ==. Rounding: inputs full of exact ties through the identity, which
+returns every activation's code. Saturation: the largest codes against the largest weights; an x64
+without VNNI adds two products u8 x s8 in int16, where 2 * 255 * 127 does not fit. The weights are
+written as uint8 for that reason, so this fails only where a runtime turns them into int8 again.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from whisper_qat.infer.session import session
+from whisper_qat.quant.scheme import DynamicScheme
+
+KERNEL = "DynamicQuantizeMatMul"
+MAX_CODE = 255  # of an activation
+WIDTH = 64
+FACTORS = (1.0, 0.3, -0.7)  # scales that are exact, that are not, and a range the other way round
+OPSETS = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+
+
+def fault() -> str | None:
+    """What the kernel does otherwise than training did, None when nothing."""
+    if wrong := sum(wrong_codes(np.float32(factor)) for factor in FACTORS):
+        total = len(FACTORS) * tie_input().size
+        return f"{KERNEL} on this machine gives {wrong} of {total} activations another code"
+    if wrong := wrong_sums():
+        return f"{KERNEL} on this machine saturates: {wrong} of {WIDTH} large sums are wrong"
+    return None
+
+
+def wrong_codes(factor: np.float32) -> int:
+    """Codes of the tie grid, times `factor`, that the kernel rounds otherwise."""
+    x = tie_input() * factor
+    codes, scale = expected(x)
+    identity = np.eye(WIDTH, dtype=np.int8)
+    return int((run_kernel(x, identity) != codes * scale).sum())
+
+
+def wrong_sums() -> int:
+    """Sums of WIDTH products of the largest activation and weight codes that come out wrong."""
+    x = np.full((1, WIDTH), MAX_CODE, np.float32)  # the scale is 1, the zero point 0
+    largest = DynamicScheme.max_code - DynamicScheme.zero_point
+    weights = np.full((WIDTH, WIDTH), largest, np.int8)
+    weights[:, ::2] = -largest
+    exact = x.astype(np.int64) @ weights.astype(np.int64)
+    return int((run_kernel(x, weights) != exact).sum())
+
+
+def tie_input() -> NDArray[np.float32]:
+    """float32 [8, WIDTH]: every half step from -100 to 155, so that the scale is 1."""
+    return (np.minimum(np.arange(8 * WIDTH), 510) / 2 - 100).astype(np.float32).reshape(8, WIDTH)
+
+
+def expected(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], np.float32]:
+    """Codes less zero point, and scale, of ONNX DynamicQuantizeLinear."""
+    low, high = min(x.min(), np.float32(0)), max(x.max(), np.float32(0))
+    scale = np.float32((high - low) / np.float32(MAX_CODE))
+    zero_point = np.rint(np.clip(-low / scale, 0, MAX_CODE))
+    return np.clip(np.rint(x / scale), -zero_point, MAX_CODE - zero_point), scale
+
+
+def run_kernel(x: NDArray[np.float32], weights: NDArray[np.int8]) -> NDArray[np.float32]:
+    """`x` [M, K] through the kernel with integer `weights` [K, N] of scale 1."""
+    zero_point = DynamicScheme.zero_point
+    arrays = {
+        "codes": (weights.astype(np.int16) + zero_point).astype(np.uint8),
+        "scales": np.ones(weights.shape[1], np.float32),
+        "zero_point": np.array(zero_point, np.uint8),
+    }
+    node = helper.make_node(KERNEL, ["x", *arrays], ["y"], domain="com.microsoft")
+    graph = helper.make_graph(
+        [node],
+        "dynamic_check",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+    )
+    model = helper.make_model(graph, opset_imports=OPSETS, ir_version=10)
+    return session(model.SerializeToString(), 1).run(None, {"x": x})[0]

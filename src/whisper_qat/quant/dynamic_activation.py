@@ -1,0 +1,67 @@
+"""Dynamic activations: what `DynamicQuantizeMatMul` does to its float input.
+
+ONNX DynamicQuantizeLinear: low = min(x, 0), high = max(x, 0) over the whole call, scale =
+f32((high - low) / 255), zero point = rint(-low / scale) in 0 .. 255, code = rint(x / scale) + zero
+point, clipped to 0 .. 255. The order matters: rint(x / scale + zero point) and rint(x * (1 /
+scale)) are both wrong on ties.
+
+One range holds for everything that one kernel call gets. Here each matrix [M, K] is one call, so a
+batch of utterances has one range each, as when the runtime takes them one by one. What a training
+batch pads an utterance with counts as part of it, as silence counts in a padded clip.
+"""
+
+import torch
+from torch import Tensor
+
+MAX_CODE = 255
+
+
+def choose_params(x: Tensor) -> tuple[Tensor, Tensor]:
+    """(scale, zero point) of `x` [..., M, K]: float32 [..., 1, 1], one for each matrix.
+
+    Both are those of an all-zero input, 1 and 0, where no value differs from 0.
+    """
+    x = x.detach().float()
+    low = x.amin((-2, -1), keepdim=True).clamp_(max=0)
+    high = x.amax((-2, -1), keepdim=True).clamp_(min=0)
+    # Tensor by tensor: torch turns a quotient with a number into a product with its reciprocal.
+    scale = (high - low) / torch.full_like(high, MAX_CODE)
+    scale = torch.where(high == low, 1.0, scale)
+    return scale, (-low / scale).clamp_(0, MAX_CODE).round_()
+
+
+def quantize(x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
+    """uint8 codes 0 .. 255 of `x` [..., M, K]."""
+    codes = torch.round(x.detach().float() / scale).add_(zero_point)
+    return codes.clamp_(0, MAX_CODE).to(torch.uint8)
+
+
+def dequantize(codes: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
+    """float32 [..., M, K]: (code - zero point) * scale."""
+    return (codes.float() - zero_point) * scale
+
+
+def fake_quantize(x: Tensor, first_call: int | None = None) -> Tensor:
+    """`x` [..., M, K] as the kernel sees it, float32; straight-through gradient (identity).
+
+    With `first_call` a matrix holds the input of several calls: its first `first_call` rows are
+    one (the prompt), every row after them is one by itself (a decoding step).
+    """
+    if first_call is None or x.shape[-2] <= first_call:
+        return _StraightThrough.apply(x)
+    steps = _StraightThrough.apply(x[..., first_call:, :].unsqueeze(-2)).squeeze(-2)
+    return torch.cat([_StraightThrough.apply(x[..., :first_call, :]), steps], dim=-2)
+
+
+class _StraightThrough(torch.autograd.Function):
+    """Values on the grid forwards, identity backwards."""
+
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:  # type: ignore[override]
+        scale, zero_point = choose_params(x)
+        codes = (x.float() / scale).round_().add_(zero_point).clamp_(0, MAX_CODE)
+        return codes.sub_(zero_point).mul_(scale)
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return gradient
