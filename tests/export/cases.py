@@ -87,12 +87,13 @@ def write(
     """The model's graphs in `folder`; with a scheme, every layer that can have it quantized."""
     named = tensors(model)
     layers = linear_layers(model) if scheme else []
+    planned = list(layers)
     if isinstance(scheme, DynamicScheme):
         layers.remove(TABLE)
     quantized = {name: quantize(named[f"{name}.weight"], scheme) for name in layers if scheme}
     folder.mkdir(parents=True, exist_ok=True)
     shape = WhisperShape.from_config(model.config.to_dict())
-    write_graphs(shape, Weights(named, quantized), folder)
+    write_graphs(shape, Weights(named, quantized, planned), folder)
     return folder
 
 

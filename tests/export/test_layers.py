@@ -12,7 +12,12 @@ from whisper_qat.export import layers
 from whisper_qat.export.external_data import ExternalData
 from whisper_qat.export.graph import Graph
 from whisper_qat.export.weights import TABLE, Weights
-from whisper_qat.quant import block_activation, block_weight
+from whisper_qat.quant import (
+    block_activation,
+    block_weight,
+    channel_weight,
+    dynamic_activation,
+)
 
 FLOAT_NOISE = 1e-5
 RNG = np.random.default_rng(3)
@@ -57,6 +62,22 @@ def test_quantized_linear_is_level_four(tmp_path, scheme, bias, width):
     )
     on_grid = block_activation.fake_quantize(torch.from_numpy(x), scheme.block_size)
     weight = block_weight.fake_quantize(torch.from_numpy(w), scheme)
+    expected = functional.linear(on_grid, weight, torch.from_numpy(b) if bias else None)
+    assert cases.difference(actual, expected.numpy()) < FLOAT_NOISE
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_dynamic_linear_has_one_range_a_call(tmp_path, bias):
+    """The extremes of both codes, where u8 x s8 would saturate without VNNI, are among them."""
+    x, w, b = normal(1, 30, 72), normal(24, 72), normal(24)
+    x[0, 0], w[0] = 5.0, 3.0
+    named = {"a.weight": w} | ({"a.bias": b} if bias else {})
+    weights = Weights(named, {"a": cases.quantize(w, cases.DYNAMIC)})
+    actual = run(
+        tmp_path, {"x": x}, lambda g, x, ws: layers.linear(g, x, "a", ws, bias=bias), weights
+    )
+    on_grid = dynamic_activation.fake_quantize(torch.from_numpy(x))
+    weight = channel_weight.fake_quantize(torch.from_numpy(w), cases.DYNAMIC)
     expected = functional.linear(on_grid, weight, torch.from_numpy(b) if bias else None)
     assert cases.difference(actual, expected.numpy()) < FLOAT_NOISE
 

@@ -8,7 +8,9 @@ from torch import nn
 from tests.train.tiny_run import tiny_whisper
 from whisper_qat.config import InputError
 from whisper_qat.model.fake_linear import FakeQuantEmbedding, FakeQuantLinear, fake_quantized
+from whisper_qat.model.half_storage import half_stored
 from whisper_qat.model.prepare import (
+    STORED,
     TOKEN_TABLE,
     Plan,
     PlanEntry,
@@ -16,7 +18,6 @@ from whisper_qat.model.prepare import (
     apply_plan,
     default_rules,
     plan,
-    STORED,
     quantizable,
     read_plan,
 )
@@ -45,16 +46,54 @@ def test_the_first_matching_rule_decides(model):
     assert entries["model.decoder.layers.0.fc2"].scheme == "float"
     assert entries["model.decoder.layers.0.fc1"].scheme == "block-int8-64"
     assert entries["model.encoder.layers.0.fc1"].why == "no rule matches"
-    assert set(plan(model, rules).quantized()) == {n for n in entries if "decoder" in n} - {
-        "model.decoder.layers.0.fc2"
-    }
+    decoder = {n for n in entries if "decoder" in n and n not in STORED}
+    assert set(plan(model, rules).quantized()) == decoder - {"model.decoder.layers.0.fc2"}
 
 
-@pytest.mark.parametrize(("kind", "table", "rest"), [("int8", 8, 8), ("int4", 8, 4)])
-def test_default_rules_keep_the_table_in_8_bits(model, kind, table, rest):
+def test_a_catch_all_rule_leaves_out_what_cannot_be_quantized(model):
+    made = plan(model, [INT8])
+    schemes = {entry.name: entry.scheme for entry in made.layers}
+    assert {schemes[name] for name in STORED} == {"float"} and made.half() == []
+
+
+def test_convolutions_and_positions_are_stored_in_half_by_default(model):
+    made = plan(model, default_rules("int8", 32))
+    assert made.half() == list(STORED)
+    apply_plan(model, made)
+    assert set(half_stored(model)) == set(STORED)
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "message"),
+    [
+        ("model.encoder.conv1", "block-int8-32", "'model.encoder.conv1' can be float or float16"),
+        (TOKEN_TABLE, "float16", f"'{TOKEN_TABLE}' is float or an integer scheme"),
+    ],
+)
+def test_what_a_layer_cannot_be_is_refused(model, name, scheme, message):
+    with pytest.raises(InputError, match=message):
+        apply_plan(model, Plan((PlanEntry(name=name, scheme=scheme, why=""),)))
+
+
+def test_the_table_in_a_scheme_without_a_lookup_is_refused(model):
+    rule = Rule(pattern=".*", scheme="int8-dynamic", why="all")
+    message = r"plan rule '\.\*': model\.decoder\.embed_tokens .* float or a block scheme, not int8"
+    with pytest.raises(InputError, match=message):
+        plan(model, [rule])
+    entry = PlanEntry(name=TOKEN_TABLE, scheme="int8-dynamic", why="")
+    with pytest.raises(InputError, match="plan: model.decoder.embed_tokens .* float or a block"):
+        apply_plan(model, Plan((entry,)))
+    table = Rule(pattern=TOKEN_TABLE, scheme="block-int8-32", why="looked up")
+    schemes = plan(model, [table, rule]).quantized()
+    assert schemes.pop(TOKEN_TABLE).name == "block-int8-32"
+    assert {scheme.name for scheme in schemes.values()} == {"int8-dynamic"}
+
+
+@pytest.mark.parametrize(("kind", "rest"), [("int8", 8), ("int4", 4), ("int2", 2)])
+def test_default_rules_keep_the_table_in_8_bits(model, kind, rest):
     schemes = plan(model, default_rules(kind, 64)).quantized()
-    assert schemes.pop(TOKEN_TABLE).name == f"block-int{table}-64"
-    assert {scheme.name for scheme in schemes.values()} == {f"block-int{rest}-64"}
+    assert schemes.pop(TOKEN_TABLE).name == "block-int8-64-f16"
+    assert {scheme.name for scheme in schemes.values()} == {f"block-int{rest}-64-f16"}
     assert default_rules("none", 32) == []
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from whisper_qat.quant.scheme import BlockScheme, parse_scheme
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, parse_scheme
 
 
 @pytest.mark.parametrize("bits", [4, 8])
@@ -17,9 +17,19 @@ def test_known_values():
     assert (scheme.zero_point, scheme.max_code, scheme.num_blocks(200)) == (8, 15, 7)
 
 
+def test_dynamic_scheme():
+    scheme = parse_scheme("int8-dynamic")
+    assert scheme == DynamicScheme() and scheme.name == "int8-dynamic"
+    assert (scheme.bits, scheme.zero_point, scheme.min_code, scheme.max_code) == (8, 128, 1, 255)
+    assert (scheme.num_blocks(200), scheme.block_length(200)) == (1, 200)
+    assert scheme != BlockScheme() and len({scheme, DynamicScheme(), BlockScheme()}) == 2
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="unknown scheme 'int8': expected block-int<bits>"):
         parse_scheme("int8")
+    with pytest.raises(ValueError, match="or int8-dynamic$"):
+        parse_scheme("int8-row")
     with pytest.raises(ValueError, match="bits=3: MatMulNBits level 4 is supported for"):
         parse_scheme("block-int3-32")
     with pytest.raises(ValueError, match="block_size=48: must be one of"):

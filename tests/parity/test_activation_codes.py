@@ -1,0 +1,37 @@
+"""Activation codes through the kernels: none differs, and another rounding in torch is seen."""
+
+import pytest
+import torch
+
+from whisper_qat.parity.activation_codes import count_wrong
+from whisper_qat.quant import block_activation, dynamic_activation
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
+
+
+@pytest.fixture
+def x():
+    return torch.randn(4, 72, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("scheme", [BlockScheme(), BlockScheme(4, 64), DynamicScheme()], ids=str)
+def test_none_differs(x, scheme):
+    assert count_wrong(x, scheme) == 0
+    assert count_wrong(torch.zeros(2, 72), scheme) == 0
+
+
+def test_another_rounding_of_blocks_is_seen(x, monkeypatch):
+    def other(x, multiplier, block_size):
+        padded = torch.nn.functional.pad(x, (0, -x.shape[-1] % block_size))
+        product = padded * multiplier.repeat_interleave(block_size, -1)
+        return torch.round(1.01 * product).to(torch.int8)
+
+    monkeypatch.setattr(block_activation, "quantize", other)
+    assert count_wrong(x, BlockScheme()) > 0
+
+
+def test_another_rounding_of_dynamic_codes_is_seen(x, monkeypatch):
+    def other(x, scale, zero_point):
+        return torch.floor(x / scale).add(zero_point).clamp(0, 255).to(torch.uint8)
+
+    monkeypatch.setattr(dynamic_activation, "quantize", other)
+    assert count_wrong(x, DynamicScheme()) > 0
