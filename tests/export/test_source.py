@@ -28,7 +28,8 @@ def test_trained_scales_are_written_not_chosen_again(tmp_path):
     made = plan(model, default_rules("int4", 32))
     apply_plan(model, made)
     for layer in fake_quantized(model).values():
-        layer.weight_scale = layer.scale() * 0.8  # no PTQ rule would give these
+        # No PTQ rule would give these.
+        layer.fix_scale(layer.scheme.storable(layer.scale() * 0.8))
     write(Final(model, made, INFO), tmp_path)
     layers = {name: layer for name, layer in fake_quantized(model).items() if name != HEAD}
     assert len(layers) == len(made.quantized())

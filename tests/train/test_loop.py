@@ -12,6 +12,7 @@ import torch
 
 from tests.train.tiny_run import RandomExamples, make_loop, train
 from whisper_qat.config import InputError
+from whisper_qat.model import forward
 from whisper_qat.train import checkpoint, objective
 
 
@@ -31,15 +32,23 @@ def test_quantization_changes_the_losses(tmp_path):
     assert 0 < abs(runs["int8"] - runs["none"]) < abs(runs["int4"] - runs["none"])
 
 
-@pytest.mark.parametrize("stop_after", [1, 2, 3, 5])
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_resume_goes_on_bit_for_bit(tmp_path, stop_after, dropout):
-    expected_losses, expected = train(tmp_path / "whole", dropout=dropout)
+WAYS = {
+    "plain": {}, "dropout": {"dropout": 0.3},
+    "learned": {"quantization_type": "int4", "start": "least-squares"},
+    "curriculum": {"quantization_type": "int2", "start": "ort", "stages": "float:0.2,int8:0.4"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("way", WAYS)
+def test_resume_goes_on_bit_for_bit(tmp_path, stop_after, way):
+    how = WAYS[way]
+    expected_losses, expected = train(tmp_path / "whole", **how)
 
     class Killed(Exception):
         pass
 
-    loop = make_loop(tmp_path / "killed", dropout=dropout)
+    loop = make_loop(tmp_path / "killed", **how)
 
     def kill(metrics):
         if metrics["step"] == stop_after:
@@ -47,10 +56,43 @@ def test_resume_goes_on_bit_for_bit(tmp_path, stop_after, dropout):
 
     with pytest.raises(Killed):
         loop.run(kill)
-    losses, weights = train(tmp_path / "killed", dropout=dropout)
+    losses, weights = train(tmp_path / "killed", **how)
     assert same(weights, expected)
     assert losses == expected_losses[-len(losses) :]
     assert history_losses(tmp_path / "killed") == expected_losses
+
+
+def test_learned_scales_move_at_their_own_rate(tmp_path):
+    loop = make_loop(tmp_path, "int4", start="ort", scale_lr_ratio=0.0, weight_decay=0.1)
+    before = {n: p.detach().clone() for n, p in loop.bare.named_parameters()}
+    loop.run(lambda metrics: None)
+    after = dict(loop.bare.named_parameters())
+    scales = [n for n in before if n.endswith("weight_scale")]
+    assert scales and all(torch.equal(before[n], after[n]) for n in scales)
+    assert not any(torch.equal(before[n], after[n]) for n in before if n.endswith("fc1.weight"))
+    _, moved = train(tmp_path / "moving", "int4", start="ort", scale_lr_ratio=1.0)
+    assert not any(torch.equal(before[n], moved[n]) for n in scales)
+
+
+def test_evaluation_is_in_float32_though_training_is_not(tmp_path):
+    """accelerate's autocast sits in the forward of the model it is given."""
+    seen = []
+    mel, tokens = torch.randn(1, 8, 200), torch.tensor([[3, 4, 5]])
+
+    def evaluate(model):
+        with torch.no_grad():
+            seen.append(model(mel, tokens)[0])
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                seen.append(model(mel, tokens)[0].float())
+        return {"eval_loss": 1.0}
+
+    loop = make_loop(tmp_path, "none", evaluate=evaluate, num_epochs=1, mixed_precision="bf16")
+    loop.run(lambda metrics: None)
+    plain = loop.bare.model
+    encoded = forward.encode(plain, mel)
+    expected = forward.decode(plain, tokens, forward.start(plain, encoded))
+    assert torch.equal(seen[-2], expected.detach())
+    assert not torch.equal(seen[-2], seen[-1])
 
 
 def history_losses(folder):

@@ -8,6 +8,8 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from whisper_qat.data.context import AudioContext
 from whisper_qat.data.loader import Collator, Example
 from whisper_qat.model.prepare import apply_plan, default_rules, plan
+from whisper_qat.train import curriculum, scales
+from whisper_qat.train.curriculum import Curriculum
 from whisper_qat.train.loop import Data, Loop, Settings
 from whisper_qat.train.objective import Objective, Whisper
 
@@ -50,20 +52,26 @@ def settings(**changes):
 
 
 def make_loop(
-    folder, quantization_type="int8", *, dropout=0.0, evaluate=None, examples=None, **changes
-):
+    folder, quantization_type="int8", *, dropout=0.0, evaluate=None, examples=None,
+    start=None, stages="", mixed_precision=None, **changes,
+):  # fmt: skip
     model, teacher = tiny_whisper(dropout=dropout), tiny_whisper(seed=1)
     rules = default_rules(quantization_type, 32)
     if rules:
         apply_plan(model, plan(model, rules))
+    if start:
+        scales.learn(model, start)
     data = Data(
         examples or RandomExamples(), DURATIONS_S,
         Collator(AudioContext(mode="dynamic", margin_s=0.5), len(PROMPT)),
     )  # fmt: skip
     torch.manual_seed(5)
+    student = Whisper(model)
     return Loop(
-        Accelerator(cpu=True), Whisper(model), Whisper(teacher).requires_grad_(False), data,
-        settings(**changes), folder, evaluate or (lambda model: {"eval_loss": 1.0}),
+        Accelerator(cpu=True, mixed_precision=mixed_precision), student,
+        Whisper(teacher).requires_grad_(False), data, settings(**changes), folder,
+        evaluate or (lambda model: {"eval_loss": 1.0}),
+        Curriculum(student, curriculum.parse(stages), start),
     )  # fmt: skip
 
 
