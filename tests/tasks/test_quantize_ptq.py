@@ -1,16 +1,28 @@
-"""The PTQ baseline as a folder: the nodes of QAT with ORT's codes."""
+"""The PTQ baselines as folders: the nodes of QAT with each method's codes, and its name."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from tests.export import cases
-from whisper_qat.artifacts import read_json, read_manifest
+from tests.tasks.tiny_speech import save_tiny_speech
+from whisper_qat.artifacts import read_json, read_manifest, write_json
 from whisper_qat.config import InputError
 from whisper_qat.export.read import read_layer
+from whisper_qat.infer.onnx_backend import OnnxBackend
+from whisper_qat.model.fake_linear import fake_quantized
+from whisper_qat.model.final import INFO_NAME, read_info
 from whisper_qat.quant import block_weight
-from whisper_qat.tasks.quantize_ptq import QuantizePtqConfig, run
+from whisper_qat.report.row_tables import weights_words
+from whisper_qat.tasks import quantize_ptq
+from whisper_qat.tasks.evaluation_rows import default_name, describe, open_row
+from whisper_qat.tasks.onnx_folder import load_checkpoint
+from whisper_qat.tasks.quantize_ptq import QuantizePtqConfig, quantized, run
+
+METHODS = ("round-to-nearest", "least-squares", "weighted-least-squares", "gptq")
 
 
 @pytest.fixture
@@ -21,11 +33,36 @@ def config(tmp_path):
     )
 
 
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory):
+    return str(save_tiny_speech(tmp_path_factory.mktemp("speech") / "data", train=3))
+
+
+@pytest.fixture
+def settings(tiny_whisper, tmp_path, speech):
+    """Config of a whole tiny Whisper by method; int4, dynamic context."""
+
+    def make(method, **changes):
+        calibrated = method in ("weighted-least-squares", "gptq")
+        given = {
+            "model_path": str(tiny_whisper), "output_path": tmp_path / method,
+            "quantization_type": "int4", "method": method, "audio_context": "dynamic",
+            "margin_s": 0.5, "calibration_data": speech if calibrated else None,
+        }  # fmt: skip
+        return QuantizePtqConfig(**(given | changes))
+
+    return make
+
+
 def test_codes_and_scales_are_orts(config):
     run(config)
-    assert read_manifest(config.output_path)["method"] == "ptq"
+    manifest = read_manifest(config.output_path)
+    assert (manifest["method"], manifest["ptq_method"]) == ("ptq", "round-to-nearest")
     model = cases.tiny_whisper()
-    for entry in read_json(config.output_path / "plan.json")["layers"]:
+    plan = read_json(config.output_path / "plan.json")["layers"]
+    layers = [entry for entry in plan if entry["scheme"] != "float16"]
+    assert len(layers) > 30
+    for entry in layers:
         written = read_layer(config.output_path, entry["name"])
         assert written.scheme.name == entry["scheme"]
         weight = model.get_submodule(entry["name"]).weight.detach()
@@ -33,6 +70,99 @@ def test_codes_and_scales_are_orts(config):
         assert torch.equal(torch.from_numpy(written.scales), scale)
         codes = block_weight.quantize(weight, scale, written.scheme)
         assert torch.equal(torch.from_numpy(written.codes), codes)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_writes_its_layers_codes_and_says_its_name(method, settings, monkeypatch):
+    made = []
+
+    def keep(*inputs):
+        made.append(quantized(*inputs))
+        return made[0]
+
+    monkeypatch.setattr(quantize_ptq, "quantized", keep)
+    config = settings(method)
+    run(config)
+    for name, layer in fake_quantized(made[0].model).items():
+        written = read_layer(config.output_path, name)
+        assert np.array_equal(written.codes, layer.codes().numpy()), name
+        assert np.array_equal(written.scales, layer.scale().numpy()), name
+    row = open_row(config.output_path)
+    assert describe(row)["ptq_method"] == method == read_manifest(config.output_path)["ptq_method"]
+    suffix = "" if method == "round-to-nearest" else f"-{method}"
+    assert row.name == f"base-ptq-int4{suffix}"
+
+
+@pytest.mark.parametrize("method", ["round-to-nearest", "gptq"])
+@pytest.mark.parametrize("kind", ["int8", "int2"])
+def test_other_widths_and_blocks(method, kind, settings):
+    config = settings(method, quantization_type=kind, block_size=128)
+    run(config)
+    name = "model.decoder.layers.1.encoder_attn.k_proj"
+    assert read_layer(config.output_path, name).scheme.name == f"block-{kind}-128-float16".replace(
+        "float16", "f16"
+    )
+
+
+def test_calibration_clips_are_recorded_and_others_refused(settings):
+    config = settings("gptq")
+    run(config)
+    assert len(read_manifest(config.output_path)["inputs"]["calibration clips"]) == 64
+    with pytest.raises(InputError, match="made from other calibration clips"):
+        run(replace(config, calibration_samples=2))
+
+
+def test_a_plan_file_decides(settings, tmp_path, capsys):
+    path = tmp_path / "plan.yaml"
+    path.write_text("- {pattern: '.*fc1', scheme: float, why: x}\n"
+                    "- {pattern: '.*layers.*', scheme: block-int4-64-f16, why: y}\n")  # fmt: skip
+    config = settings("least-squares", plan=path)
+    run(config)
+    by_name = {
+        e["name"]: e["scheme"] for e in read_json(config.output_path / "plan.json")["layers"]
+    }
+    assert by_name["model.encoder.layers.0.fc1"] == "float"
+    assert by_name["model.encoder.layers.0.fc2"] == "block-int4-64-f16"
+    run(config)
+    assert "up to date" in capsys.readouterr().out
+    path.write_text("- {pattern: '.*layers.*', scheme: block-int4-64-f16, why: y}\n")
+    with pytest.raises(InputError, match="made from another plan"):
+        run(config)
+
+
+def test_a_plan_of_another_width_is_refused(settings, tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text("- {pattern: '.*layers.*', scheme: block-int8-32, why: x}\n")
+    with pytest.raises(InputError, match="the plan puts 100% of the layers' weights in int8"):
+        run(settings("least-squares", plan=path))
+
+
+def test_optimum_dynamic_is_a_folder_like_the_others(settings):
+    config = settings("optimum-dynamic", quantization_type="int8")
+    run(config)
+    row = open_row(config.output_path)
+    assert (row.name, row.info.ptq_method) == ("base-ptq-int8-optimum-dynamic", "optimum-dynamic")
+    record = describe(row)
+    assert weights_words(record) == "dynamic-int8-tensor"
+    assert 0.2 < record["model_bytes"] / record["fp32_bytes"] < 0.5
+    backend = OnnxBackend.from_folder(config.output_path, 1)
+    state = backend.encode(np.zeros((1, 80, 100), np.float32))
+    assert np.isfinite(backend.logits(np.array([[1, 2]]), state)).all()
+
+
+def test_folders_written_before_methods_had_names(config):
+    run(config)
+    path = config.output_path / INFO_NAME
+    write_json(path, {k: v for k, v in read_json(path).items() if k != "ptq_method"})
+    info = read_info(config.output_path)
+    assert info.ptq_method is None and default_name(info) == "base-ptq-int4"
+
+
+def test_a_quantized_checkpoint_is_refused(config):
+    final = load_checkpoint(Path(config.model_path), "base")
+    made = quantized(final, config, Path(config.model_path), [])
+    with pytest.raises(InputError, match=r"is quantized already \(ptq int4\); give a float"):
+        quantized(made, config, Path(config.model_path), [])
 
 
 def test_a_second_run_does_nothing(config, capsys):
@@ -47,6 +177,24 @@ def test_other_block_size_is_refused(config):
         run(replace(config, block_size=64))
 
 
-def test_unknown_block_size(config):
-    with pytest.raises(InputError, match="--block_size 33: expected one of"):
-        replace(config, block_size=33)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"block_size": 33}, "--block_size 33: expected one of"),
+        ({"calibration_samples": 0}, "--calibration_samples 0: expected 1 or more"),
+        ({"method": "gptq"}, "--method gptq: needs speech; pass --calibration_data"),
+        (
+            {"calibration_data": "data"},
+            "--calibration_data: --method round-to-nearest listens to none; only "
+            "weighted-least-squares and gptq do",
+        ),
+        ({"method": "optimum-dynamic"}, "--method optimum-dynamic: writes int8, not int4"),
+        (
+            {"method": "optimum-dynamic", "quantization_type": "int8", "plan": Path("p.yaml")},
+            "--plan: --method optimum-dynamic follows none",
+        ),
+    ],
+)
+def test_settings_that_do_not_go_together(config, changes, message):
+    with pytest.raises(InputError, match=message):
+        replace(config, **changes)

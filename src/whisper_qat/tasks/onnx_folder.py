@@ -20,6 +20,7 @@ from whisper_qat.config import InputError
 from whisper_qat.export.folder import model_bytes, write_graphs
 from whisper_qat.export.shape import WhisperShape
 from whisper_qat.export.source import checkpoint_weights
+from whisper_qat.export.weights import Weights
 from whisper_qat.model.final import INFO_NAME, Final, Info, copy_companions, load_final
 from whisper_qat.model.load import fingerprint, load_whisper, resolve_checkpoint
 
@@ -27,6 +28,11 @@ KIND = "onnx"
 FULL_CONTEXT = {"mode": "full", "margin_s": 0.0}
 FLOAT32 = {"dtype": "float32", "torch_dtype": "float32"}  # whatever the checkpoint was stored in
 MAX_MARGIN_S = 30.0
+OTHERS = {  # input -> what a folder made from another one is called
+    "model": "another checkpoint",
+    "calibration clips": "other calibration clips",
+    "plan": "another plan",
+}
 
 
 def checkpoint_folder(model_path: str, output_path: Path) -> Path:
@@ -57,7 +63,9 @@ def is_up_to_date(output: Path, inputs: dict[str, str], config: dict[str, Any]) 
     if manifest["kind"] != KIND:
         raise InputError(f"--output_path {output}: is a {manifest['kind']} folder; {advice}")
     if manifest["inputs"] != inputs:
-        raise InputError(f"--output_path {output}: made from another checkpoint; {advice}")
+        names = [name for name in inputs if manifest["inputs"].get(name) != inputs[name]]
+        what = OTHERS[names[0]] if names else "more inputs"
+        raise InputError(f"--output_path {output}: made from {what}; {advice}")
     for name, value in config.items():
         if manifest["config"].get(name) != value:
             raise InputError(
@@ -94,14 +102,16 @@ def with_context(final: Final, mode: str | None, margin_s: float | None) -> Fina
 def write_onnx_folder(
     final: Final, source: Path, output: Path, *, inputs: dict[str, str], config: dict[str, Any],
     check: Callable[[Path], None] | None = None,
+    graphs: Callable[[WhisperShape, Weights, Path], None] = write_graphs,
 ) -> None:  # fmt: skip
     """Graphs of `final` and all that goes with them; tokenizer and features come from `source`.
 
-    `check` sees the folder before it counts as finished, and may raise.
+    `graphs` writes the ONNX files. `check` sees the folder before it counts as finished, and may
+    raise.
     """
     with new_folder(output) as folder:
         shape = WhisperShape.from_config(final.model.config.to_dict())
-        write_graphs(shape, checkpoint_weights(final), folder)
+        graphs(shape, checkpoint_weights(final), folder)
         write_json(folder / "config.json", read_json(source / "config.json") | FLOAT32)
         copy_companions(source, folder)
         if final.plan is not None:
@@ -117,7 +127,7 @@ def manifest_facts(final: Final, folder: Path) -> dict[str, Any]:
     """What a report needs to know of the folder: how it was made and how large it is."""
     info = asdict(final.info)
     names = ("method", "quantization_type", "fine_tuned", "audio_context", "base_model",
-             "training_seed")  # fmt: skip
+             "training_seed", "ptq_method")  # fmt: skip
     return {name: info[name] for name in names} | {
         "model_bytes": model_bytes(folder),
         "fp32_bytes": checkpoint_weights(final).fp32_bytes,

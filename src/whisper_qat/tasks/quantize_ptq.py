@@ -1,19 +1,32 @@
-"""The PTQ baseline: a float checkpoint rounded to nearest with ORT's rule, as an ONNX folder.
+"""The PTQ baselines: a float checkpoint quantized without training, as an ONNX folder.
 
-Same plan, same nodes and same exporter as a QAT model: only codes and scales differ.
+Same plan, same nodes and same exporter as a QAT model: only codes and scales differ. The one
+exception is `optimum-dynamic`, which is what other tools make of the same float graphs.
 """
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from whisper_qat.artifacts import hash_folder
+from whisper_qat.artifacts import hash_file, hash_folder
 from whisper_qat.config import InputError
-from whisper_qat.export.folder import model_bytes
+from whisper_qat.data.clip import Clip
+from whisper_qat.export.folder import model_bytes, write_graphs
 from whisper_qat.model.final import Final
-from whisper_qat.model.prepare import default_rules
+from whisper_qat.model.plan_file import check_type, read_rules_file
+from whisper_qat.model.prepare import Rule, default_rules
+from whisper_qat.model.prepare import plan as make_plan
+from whisper_qat.ptq.gptq import gptq, weighted_least_squares
+from whisper_qat.ptq.least_squares import least_squares
+from whisper_qat.ptq.optimum_dynamic import NAME as OPTIMUM_DYNAMIC
+from whisper_qat.ptq.optimum_dynamic import write_dynamic_graphs
 from whisper_qat.ptq.round_to_nearest import round_to_nearest
 from whisper_qat.quant.scheme import BLOCK_SIZES
+from whisper_qat.tasks.calibration_clips import (
+    calibration_clips,
+    calibration_samples,
+    fingerprint,
+)
 from whisper_qat.tasks.onnx_folder import (
     check_context,
     checkpoint_folder,
@@ -23,24 +36,42 @@ from whisper_qat.tasks.onnx_folder import (
     write_onnx_folder,
 )
 
+FREE = {"round-to-nearest": round_to_nearest, "least-squares": least_squares}
+CALIBRATED = {"weighted-least-squares": weighted_least_squares, "gptq": gptq}
+
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizePtqConfig:
-    """Quantize a float checkpoint without training (round to nearest, ONNX Runtime's scales).
+    """Quantize a float checkpoint without training: the baselines that QAT is compared with.
 
     Args:
         model_path: a Whisper checkpoint, or the final/ folder of a float control
         output_path: folder to write: ONNX files, tokenizer and configs
-        quantization_type: int8 or int4
+        quantization_type: int8, int4 or int2
+        method: round-to-nearest (ONNX Runtime's scales), least-squares (nearest grid), with
+            calibration speech weighted-least-squares or gptq; or optimum-dynamic (int8 only)
         block_size: weights that share one scale
+        plan: YAML of rules (pattern, scheme, why) in place of quantization_type's own
+        calibration_data: speech whose train split the calibrated methods listen to
+        calibration_samples: seeded random draw of this many of its clips
+        language: code of the language spoken in calibration_data
+        seed: of the draw
         audio_context: overrides the checkpoint's own: full (30 s) or dynamic (the clip's length)
         margin_s: with audio_context dynamic, seconds of silence kept after the clip
     """
 
     model_path: str
     output_path: Path
-    quantization_type: Literal["int8", "int4"] = "int8"
+    quantization_type: Literal["int8", "int4", "int2"] = "int8"
+    method: Literal[
+        "round-to-nearest", "least-squares", "weighted-least-squares", "gptq", "optimum-dynamic"
+    ] = "round-to-nearest"
     block_size: int = 32
+    plan: Path | None = None
+    calibration_data: str | None = None
+    calibration_samples: int = 64
+    language: str = "fr"
+    seed: int = 0
     audio_context: Literal["full", "dynamic"] | None = None
     margin_s: float | None = None
 
@@ -48,35 +79,92 @@ class QuantizePtqConfig:
         check_context(self.audio_context, self.margin_s)
         if self.block_size not in BLOCK_SIZES:
             raise InputError(f"--block_size {self.block_size}: expected one of {BLOCK_SIZES}")
+        if self.calibration_samples < 1:
+            raise InputError(
+                f"--calibration_samples {self.calibration_samples}: expected 1 or more"
+            )
+        if self.method in CALIBRATED and self.calibration_data is None:
+            raise InputError(f"--method {self.method}: needs speech; pass --calibration_data")
+        if self.method not in CALIBRATED and self.calibration_data is not None:
+            raise InputError(
+                f"--calibration_data: --method {self.method} listens to none; only "
+                f"{' and '.join(CALIBRATED)} do"
+            )
+        if self.method == OPTIMUM_DYNAMIC and self.quantization_type != "int8":
+            raise InputError(
+                f"--method {OPTIMUM_DYNAMIC}: writes int8, not {self.quantization_type}; pass "
+                "--quantization_type int8"
+            )
+        if self.method == OPTIMUM_DYNAMIC and self.plan is not None:
+            raise InputError(f"--plan: --method {OPTIMUM_DYNAMIC} follows none; leave it out")
 
 
 def run(config: QuantizePtqConfig) -> None:
     """Writes `output_path`; InputError for a checkpoint that is not float."""
     source = checkpoint_folder(config.model_path, config.output_path)
-    inputs = {"model": hash_folder(source)}
+    clips = _clips(config)
+    inputs = _inputs(config, source, clips)
     if is_up_to_date(config.output_path, inputs, settings(config)):
         print(f"{config.output_path}: up to date")
         return
-    final = quantized(load_checkpoint(source, config.model_path), config)
+    final = load_checkpoint(source, config.model_path)
     final = with_context(final, config.audio_context, config.margin_s)
-    write_onnx_folder(final, source, config.output_path, inputs=inputs, config=settings(config))
+    final = quantized(final, config, source, clips)
+    graphs = write_dynamic_graphs if config.method == OPTIMUM_DYNAMIC else write_graphs
+    write_onnx_folder(
+        final, source, config.output_path, inputs=inputs, config=settings(config), graphs=graphs
+    )
     print(f"{config.output_path}: {model_bytes(config.output_path) / 1e6:.1f} MB of ONNX")
 
 
 def settings(config: QuantizePtqConfig) -> dict[str, Any]:
     """What decides the folder's content, beside the checkpoint itself."""
-    values = asdict(config)
+    values = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(config).items()}
     return {name: values[name] for name in values if name not in ("model_path", "output_path")}
 
 
-def quantized(final: Final, config: QuantizePtqConfig) -> Final:
-    """`final` with its model quantized in place and the record of it."""
+def _clips(config: QuantizePtqConfig) -> list[Clip]:
+    if config.calibration_data is None:
+        return []
+    return calibration_clips(config.calibration_data, config.calibration_samples, config.seed)
+
+
+def _inputs(config: QuantizePtqConfig, source: Path, clips: list[Clip]) -> dict[str, str]:
+    inputs = {"model": hash_folder(source)}
+    if clips:
+        inputs["calibration clips"] = fingerprint(clips)
+    if config.plan is not None:
+        inputs["plan"] = hash_file(config.plan)
+    return inputs
+
+
+def quantized(final: Final, config: QuantizePtqConfig, source: Path, clips: list[Clip]) -> Final:
+    """`final` with its model quantized in place (but by optimum-dynamic) and the record of it."""
     if final.plan is not None:
         raise InputError(
             f"--model_path {config.model_path}: is quantized already "
             f"({final.info.method} {final.info.quantization_type}); give a float checkpoint"
         )
-    rules = default_rules(config.quantization_type, config.block_size)
-    plan = round_to_nearest(final.model, rules)
-    info = replace(final.info, quantization_type=config.quantization_type, method="ptq")
-    return Final(final.model, plan, info)
+    info = replace(
+        final.info,
+        quantization_type=config.quantization_type,
+        method="ptq",
+        ptq_method=config.method,
+    )
+    if config.method == OPTIMUM_DYNAMIC:
+        return Final(final.model, None, info)
+    rules = _rules(final, config)
+    if config.method in FREE:
+        return Final(final.model, FREE[config.method](final.model, rules), info)
+    samples = calibration_samples(clips, final, source, config.language)
+    print(f"calibrating on {len(samples)} clips of {config.calibration_data}")
+    made = CALIBRATED[config.method](final.model, rules, samples, print)
+    return Final(final.model, made, info)
+
+
+def _rules(final: Final, config: QuantizePtqConfig) -> list[Rule]:
+    if config.plan is None:
+        return default_rules(config.quantization_type, config.block_size)
+    rules = read_rules_file(config.plan)
+    check_type(make_plan(final.model, rules), final.model, config.quantization_type)
+    return rules

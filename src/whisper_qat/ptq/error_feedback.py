@@ -1,0 +1,69 @@
+"""GPTQ for one matrix: columns are rounded in turn, later ones make up for each error.
+
+Frantar et al. 2022, "GPTQ: accurate post-training quantization for generative pre-trained
+transformers": with H = X^T X of the layer's inputs X and U the upper Cholesky factor of its
+inverse, rounding column i by an error e costs least when every later column j moves by
+-e * U[i, j] / U[i, i]. Columns go in order of falling H[i, i], as its authors' `act_order`: the
+inputs that count most are rounded first, while there are many columns left to make up for them.
+Scales are given and stay (`static_groups`), so the order moves no block.
+
+Knows no models: `weight` [N, K], `hessian` [K, K], one scale per row and block.
+"""
+
+import torch
+from torch import Tensor
+
+from whisper_qat.quant import numerics
+from whisper_qat.quant.scheme import Scheme
+
+DAMPING = 0.01  # of the mean of H's diagonal, added to it (the paper's section 4)
+LAZY_COLUMNS = 128  # updates beyond these wait for one matrix product (the paper's "lazy batch")
+
+
+def quantize(weight: Tensor, hessian: Tensor, scale: Tensor, scheme: Scheme) -> Tensor:
+    """The values on the grid, float32 [N, K], whose products differ least from `weight`'s.
+
+    `scale` [N, ceil(K/block)] is the grid; an input that is always 0 is rounded to nearest.
+    """
+    order = torch.argsort(hessian.diagonal(), descending=True, stable=True)
+    factor = inverse_factor(hessian[order][:, order])
+    pending = weight.detach().float()[:, order].clone()
+    values = torch.empty_like(pending)
+    for first in range(0, len(order), LAZY_COLUMNS):
+        columns = slice(first, first + LAZY_COLUMNS)
+        blocks = (order[columns] // scheme.block_length(len(order))).tolist()
+        errors = _round_columns(pending, values, columns, factor, (scale, blocks), scheme)
+        pending[:, columns.stop :] -= errors @ factor[columns, columns.stop :]
+    result = torch.empty_like(values)
+    result[:, order] = values
+    return result
+
+
+def inverse_factor(hessian: Tensor) -> Tensor:
+    """Upper U, float32, with U^T U the inverse of the damped `hessian`; float64 on the way."""
+    damped = hessian.to(torch.float64, copy=True)
+    diagonal = damped.diagonal()
+    diagonal.masked_fill_(diagonal == 0, 1.0)  # such an input has no products: nothing to pass on
+    diagonal += DAMPING * diagonal.mean()
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
+    return torch.linalg.cholesky(inverse, upper=True).float()
+
+
+def _round_columns(
+    pending: Tensor, values: Tensor, columns: slice, factor: Tensor,
+    grid: tuple[Tensor, list[int]], scheme: Scheme,
+) -> Tensor:  # fmt: skip
+    """Rounds `columns` of `pending` into `values`; their errors [N, columns], each over U[i, i]."""
+    scale, blocks = grid
+    here, local = pending[:, columns], factor[columns, columns]
+    errors = torch.empty_like(here)
+    for i, block in enumerate(blocks):
+        column = scale[:, block, None]
+        rounded = numerics.of_weight(scheme).float_codes(here[:, i, None, None], column, scheme)[
+            :, :, 0
+        ]
+        value = (rounded - scheme.zero_point) * column
+        errors[:, i] = (here[:, i] - value[:, 0]) / local[i, i]
+        here[:, i + 1 :] -= errors[:, i, None] * local[i, i + 1 :]
+        values[:, columns.start + i] = value[:, 0]
+    return errors

@@ -1,0 +1,83 @@
+"""GPTQ and weighted least squares: the baselines that see calibration speech.
+
+Both fit each layer to its inputs (`ptq.calibration`), on the grid that training and the other
+baselines use: symmetric codes, float16 block scales of either sign (or another scheme's). GPTQ's
+grid is that of least squares weighted by the inputs' mean squares; error feedback chooses codes.
+
+Own code, because no kept library's output fits these nodes. What onnxruntime 1.31's
+`MatMulNBitsQuantizer` offers: its GPTQ returns rounded floats and then chooses new scales from them
+(`gptq_quantize` calls `quant_tensor`), which moves codes off the grid that the feedback assumed,
+and puts 4 bits only into MatMulNBits; its HQQ has float zero points, its k_quant an integer zero
+point per block, and both see no data: a zero-point input that these nodes do not have. AutoGPTQ
+and GPTQModel quantize decoder-only language models, llm-compressor Whisper too, but with scales of
+their own (range over 2^bits - 1, positive), at full 30 s context, and none with int8 activations.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from transformers import WhisperForConditionalGeneration
+
+from whisper_qat.model.fake_linear import FakeQuantLinear, fake_quantized
+from whisper_qat.model.prepare import HEAD, TOKEN_TABLE, Plan, Rule, apply_plan, plan
+from whisper_qat.ptq import error_feedback
+from whisper_qat.ptq.calibration import (
+    Fit,
+    Sample,
+    Statistic,
+    channel_squares,
+    fit_layers,
+    second_moment,
+)
+from whisper_qat.ptq.least_squares import fix_least_squares
+from whisper_qat.quant import least_squares, numerics
+
+Progress = Callable[[str], None]
+
+
+def gptq(
+    model: WhisperForConditionalGeneration, rules: Sequence[Rule], samples: Sequence[Sample],
+    progress: Progress,
+) -> Plan:  # fmt: skip
+    """Quantize `model` in place by GPTQ; its float weights become the values on the grid."""
+    return _calibrated(model, rules, samples, (second_moment, fit_with_feedback), progress)
+
+
+def weighted_least_squares(
+    model: WhisperForConditionalGeneration, rules: Sequence[Rule], samples: Sequence[Sample],
+    progress: Progress,
+) -> Plan:  # fmt: skip
+    """Quantize `model` in place: scales of least squared error weighted by the inputs' squares."""
+    return _calibrated(model, rules, samples, (channel_squares, fit_scale), progress)
+
+
+def _calibrated(
+    model: WhisperForConditionalGeneration, rules: Sequence[Rule], samples: Sequence[Sample],
+    how: tuple[Statistic, Fit], progress: Progress,
+) -> Plan:  # fmt: skip
+    made = plan(model, rules)
+    apply_plan(model, made)
+    fix_least_squares(model)
+    fit_layers(model, samples, *how, progress)
+    if TOKEN_TABLE in made.quantized():  # one grid for both ends of the shared weight
+        layers = fake_quantized(model)
+        layers[TOKEN_TABLE].fix_scale(layers[HEAD].scale())
+    return made
+
+
+def fit_scale(layer: FakeQuantLinear, squares: Tensor) -> None:
+    """Fix the scale of least squared error, input channel k weighted by squares[k] >= 0."""
+    importance = squares if squares.any() else None  # a layer that heard only zeros
+    layer.fix_scale(least_squares.choose_params(layer.weight, layer.scheme, importance)[0])
+
+
+def fit_with_feedback(layer: FakeQuantLinear, moment: Tensor) -> None:
+    """Fix the scale as `fit_scale` does and move the weight to the values that GPTQ chooses."""
+    fit_scale(layer, moment.diagonal())
+    values = error_feedback.quantize(layer.weight, moment, layer.scale(), layer.scheme)
+    layer.weight.data.copy_(values)
+    written = numerics.of_weight(layer.scheme).dequantize(
+        layer.codes(), layer.scale(), layer.scheme
+    )
+    assert torch.equal(written[:, : values.shape[1]], values), "GPTQ's codes are not the layer's"

@@ -1,0 +1,26 @@
+"""The least-squares baseline: scales of least squared weight error, no data, no training."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
+from whisper_qat.model.prepare import Plan, Rule, apply_plan, plan
+from whisper_qat.quant.least_squares import choose_params
+
+
+def least_squares(model: nn.Module, rules: Sequence[Rule]) -> Plan:
+    """Quantize `model` in place by the plan that `rules` give; returns the plan."""
+    made = plan(model, rules)
+    apply_plan(model, made)
+    fix_least_squares(model)
+    return made
+
+
+def fix_least_squares(model: nn.Module) -> None:
+    """Fix every layer's scale; the token table and the head share theirs."""
+    by_weight: dict[int, FakeQuantWeight] = {}
+    for layer in fake_quantized(model).values():
+        first = by_weight.setdefault(id(layer.weight), layer)
+        chosen = layer is first
+        layer.fix_scale(choose_params(layer.weight, layer.scheme)[0] if chosen else first.scale())

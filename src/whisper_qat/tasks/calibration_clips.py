@@ -1,0 +1,68 @@
+"""The clips that calibrated baselines see: a seeded draw from the train split, never from test."""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import torch
+
+from whisper_qat.config import InputError
+from whisper_qat.data.clip import Clip
+from whisper_qat.data.context import AudioContext
+from whisper_qat.data.features import Features
+from whisper_qat.data.loader import Labeller
+from whisper_qat.data.screen import screen
+from whisper_qat.data.source import load_splits
+from whisper_qat.data.split import sample_clips
+from whisper_qat.infer.decoding_rules import read_rules
+from whisper_qat.model.final import Final
+from whisper_qat.parity.material import speech
+from whisper_qat.ptq.calibration import Sample
+
+
+def calibration_clips(data: str, number: int, seed: int) -> list[Clip]:
+    """`number` clips (or all there are) of the train split of `data`, else of validation.
+
+    InputError when `data` has a test split and neither of these, or no usable clip.
+    """
+    splits = load_splits(data)
+    names = [name for name in ("train", "validation") if name in splits]
+    only = [name for name in splits if name != "test"] if len(splits) == 1 else []
+    if not names + only:
+        raise InputError(
+            f"--calibration_data {data}: no train or validation split; it has {', '.join(splits)}"
+        )
+    usable = screen(sample_clips(splits[(names + only)[0]], number, seed), decode=False).kept
+    if not usable:
+        raise InputError(f"--calibration_data {data}: no usable clip")
+    return usable
+
+
+def fingerprint(clips: list[Clip]) -> str:
+    """SHA-256 over ids and texts in order: which clips these are."""
+    lines = "".join(f"{clip.id}\0{clip.text}\n" for clip in clips)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def calibration_samples(
+    clips: list[Clip], final: Final, source: Path, language: str
+) -> list[Sample]:
+    """`clips` as `final` hears and reads them: its audio context, the reference text's tokens.
+
+    `source` has the tokenizer and the features. Texts longer than the decoder are left out.
+    """
+    rules = read_rules(source, language=language)
+    config = final.model.config
+    labeller = Labeller.from_pretrained(
+        source, rules.prompt, config.eos_token_id, config.max_target_positions
+    )
+    material = speech(
+        [clip for clip in clips if labeller.fits(clip.text)], Features.from_pretrained(source),
+        AudioContext(**final.info.audio_context), labeller, max_positions=sys.maxsize,
+    )  # fmt: skip
+    if not material.utterances:
+        raise InputError("--calibration_data: every text is longer than the decoder holds")
+    return [
+        Sample(torch.from_numpy(u.mel), torch.from_numpy(u.tokens), len(rules.prompt))
+        for u in material.utterances
+    ]
