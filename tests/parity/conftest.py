@@ -8,16 +8,22 @@ from whisper_qat.data.loader import Labeller
 from whisper_qat.infer.decoding_rules import read_rules
 from whisper_qat.model.final import Final, Info, fix_scales
 from whisper_qat.model.load import load_whisper
-from whisper_qat.model.prepare import apply_plan, default_rules, plan
+from whisper_qat.model.prepare import TOKEN_TABLE, Rule, apply_plan, default_rules, plan
 from whisper_qat.parity.material import noise
 from whisper_qat.tasks.onnx_folder import write_onnx_folder
 
 CONTEXT = AudioContext(mode="dynamic", margin_s=1.0)
 
 
+DYNAMIC = [
+    Rule(pattern=TOKEN_TABLE, scheme="block-int8-32-f16", why="looked up"),
+    Rule(pattern=".*", scheme="int8-dynamic", why="all"),
+]
+
+
 def final_of(folder, quantization_type):
     model = load_whisper(folder)
-    rules = default_rules(quantization_type, 32)
+    rules = DYNAMIC if quantization_type == "int8-dynamic" else default_rules(quantization_type, 32)
     made = plan(model, rules) if rules else None
     if made:
         apply_plan(model, made)

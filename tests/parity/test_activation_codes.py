@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from whisper_qat.parity.activation_codes import count_wrong
+from whisper_qat.parity import activation_codes
+from whisper_qat.parity.activation_codes import count_moved, count_wrong
 from whisper_qat.quant import block_activation, dynamic_activation
 from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
 
@@ -35,3 +36,19 @@ def test_another_rounding_of_dynamic_codes_is_seen(x, monkeypatch):
 
     monkeypatch.setattr(dynamic_activation, "quantize", other)
     assert count_wrong(x, DynamicScheme()) > 0
+
+
+@pytest.mark.parametrize("scheme", [BlockScheme(), BlockScheme(4, 64), BlockScheme(2)], ids=str)
+def test_a_row_alone_has_the_codes_it_has_in_a_batch(x, scheme):
+    assert count_moved(x * torch.logspace(-2, 2, 4)[:, None], scheme) == 0
+
+
+def test_a_kernel_with_one_range_a_call_is_seen(x, monkeypatch):
+    class OneRange:
+        def run(self, _, feeds):
+            rows = feeds["x"]
+            scale = abs(rows).max() / 127
+            return [(rows / scale).round() * scale * 127]
+
+    monkeypatch.setattr(activation_codes, "_identity", lambda scheme: OneRange())
+    assert count_moved(x, BlockScheme()) > 0
