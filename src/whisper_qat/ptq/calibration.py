@@ -9,7 +9,7 @@ Inputs are counted as the kernel multiplies them: on the grid of the scheme's ac
 
 Memory: the model, one hidden state per sample, and the statistics of one block; [K, K] in float32
 for an encoder layer of v0.2's shape makes 5 x 6.5 MB + 105 MB (K = 1280 and 5120). The token table
-is fitted last, as the output head; until then embeddings use the scale it starts with.
+is fitted last, as the output head; until then embeddings use ORT's scales for it.
 
 Shapes: M mel bins, F mel frames, S encoder positions, T tokens, D width.
 """
@@ -63,7 +63,7 @@ def fit_layers(
 ) -> None:  # fmt: skip
     """Call `fit(layer, sum of `statistic` over its inputs)` once for every quantized layer.
 
-    `model` has its plan applied and starting scales fixed; `fit` sets weight and scale in place.
+    `model` has its plan applied; `fit` sets weight and scale in place.
     """
     set_prompt_length(model, samples[0].prompt_length)
     fitter = _Fitter(statistic, fit, progress)

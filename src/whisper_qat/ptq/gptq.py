@@ -30,7 +30,6 @@ from whisper_qat.ptq.calibration import (
     fit_layers,
     second_moment,
 )
-from whisper_qat.ptq.least_squares import fix_least_squares
 from whisper_qat.quant import least_squares, numerics
 
 Progress = Callable[[str], None]
@@ -58,7 +57,6 @@ def _calibrated(
 ) -> Plan:  # fmt: skip
     made = plan(model, rules)
     apply_plan(model, made)
-    fix_least_squares(model)
     fit_layers(model, samples, *how, progress)
     if TOKEN_TABLE in made.quantized():  # one grid for both ends of the shared weight
         layers = fake_quantized(model)

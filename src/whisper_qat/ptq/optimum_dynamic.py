@@ -10,7 +10,8 @@ because optimum pins an older transformers.
 
 Applied to our float graphs, not to optimum's export, with two differences: attention is one fused
 operator here, so its two inner products stay float where optimum's would be quantized; and the
-tied head reads the quantized token table, which optimum's export stores a second time.
+tied head reads the quantized token table (uint8: what Gather reads gets the activations' type),
+where optimum's export stores the head a second time.
 """
 
 import tempfile
