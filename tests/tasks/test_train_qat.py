@@ -17,6 +17,7 @@ from whisper_qat.artifacts import hash_file, read_manifest
 from whisper_qat.config import InputError
 from whisper_qat.model.fake_linear import fake_quantized
 from whisper_qat.model.final import load_final
+from whisper_qat.tasks import train_qat
 from whisper_qat.tasks.train_qat import TrainConfig, run
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,19 @@ def test_a_run_leaves_a_final_folder(config, quantization_type, capsys):
     assert {"eval_loss", "eval_kl", "eval_wer"} <= {key for line in lines for key in line}
     printed = capsys.readouterr().out
     assert "preflight: 8 clips" in printed and "preflight: rehearsal" in printed
+
+
+@pytest.mark.parametrize(("plan", "dynamic"), [("int8_dynamic", 16), ("int8_dynamic_all", 32)])
+def test_ready_plans_train_with_the_ranges_of_the_prompt(config, monkeypatch, plan, dynamic):
+    lengths = []
+    monkeypatch.setattr(train_qat, "set_prompt_length", lambda model, n: lengths.append(n))
+    plan_file = ROOT / "configs" / "plans" / f"{plan}.yaml"
+    run(replace(config, plan=plan_file, scales="learned", num_epochs=1))
+    assert lengths == [4]  # start, language, task, no timestamps
+    final = load_final(Path(config.output_dir) / "final")
+    layers = [m for m in fake_quantized(final.model).values() if m.scheme.name == "int8-dynamic"]
+    assert len(layers) == dynamic
+    assert all(layer.scale().shape == (len(layer.weight), 1) for layer in layers)
 
 
 def test_weights_move_and_the_base_stays(config, tiny_whisper):
@@ -144,7 +158,10 @@ def test_distillation_can_be_switched_off(config):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"quantization_type": "int9"}, "quantization_type='int9': expected one of int8, int4, int2"),
+        (
+            {"quantization_type": "int9"},
+            "quantization_type='int9': expected one of int8, int4, int2",
+        ),
         ({"audio_context": "short"}, "audio_context='short': expected one of full, dynamic"),
         ({"block_size": 48}, "block_size=48: expected 32, 64 or 128"),
         ({"num_epochs": 0}, "num_epochs=0: expected more than 0"),
