@@ -26,9 +26,7 @@ def test_loss_does_not_change_with_a_constant():
 def test_kl_of_two_coins():
     """KL((1/2, 1/2) || (1/4, 3/4)) = log(2) - log(3)/2; the other way 3/4 log(3) - log(2)."""
     fair, biased = logits([0.5, 0.5]), logits([0.25, 0.75])
-    assert kl_divergences(fair, biased)[0] == pytest.approx(
-        math.log(2) - math.log(3) / 2, abs=1e-6
-    )
+    assert kl_divergences(fair, biased)[0] == pytest.approx(math.log(2) - math.log(3) / 2, abs=1e-6)
     assert kl_divergences(biased, fair)[0] == pytest.approx(
         0.75 * math.log(3) - math.log(2), abs=1e-6
     )

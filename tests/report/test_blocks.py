@@ -21,10 +21,36 @@ def test_speakers_when_there_are_enough():
     assert (blocks.unit, blocks.number) == ("speaker", MIN_SPEAKERS)
 
 
-def test_recordings_come_first():
-    clips = [clip(i, speaker=f"s{i}", block=f"poem{i % 4}") for i in range(60)]
+def test_recordings_when_speakers_are_few():
+    clips = [clip(i, speaker="s", block=f"poem{i % 4}") for i in range(60)]
     blocks = choose_blocks(clips)
     assert (blocks.unit, blocks.number) == ("recording", 4)
+
+
+def test_enough_speakers_come_before_recordings():
+    clips = [clip(i, speaker=f"s{i % 20}", block=f"poem{i % 30}") for i in range(60)]
+    assert choose_blocks(clips).unit == "speaker"
+
+
+def named(*ids: str, speaker: str | None = None) -> list[ClipResult]:
+    return [
+        ClipResult(id=i, reference="a", hypothesis="a", duration_s=1.0, speaker=speaker)
+        for i in ids
+    ]
+
+
+def test_poems_are_read_from_the_ids_of_their_parts():
+    blocks = choose_blocks(named("fdm_021_00", "fdm_021_01", "fdm_044_00", speaker="x"))
+    assert blocks.unit == "recording"
+    assert blocks.label == {
+        "fdm_021_00": "fdm_021", "fdm_021_01": "fdm_021", "fdm_044_00": "fdm_044",
+    }  # fmt: skip
+
+
+def test_ids_that_name_no_recording():
+    assert choose_blocks(named("a_1", "b_2")).unit == "clip"  # no two share one
+    assert choose_blocks(named("clip_1", "clip_2")).unit == "clip"  # one for all
+    assert choose_blocks(named("vm-1_0", "vm-1_1", "vm-2_0", "press")).unit == "clip"
 
 
 def test_partly_known_blocks_are_not_used():

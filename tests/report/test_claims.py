@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.report.synthetic import row
-from whisper_qat.report.claims import claims
+from whisper_qat.report.claims import claims, targets
 from whisper_qat.report.groups import Group
 from whisper_qat.report.rows import read_row
 
@@ -125,3 +125,26 @@ def test_other_corpora_and_normalisers_make_no_claims():
 def test_no_qat_row():
     (claim,) = claims([], [], "card")
     assert claim["text"] == "No QAT row was measured, so nothing is said about QAT."
+
+
+def test_every_ptq_and_its_claim():
+    effects = [
+        difference("QAT effect", name, high=high)
+        for name, high in (("rtn", -0.001), ("gptq", 0.004))
+    ]
+    found = [c for c in claims([qat()], effects, "card") if c["kind"] == "QAT effect"]
+    assert [c["claimed"] for c in found] == [True, False]
+    assert "(rtn)" in found[0]["text"] and "(gptq)" in found[1]["text"]
+
+
+def test_targets_by_bits_and_block_size():
+    made = [
+        ("int8", "int8-dynamic", ("int8", 0.005, 0.003)),
+        ("int4", "block-int4-32-f16", ("int4", 0.02, 0.005)),
+        ("int4", "block-int4-128-f16", ("int4", 0.02, 0.01)),
+        ("int8", "block-int8-128", ("int8", 0.005, 0.003)),
+        ("int2", "block-int2-32-f16", ("int2", 0.03, 0.03)),
+    ]
+    for bits, scheme, expected in made:
+        record = row("q", "qat", quantization_type=bits, scheme=scheme)
+        assert targets(read_row(record, Path("m.json"))) == expected

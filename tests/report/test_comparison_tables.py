@@ -39,7 +39,7 @@ def test_kinds_that_occur_are_explained(results: dict[str, Any], seeded_results:
 def test_spread_over_seeds(results: dict[str, Any], seeded_results: dict[str, Any]):
     assert seeds_table(results).rows == []
     rows = seeds_table(seeded_results).rows
-    mine = [row for row in rows if row[0] == "QAT int8 (3 seeds) − float control (3 seeds)"]
+    mine = [row for row in rows if row[0] == "qat-int8 (3 seeds) − control (3 seeds)"]
     assert [row[1] for row in mine] == ["0", "1", "2"]
     pooled = comparisons_table(seeded_results, "all", "card").rows
     assert "3 seeds" in [row[2] for row in pooled]

@@ -39,9 +39,9 @@ def test_all_comparisons_of_one_seed_each_once():
 def test_seeds_are_pooled_by_how_a_row_was_made():
     groups = group_rows(read(all_rows(seeds=3)))
     assert [(g.name, g.seeds) for g in groups[3:]] == [
-        ("float control (3 seeds)", [0, 1, 2]),
-        ("control PTQ int8 (3 seeds)", [0, 1, 2]),
-        ("QAT int8 (3 seeds)", [0, 1, 2]),
+        ("control (3 seeds)", [0, 1, 2]),
+        ("control-ptq-int8 (3 seeds)", [0, 1, 2]),
+        ("qat-int8 (3 seeds)", [0, 1, 2]),
     ]
 
 
@@ -115,3 +115,62 @@ def test_members_match_by_seed_else_repeat_the_single_row():
     assert matched(group(0, 1), group(None)) == [(0, None), (1, None)]
     assert matched(group(0), group(7)) == [(0, 7)]
     assert matched(group(0, 1), group(5, 6)) == [(0, 5), (1, 6)]
+
+
+def three(name: str, method: str = "qat", **changes: Any) -> list[dict[str, Any]]:
+    return [
+        row(f"{name}-s{seed}", method, fine_tuned=True, training_seed=seed, **changes)
+        for seed in range(3)
+    ]
+
+
+INT4 = {"quantization_type": "int4", "scheme": "block-int4-32-f16"}
+
+
+def test_a_whole_study_in_its_groups():
+    """Two block sizes, a dynamic scheme, two recipes, three kinds of PTQ: none is mixed."""
+    records = [
+        *three("control", "float"),
+        *three("int4", **INT4, plan="p32"),
+        *three("int4-b128", **INT4 | {"scheme": "block-int4-128-f16"}, plan="p128"),
+        *three("int4-mixed", **INT4, plan="mixed"),
+        *three("int8-dynamic", quantization_type="int8", scheme="int8-dynamic"),
+        *three("rtn", "ptq", **INT4 | {"scheme": "block-int4-32"}, ptq_method="round-to-nearest"),
+        *three("gptq", "ptq", **INT4, plan="p32", ptq_method="gptq"),
+        *three("hqq", "ptq", **INT4, plan="p32", ptq_method="hqq"),
+    ]
+    groups = group_rows(read(records))
+    names = ["control", "int4", "int4-b128", "int4-mixed", "int8-dynamic", "rtn", "gptq", "hqq"]
+    assert [g.name for g in groups] == [f"{name} (3 seeds)" for name in names]
+    found = pairs(groups, None)
+    effect = {(p.b.name, p.a.name) for p in found if p.kind == "QAT effect"}
+    ptq = [f"{name} (3 seeds)" for name in ("rtn", "gptq", "hqq")]
+    # Block 128 and the dynamic scheme have no PTQ of their own grid here.
+    assert effect == {(f"{q} (3 seeds)", p) for q in ("int4", "int4-mixed") for p in ptq}
+    assert len([p for p in found if p.kind == "quantization"]) == 7
+
+
+def test_recipes_with_equal_records_are_told_apart_by_their_names():
+    groups = group_rows(read([*three("ste"), *three("lsq")]))
+    assert [g.name for g in groups] == ["ste (3 seeds)", "lsq (3 seeds)"]
+
+
+def test_rows_without_a_common_name_are_called_by_what_they_are():
+    names = ["ane", "bob", "cid"]
+    records = [
+        row(n, "ptq", fine_tuned=True, training_seed=i, ptq_method="gptq")
+        for i, n in enumerate(names)
+    ]
+    (found,) = group_rows(read(records))
+    assert found.name == "control PTQ block-int8-32 gptq (3 seeds)"
+
+
+def test_groups_of_one_name_get_names_of_their_own():
+    records = [
+        row(n, "qat", fine_tuned=True, training_seed=i % 2, plan=str(i // 2))
+        for i, n in enumerate(["ane", "bob", "cid", "dan"])
+    ]
+    assert [g.name for g in group_rows(read(records))] == [
+        "QAT block-int8-32 (2 seeds), ane",
+        "QAT block-int8-32 (2 seeds), cid",
+    ]

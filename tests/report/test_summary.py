@@ -86,7 +86,7 @@ def test_a_single_row(tmp_path: Path):
 
 
 def test_three_seeds_are_pooled(seeded_results: dict[str, Any]):
-    pooled = [c for c in seeded_results["comparisons"] if c["b"] == "QAT int8 (3 seeds)"]
+    pooled = [c for c in seeded_results["comparisons"] if c["b"] == "qat-int8 (3 seeds)"]
     assert {c["kind"] for c in pooled} == {"quantization", "QAT effect", "adaptation", "total"}
     assert all(len(c["members"]) == 3 and c["seeds"] == [0, 1, 2] for c in pooled)
     assert all(c["clips"] == 20 and c["transcripts"] == 60 for c in pooled)

@@ -72,6 +72,15 @@ def compare(pair: Pair, corpora: Sequence[str], tallies: Tallies) -> dict[str, A
     }
 
 
+def pooled_counts(
+    names: Sequence[str], corpora: Sequence[str], tallies: Tallies
+) -> tuple[list[Counts], list[str]]:
+    """Counts of each clip summed over the named rows, and the blocks of the clips."""
+    clips = _shared_clips(list(names), corpora, tallies)
+    counts = _summed([_counts(name, clips, tallies) for name in names])
+    return counts, [f"{corpus}/{tallies.blocks[corpus].label[clip]}" for corpus, clip in clips]
+
+
 def _shared_clips(names: list[str], corpora: Sequence[str], tallies: Tallies) -> list[Clip]:
     """Clips with counts in every named row, in the order the first row measured them."""
     found = []

@@ -1,11 +1,15 @@
 """Rows that differ only in their training seed, pooled; and which rows an argument compares.
 
+Rows are told apart by their records: role, scheme, plan and method of PTQ. Where these and the seed
+are equal, as in two recipes of training, the names without their seeds (`lsq-s0`, `lsq-s1`) decide.
+
 Quantization deltas compare rows of the same audio context, runtime and base model only: anything
 else would add that difference to the one that is meant.
 """
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 
 from whisper_qat.report.rows import (
@@ -68,18 +72,44 @@ def group_rows(rows: list[Row]) -> list[Group]:
     pools: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
         setting = (row.context, row.runtime, row.base_model)
-        key = (setting, row.role, row.quantization_type, row.scheme)
-        pools.setdefault(key, []).append(row)
-    return [group for pool in pools.values() for group in _pool(pool)]
+        made = (row.role, row.quantization_type, row.scheme, row.plan, row.ptq_method)
+        pools.setdefault((setting, made), []).append(row)
+    groups = [group for pool in pools.values() for group in _pool(pool)]
+    return [_unique(group, groups) for group in groups]
 
 
 def _pool(rows: list[Row]) -> list[Group]:
     seeds = {row.training_seed for row in rows}
-    if len(rows) == 1 or rows[0].role not in POOLED or len(seeds) < len(rows) or None in seeds:
-        return [Group(name=row.name, rows=[row]) for row in rows]
-    kind = rows[0].quantization_type
-    name = POOLED[rows[0].role] + ("" if kind == "none" else f" {kind}")
-    return [Group(name=f"{name} ({len(rows)} seeds)", rows=rows)]
+    alone = [Group(name=row.name, rows=[row]) for row in rows]
+    if len(rows) == 1 or rows[0].role not in POOLED or None in seeds:
+        return alone
+    if len(seeds) == len(rows):
+        return [Group(name=f"{_pool_name(rows)} ({len(rows)} seeds)", rows=rows)]
+    recipes: dict[str, list[Row]] = {}
+    for row in rows:
+        recipes.setdefault(stem(row), []).append(row)
+    return alone if len(recipes) == 1 else [g for recipe in recipes.values() for g in _pool(recipe)]
+
+
+def stem(row: Row) -> str:
+    """A row's name without its training seed: `int4-s2` and `int4-seed2` of seed 2 are `int4`."""
+    return re.sub(rf"(?<=.)[-_.](?:s|seed)?{row.training_seed}$", "", row.name)
+
+
+def _pool_name(rows: list[Row]) -> str:
+    stems = {stem(row) for row in rows}
+    if len(stems) == 1:
+        return stems.pop()
+    first = rows[0]
+    weights = first.scheme or first.quantization_type
+    made = [POOLED[first.role], "" if weights == "none" else weights, first.ptq_method or ""]
+    return " ".join(word for word in made if word)
+
+
+def _unique(group: Group, groups: list[Group]) -> Group:
+    """A group under a name of its own: comparisons are found by it."""
+    same = [other for other in groups if other.name == group.name]
+    return group if len(same) == 1 else replace(group, name=f"{group.name}, {group.rows[0].name}")
 
 
 def alike(a: Row, b: Row) -> bool:
@@ -129,7 +159,7 @@ def _pairs_of(group: Group, groups: list[Group], baseline: str | None) -> list[P
 def _like(group: Group, groups: list[Group], role: str) -> list[Group]:
     """The groups of a role that differ from ``group`` in nothing but how they were made."""
     mine = group.rows[0]
-    quantized = (mine.quantization_type, mine.scheme)
+    quantized = (mine.quantization_type, mine.grid)
     return [
         other
         for other in groups
@@ -137,7 +167,7 @@ def _like(group: Group, groups: list[Group], role: str) -> list[Group]:
         and alike(other.rows[0], mine)
         and (
             other.rows[0].quantization_type == "none"
-            or (other.rows[0].quantization_type, other.rows[0].scheme) == quantized
+            or (other.rows[0].quantization_type, other.rows[0].grid) == quantized
         )
     ]
 

@@ -34,6 +34,11 @@ from whisper_qat.report.row_tables import (
     headline_table,
     mission_table,
 )
+from whisper_qat.report.sensitive_tables import (
+    group_tables,
+    sensitive_comparisons_table,
+    sensitive_table,
+)
 from whisper_qat.report.tables import Results, Table, markdown
 
 TEMPLATE = "page.html.j2"
@@ -118,11 +123,16 @@ def sections(results: Results) -> dict[str, list[Table]]:
     }
     return {
         "headline": [headline_table(results)],
+        "groups": group_tables(results),
         "comparisons": [
             comparisons_table(results, ALL, primary),
             kinds_table(results),
             seeds_table(results),
             *(comparisons_table(results, ALL, name) for name in others),
+        ],
+        "sensitive": [
+            *(sensitive_table(results, name) for name in scope_names(results)),
+            sensitive_comparisons_table(results, ALL),
         ],
         "mission": [mission_table(results)],
         "accuracy": [
@@ -136,3 +146,9 @@ def sections(results: Results) -> dict[str, list[Table]]:
         "settings": [normalizers_table(results)]
         + [settings_table(title, values) for title, values in settings.items()],
     }
+
+
+def scope_names(results: Results) -> list[str]:
+    """All corpora together, then each where there are several."""
+    names = list(results["measured_corpora"])
+    return [ALL, *names] if len(names) > 1 else [ALL]

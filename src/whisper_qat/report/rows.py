@@ -64,8 +64,15 @@ class Row:
     scheme: str | None
     context: tuple[str, float]  # mode, margin in seconds
     training_seed: int | None
+    ptq_method: str | None
     base_model: tuple[str | None, str | None]  # name and fingerprint of what it descends from
     record: dict[str, Any]
+    plan: str | None = None  # fingerprint: which layer has which scheme
+
+    @property
+    def grid(self) -> str | None:
+        """The scheme without how its scales are stored: equal grids can be compared."""
+        return None if self.scheme is None else self.scheme.removesuffix("-f16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +83,7 @@ class Evaluation:
     corpora: list[str]  # the measured ones
     clips: dict[tuple[str, str], list[ClipResult]]
     measurements: dict[str, Any]
+    folder: Path
 
 
 def read_evaluation(folder: str | Path) -> Evaluation:
@@ -93,7 +101,9 @@ def read_evaluation(folder: str | Path) -> Evaluation:
             file = clips_path(folder, row.name, corpus)
             if file.is_file():
                 clips[row.name, corpus] = read_clips(file)
-    return Evaluation(rows=rows, corpora=corpora, clips=clips, measurements=measurements)
+    return Evaluation(
+        rows=rows, corpora=corpora, clips=clips, measurements=measurements, folder=Path(folder)
+    )
 
 
 def clips_path(folder: str | Path, row: str, corpus: str) -> Path:
@@ -119,8 +129,10 @@ def read_row(record: dict[str, Any], path: Path) -> Row:
         scheme=record.get("scheme"),
         context=_context(context),
         training_seed=record.get("training_seed") if row_was_trained else None,
+        ptq_method=record.get("ptq_method"),
         base_model=(base.get("name"), base.get("fingerprint")),
         record=record,
+        plan=record.get("plan"),
     )
 
 
@@ -160,6 +172,12 @@ def _require(record: Any, fields: tuple[str, ...], where: str | Path) -> None:
     missing = [field for field in fields if field not in record]
     if missing:
         raise InputError(f"{where}: no field {missing[0]!r}; needed are {', '.join(fields)}")
+
+
+def describe_making(row: Row) -> str:
+    """How the row was made, in words; PTQ with its method where the folder records one."""
+    words = ROLE_WORDS[row.role]
+    return f"{words} ({row.ptq_method})" if row.ptq_method else words
 
 
 def describe_context(row: Row) -> str:

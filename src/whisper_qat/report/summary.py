@@ -16,6 +16,7 @@ from whisper_qat.report.changes import changed_clips
 from whisper_qat.report.claims import claims
 from whisper_qat.report.comparisons import ALL, Tallies, compare_all
 from whisper_qat.report.gates import codes_gates
+from whisper_qat.report.group_summary import summarize_groups
 from whisper_qat.report.groups import (
     KIND_WORDS,
     MIXED,
@@ -30,13 +31,14 @@ from whisper_qat.report.hallucination import signs_of_rows
 from whisper_qat.report.latency import speed
 from whisper_qat.report.rows import (
     QAT,
-    ROLE_WORDS,
     Evaluation,
     Row,
     describe_context,
+    describe_making,
     read_evaluation,
 )
 from whisper_qat.report.scores import score_all
+from whisper_qat.report.sensitive import gather, sensitive_results
 from whisper_qat.report.tally import tally
 
 FORMAT_VERSION = 1
@@ -65,6 +67,7 @@ def results_of(evaluation: Evaluation) -> dict[str, Any]:
     ]
     primary = normalizers[0]
     codes = measurements.get("codes_changed", [])
+    data = gather(evaluation, counted[primary.name].blocks, functools.cache(primary.apply))
     return {
         "format_version": FORMAT_VERSION,
         **{key: measurements.get(key) for key in PASSED_ON},
@@ -79,6 +82,8 @@ def results_of(evaluation: Evaluation) -> dict[str, Any]:
         "speed": speeds(evaluation),
         "comparisons": comparisons,
         "comparison_kinds": KIND_WORDS,
+        "group_summary": summarize_groups(groups, evaluation.corpora, counted[primary.name], data),
+        "sensitive": sensitive_results(evaluation, groups, compared, data),
         "claims": claims(groups, comparisons, primary.name),
         "codes_changed": codes,
         "gates": codes_gates(codes),
@@ -122,7 +127,7 @@ def describe_row(row: Row) -> dict[str, Any]:
     return record | {
         "role": row.role,
         "training_seed": row.training_seed,
-        "made": ROLE_WORDS[row.role],
+        "made": describe_making(row),
         "context": describe_context(row),
         "size_of_fp32": _share(size, record.get("fp32_bytes")),
         "size_of_fp16": _share(size, record.get("fp16_bytes")),

@@ -1,9 +1,10 @@
 """Evaluation: models over corpora, row by row, into one report.
 
 Every row runs in a process of its own, with one decoder and one set of clips; each clip's row is on
-disk before the next, so an interrupted evaluation goes on where it was. Rows are measured one after
-another: speeds of rows compare on a quiet machine, and a benchmark that interleaves them is another
-task.
+disk before the next, so an interrupted evaluation goes on where it was, and one with more rows
+measures only those. Rows are measured one after another: speeds of rows compare on a quiet machine,
+and a benchmark that interleaves them is another task. Teacher-forced measures come last, in other
+processes, and touch neither time nor memory of a row.
 """
 
 import os
@@ -12,7 +13,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from whisper_qat.artifacts import is_finished, read_json, write_json, write_manifest
+from whisper_qat.artifacts import (
+    MANIFEST_NAME,
+    is_finished,
+    read_json,
+    read_manifest,
+    write_json,
+    write_manifest,
+)
 from whisper_qat.config import GateError, InputError
 from whisper_qat.data.corpora import DEFAULT_CONFIG
 from whisper_qat.data.features import PADDING_POLICY
@@ -29,12 +37,14 @@ from whisper_qat.report.rows import clips_path
 from whisper_qat.report.summary import summarize
 from whisper_qat.tasks.codes_changed import codes_changed
 from whisper_qat.tasks.evaluation_corpora import Corpus, check_names, gather
+from whisper_qat.tasks.evaluation_forced import measure_all_forced, references
 from whisper_qat.tasks.evaluation_rows import RowFolder, describe, open_rows
 from whisper_qat.tasks.evaluation_settings import check_clips, check_settings
 
 KIND = "evaluation"
 TASK = "transcribe"
 ROW_NAME = "row.json"
+MAY_CHANGE = ("baseline_model", "teacher_forced", "kl_reference")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +65,9 @@ class EvaluateConfig:
         seed: of the draw
         corpora_config: what the names of corpora stand for
         normalizers: text rules that WER is counted by; the first one leads the report
+        teacher_forced: also measure loss on the reference text, and KL to a float row
+        kl_reference: row that KL is taken to; by default the float control (of the same training
+            seed where there are several), without one the baseline
     """
 
     model_path: str
@@ -70,6 +83,8 @@ class EvaluateConfig:
     seed: int = 0
     corpora_config: Path = DEFAULT_CONFIG
     normalizers: list[str] = field(default_factory=lambda: list(NORMALIZERS))
+    teacher_forced: bool = True
+    kl_reference: str | None = None
 
     def __post_init__(self) -> None:
         check_names(self.corpora, self.test_data)
@@ -92,24 +107,41 @@ def run(config: EvaluateConfig) -> None:
     rows, baseline, notes = open_rows(
         config.model_path, config.baseline_model, config.compare, cache
     )
+    reference_of = references(rows, baseline, config.kl_reference)
     with folder_lock(config.output_dir) as folder:
         check_settings(folder, settings(config, rows))
-        if is_finished(folder):
+        finished = {"inputs": {r.name: r.fingerprint for r in rows}, "config": wanted(config)}
+        if is_finished(folder) and shown(read_manifest(folder)) == finished:
             print(f"{folder}: finished with these settings; nothing to measure")
             print(headline.text(read_json(folder / "results.json")))
             print(f"report: {folder / 'report.html'}")
             return
+        (folder / MANIFEST_NAME).unlink(missing_ok=True)
         for note in notes:
             print(note)
         corpora = reached(config, folder)
         measures = {row.name: measure(config, row, corpora, folder) for row in rows}
-        write_json(
-            folder / "measurements.json", measurements(config, rows, baseline, corpora, measures)
-        )
+        if config.teacher_forced:
+            measure_all_forced(
+                rows, corpora, folder, reference_of,
+                threads=num_threads(config), language=config.language,
+            )  # fmt: skip
+        found = measurements(config, rows, baseline, corpora, measures)
+        write_json(folder / "measurements.json", found | {"kl_reference": reference_of})
         print(headline.text(summarize(folder)))
         print(f"report: {render(folder)}")
-        inputs = {row.name: row.fingerprint for row in rows}
-        write_manifest(folder, kind=KIND, inputs=inputs, config=asdict(config))
+        write_manifest(folder, kind=KIND, inputs=finished["inputs"], config=asdict(config))
+
+
+def wanted(config: EvaluateConfig) -> dict[str, Any]:
+    """What may differ between the runs of one folder, and then makes another report."""
+    return {name: getattr(config, name) for name in MAY_CHANGE}
+
+
+def shown(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The rows and settings that a finished folder's report was made with."""
+    config = {name: manifest["config"].get(name) for name in MAY_CHANGE}
+    return {"inputs": manifest["inputs"], "config": config}
 
 
 def settings(config: EvaluateConfig, rows: list[RowFolder]) -> dict[str, Any]:
@@ -167,13 +199,15 @@ def measure(
 ) -> dict[str, Any]:
     """Measure one row in a process of its own, or read what was measured of it before."""
     record = folder / "rows" / row.name / ROW_NAME
-    if record.is_file():
-        return read_json(record)
     jobs = [
         CorpusJob(name=c.name, clips=c.clips, path=clips_path(folder, row.name, c.name))
         for c in corpora
         if c.reason is None
     ]
+    # A corpus that could not be reached when the row was measured may be there now.
+    if record.is_file() and all(job.path.is_file() for job in jobs):
+        return read_json(record)
+    record.unlink(missing_ok=True)
     job = RowJob(
         name=row.name,
         folder=str(row.folder),

@@ -4,6 +4,7 @@ What a row is comes from the folder's own record (`whisper_qat.json`), never fro
 Whisper checkpoint is a float row on torch.
 """
 
+import hashlib
 import json
 import re
 import struct
@@ -14,13 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from whisper_qat.artifacts import hash_folder, is_finished, read_manifest
+from whisper_qat.artifacts import hash_folder, is_finished, read_json, read_manifest
 from whisper_qat.config import InputError
 from whisper_qat.export.folder import model_bytes
 from whisper_qat.infer.transcribe import find_runtime
 from whisper_qat.model.final import INFO_NAME, Info, read_info
 from whisper_qat.model.load import check_checkpoint, fingerprint, resolve_checkpoint
-from whisper_qat.model.prepare import read_plan
+from whisper_qat.model.prepare import PLAN_NAME, read_plan
+from whisper_qat.ptq import optimum_dynamic
 
 RUNTIME_NAMES = {"onnx": "onnxruntime", "torch": "torch"}
 FORMATS = {"onnx": "onnx", "torch": "safetensors"}
@@ -86,7 +88,10 @@ def row_info(folder: Path, runtime: str, name: str) -> Info:
 def default_name(info: Info) -> str:
     """What a row is called when the user gave no name: how it was made, and its numbers."""
     made = PARTS[info.method, info.fine_tuned]
-    return made if info.quantization_type == "none" else f"{made}-{info.quantization_type}"
+    if info.quantization_type == "none":
+        return made
+    way = "" if info.ptq_method in (None, "round-to-nearest") else f"-{info.ptq_method}"
+    return f"{made}-{info.quantization_type}{way}"
 
 
 def parse_compare(words: list[str]) -> dict[str, str]:
@@ -122,7 +127,11 @@ def open_rows(
     rows = [model]
     if baseline is not None and baseline.fingerprint != model.fingerprint:
         rows.insert(0, baseline)
-    rows += others
+    # A folder named again in --compare is one row under that name, not two seeds of one.
+    named_again = {other.fingerprint: other.name for other in others}
+    rows = [row for row in rows if row.fingerprint not in named_again] + others
+    if baseline is not None and baseline.fingerprint in named_again:
+        baseline = replace(baseline, name=named_again[baseline.fingerprint])
     repeated = [name for name, n in Counter(row.name for row in rows).items() if n > 1]
     if repeated:
         raise InputError(
@@ -198,7 +207,9 @@ def describe(row: RowFolder) -> dict[str, Any]:
         "fp32_bytes": sizes["fp32"],
         "fp16_bytes": sizes["fp32"] // 2,
         "scheme": scheme_name(row),
+        "plan": plan_fingerprint(row),
         "training_seed": row.info.training_seed,
+        "ptq_method": row.info.ptq_method,
         "base_model": row.info.base_model,
     }
 
@@ -226,9 +237,20 @@ def safetensors_fp32_bytes(path: Path) -> int:
     return 4 * sum(ends)
 
 
+def plan_fingerprint(row: RowFolder) -> str | None:
+    """Same for rows whose layers have the same schemes; None for a row without a plan."""
+    if not (row.folder / PLAN_NAME).is_file():
+        return None
+    layers = read_json(row.folder / PLAN_NAME)["layers"]
+    content = json.dumps(sorted((layer["name"], layer["scheme"]) for layer in layers))
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
 def scheme_name(row: RowFolder) -> str | None:
     """The scheme of most planned layers; None for a float row."""
     if row.info.quantization_type == "none":
         return None
+    if row.info.ptq_method == optimum_dynamic.NAME:  # follows no plan
+        return optimum_dynamic.SCHEME
     schemes = Counter(scheme.name for scheme in read_plan(row.folder).quantized().values())
     return schemes.most_common(1)[0][0]

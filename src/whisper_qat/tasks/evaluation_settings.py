@@ -1,7 +1,8 @@
 """The settings of an evaluation folder: written first, and the same for every run that goes on.
 
 Rows measured with other settings must not mix; a rerun that differs is refused, by the key that
-differs.
+differs. The set of rows may change: a name stands for one folder's content for good, and what was
+measured of it is taken up again.
 """
 
 from pathlib import Path
@@ -12,6 +13,7 @@ from whisper_qat.config import InputError
 from whisper_qat.locking import LOCK_NAME
 
 SETTINGS_NAME = "settings.json"
+ROWS = "rows"  # fingerprint of each row measured so far
 CLIPS = "clips"  # fingerprint of each corpus reached so far; one unreachable before may come later
 
 
@@ -23,9 +25,15 @@ def check_settings(folder: Path, settings: dict[str, Any]) -> None:
             raise InputError(f"--output_dir {folder}: exists and is not an evaluation folder")
         write_json(path, settings)
         return
-    before = {key: value for key, value in read_json(path).items() if key != CLIPS}
-    for key in [*settings, *(key for key in before if key not in settings)]:
-        _check(folder, key, before.get(key), settings.get(key))
+    saved = read_json(path)
+    before = {key: value for key, value in saved.items() if key not in (CLIPS, ROWS)}
+    now = {key: value for key, value in settings.items() if key != ROWS}
+    for key in [*now, *(key for key in before if key not in now)]:
+        _check(folder, key, before.get(key), now.get(key))
+    known = saved.get(ROWS, {})
+    for name, fingerprint in settings.get(ROWS, {}).items():
+        _check(folder, f"{ROWS}.{name}", known.get(name, fingerprint), fingerprint)
+    write_json(path, saved | {ROWS: known | settings.get(ROWS, {})})
 
 
 def check_clips(folder: Path, fingerprints: dict[str, str]) -> None:
