@@ -10,6 +10,7 @@ from whisper_qat.export.read import (
     one_node_model,
     quantized_layers,
     read_codes,
+    read_grids,
     read_layer,
 )
 from whisper_qat.export.weights import HEAD, TABLE
@@ -34,6 +35,15 @@ def test_codes_are_read_back_exactly(tmp_path, scheme):
         weight = model.get_submodule(name).weight.detach()
         scale, _ = of_weight(scheme).choose_params(weight, scheme)
         assert (codes[name] == of_weight(scheme).quantize(weight, scale, scheme).numpy()).all()
+
+
+def test_grids_tell_which_codes_can_be_compared(tmp_path):
+    model = cases.tiny_whisper(64)
+    grids = [
+        read_grids(cases.write(model, tmp_path / str(i), scheme))[FC1]
+        for i, scheme in enumerate(ALL)
+    ]
+    assert grids == [(0, 255, 32, 64), (0, 15, 16, 64), (1, 255, 64, 64)]
 
 
 def test_float_folder_has_no_codes(tmp_path):

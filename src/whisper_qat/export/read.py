@@ -101,6 +101,18 @@ def read_codes(folder: Path) -> dict[str, np.ndarray]:
     return {name: read_layer(folder, name).codes for name in quantized_layers(folder)}
 
 
+def read_grids(folder: Path) -> dict[str, tuple[int, int, int, int]]:
+    """Planned layer name -> smallest and largest code, weights a scale, K: equal if comparable."""
+    layers = (read_layer(folder, name) for name in quantized_layers(folder))
+    return {
+        layer.name: (
+            layer.scheme.min_code, layer.scheme.max_code,
+            layer.scheme.block_length(layer.in_features), layer.in_features,
+        )
+        for layer in layers
+    }  # fmt: skip
+
+
 def read_layer(folder: Path, name: str) -> WrittenLayer:
     """The layer `name` (a planned name, or proj_out for the head over the table)."""
     model = find_model(folder, name)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from whisper_qat.export.read import read_codes
+from whisper_qat.export.read import read_codes, read_grids
 from whisper_qat.tasks.evaluation_rows import RowFolder
 
 
@@ -31,9 +31,10 @@ def _comparable(a: RowFolder, b: RowFolder) -> bool:
 
 
 def compare(row: RowFolder, other: RowFolder) -> list[dict[str, Any]]:
-    """The comparison over the layers that both quantize in the same shape; none: no entry."""
+    """The comparison over the layers that both quantize to the same codes; none: no entry."""
     mine, theirs = read_codes(row.folder), read_codes(other.folder)
-    shared = [n for n in mine if n in theirs and mine[n].shape == theirs[n].shape]
+    grids, others = read_grids(row.folder), read_grids(other.folder)
+    shared = [name for name in mine if grids[name] == others.get(name)]
     codes = sum(mine[name].size for name in shared)
     changed = sum(int(np.count_nonzero(mine[name] != theirs[name])) for name in shared)
     entry = {
