@@ -7,13 +7,17 @@ looking at the torch code, so that three parties can be compared.
 import numpy as np
 
 
-def round_to_nearest(weight, bits, block_size):
-    """ORT's quantize_matmul_{4,8}bits, symmetric: (codes [N, blocks*block], scale [N, blocks])."""
+def round_to_nearest(weight, bits, block_size, scale_dtype="float32"):
+    """ORT's quantize_matmul_{4,8}bits, symmetric: (codes [N, blocks*block], scale [N, blocks]).
+
+    With float16 scales the codes are those of the rounded scale.
+    """
     half = 2 ** (bits - 1)
     padding = -weight.shape[1] % block_size
     parts = np.pad(weight, ((0, 0), (0, padding))).reshape(weight.shape[0], -1, block_size)
     low, high = parts.min(-1), parts.max(-1)
     scale = (np.where(high > -low, high, low) / np.float32(-half)).astype(np.float32)
+    scale = scale.astype(scale_dtype).astype(np.float32)
     with np.errstate(divide="ignore"):
         reciprocal = np.where(scale == 0, np.float32(0), np.float32(1) / scale)
     value = parts * reciprocal[..., None] + np.float32(half)

@@ -61,9 +61,9 @@ def activation_codes(x, scale, block_size, bits):
     half, top = 2 ** (bits - 1), 2 ** (bits - 1) - 1
     codes = np.full((length, -(-length // block_size) * block_size), half, np.uint8)
     codes[np.arange(length), np.arange(length)] = half + top
-    if bits == 4:
-        codes = codes[:, 0::2] | (codes[:, 1::2] << 4)
-    packed = codes.reshape(length, -(-length // block_size), -1)
+    per_byte = 8 // bits
+    packed = sum(codes[:, i::per_byte] << np.uint8(i * bits) for i in range(per_byte))
+    packed = packed.astype(np.uint8).reshape(length, -(-length // block_size), -1)
     y = matmul_nbits(x, packed, np.ones(packed.shape[:2], np.float32), bits, block_size)
     step = np.repeat(scale, block_size, axis=1)[:, :length].astype(np.float64) * top
     value = np.divide(y, step, out=np.zeros(y.shape), where=step > 0)

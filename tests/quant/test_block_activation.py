@@ -26,7 +26,7 @@ def test_torch_equals_oracle(name, block_size):
     assert (codes == oracle_codes).all() and (scale == oracle_scale).all()
 
 
-@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("bits", [2, 4, 8])
 @pytest.mark.parametrize("block_size", [32, 64, 128])
 @pytest.mark.parametrize("name", NAMES)
 def test_kernel_gives_the_same_codes(name, block_size, bits):

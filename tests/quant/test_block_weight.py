@@ -10,7 +10,7 @@ from tests.quant import cases
 from whisper_qat.quant import block_weight, packing
 from whisper_qat.quant.scheme import BlockScheme
 
-SCHEMES = [BlockScheme(bits=b, block_size=k) for b in (4, 8) for k in (32, 64, 128)]
+SCHEMES = [BlockScheme(bits=b, block_size=k) for b in (2, 4, 8) for k in (32, 64, 128)]
 NAMES = sorted(cases.weights(0))
 
 
@@ -20,7 +20,9 @@ def ort_round_to_nearest(weight, scheme):
     packed = np.zeros((rows, blocks, scheme.block_size * scheme.bits // 8), np.uint8)
     scale = np.zeros(rows * blocks, np.float32)
     unused_zero_points = np.zeros(rows * blocks, np.uint8)
-    quantize = ort.quantize_matmul_8bits if scheme.bits == 8 else ort.quantize_matmul_4bits
+    quantize = {
+        2: ort.quantize_matmul_2bits, 4: ort.quantize_matmul_4bits, 8: ort.quantize_matmul_8bits
+    }[scheme.bits]  # fmt: skip
     transposed = np.ascontiguousarray(weight.T)
     block = scheme.block_size
     quantize(packed, transposed, scale, unused_zero_points, block, rows, length, True)

@@ -17,14 +17,14 @@ def test_low_nibble_comes_first():
     assert packed[0, 0, :2].tolist() == [0x10, 0x32]
 
 
-@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("bits", [2, 4, 8])
 def test_unpack_inverts_pack(bits):
     scheme = BlockScheme(bits=bits, block_size=32)
     codes = np.random.default_rng(0).integers(0, 2**bits, (5, 96), dtype=np.uint8)
     assert (packing.unpack(packing.pack(codes, scheme), scheme) == codes).all()
 
 
-@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("bits", [2, 4, 8])
 @pytest.mark.parametrize("block_size", [32, 64, 128])
 @pytest.mark.parametrize("rows", [1, 4, 60])
 @pytest.mark.parametrize("length", [128, 200, 512])
@@ -42,7 +42,7 @@ def test_kernel_output_is_the_oracles(rows, length, block_size, bits):
     assert np.linalg.norm(y - expected) <= 1e-6 * np.linalg.norm(expected)
 
 
-@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("bits", [2, 4, 8])
 @pytest.mark.parametrize("name", sorted(cases.weights(0)))
 def test_kernel_dequantizes_hard_weights_exactly(name, bits):
     """Unit activations pick single weights, so the output is code * scale with no summation."""

@@ -5,7 +5,7 @@ import pytest
 from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, parse_scheme
 
 
-@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("bits", [2, 4, 8])
 @pytest.mark.parametrize("block_size", [16, 32, 64, 128, 256])
 def test_name_round_trips(bits, block_size):
     scheme = BlockScheme(bits=bits, block_size=block_size)
@@ -32,5 +32,7 @@ def test_unknown_names_are_refused():
         parse_scheme("int8-row")
     with pytest.raises(ValueError, match="bits=3: MatMulNBits level 4 is supported for"):
         parse_scheme("block-int3-32")
+    with pytest.raises(ValueError, match="block_size=16: with 2 bits one of .*float activations"):
+        parse_scheme("block-int2-16")
     with pytest.raises(ValueError, match="block_size=48: must be one of"):
         BlockScheme(block_size=48)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 from tests.train.tiny_run import RandomExamples, make_loop, train
 from whisper_qat.config import InputError
@@ -86,8 +87,12 @@ def test_evaluation_is_in_float32_though_training_is_not(tmp_path):
                 seen.append(model(mel, tokens)[0].float())
         return {"eval_loss": 1.0}
 
-    loop = make_loop(tmp_path, "none", evaluate=evaluate, num_epochs=1, mixed_precision="bf16")
-    loop.run(lambda metrics: None)
+    AcceleratorState._reset_state()  # one precision a process, and other tests came before
+    try:
+        loop = make_loop(tmp_path, "none", evaluate=evaluate, num_epochs=1, mixed_precision="bf16")
+        loop.run(lambda metrics: None)
+    finally:
+        AcceleratorState._reset_state()
     plain = loop.bare.model
     encoded = forward.encode(plain, mel)
     expected = forward.decode(plain, tokens, forward.start(plain, encoded))
