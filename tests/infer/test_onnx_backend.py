@@ -60,7 +60,7 @@ def test_kernels_of_the_plan_are_checked_once_per_scheme(tiny_whisper, tmp_path,
     checked = []
     monkeypatch.setattr(onnx_backend, "check_kernel", lambda scheme: checked.append(scheme.name))
     OnnxBackend.from_folder(ptq_folder(tiny_whisper, tmp_path / "int4", "int4"), 1)
-    assert checked == ["block-int4-32", "block-int8-32"]
+    assert checked == ["block-int4-32-f16", "block-int8-32-f16"]
 
 
 def test_a_folder_without_graphs_is_named(tmp_path):

@@ -2,11 +2,21 @@
 
 import pytest
 
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, parse_scheme
+from whisper_qat.quant.scheme import (
+    BITS,
+    BLOCK_SIZES,
+    BLOCK_SIZES_2_BITS,
+    BlockScheme,
+    DynamicScheme,
+    parse_scheme,
+)
 
 
-@pytest.mark.parametrize("bits", [2, 4, 8])
-@pytest.mark.parametrize("block_size", [16, 32, 64, 128, 256])
+EXISTING = [(bits, size) for bits in BITS for size in BLOCK_SIZES
+            if bits != 2 or size in BLOCK_SIZES_2_BITS]  # fmt: skip
+
+
+@pytest.mark.parametrize(("bits", "block_size"), EXISTING)
 def test_name_round_trips(bits, block_size):
     scheme = BlockScheme(bits=bits, block_size=block_size)
     assert parse_scheme(scheme.name) == scheme

@@ -9,6 +9,7 @@ from torch import Tensor
 
 BITS = (2, 4, 8)
 BLOCK_SIZES = (16, 32, 64, 128, 256)
+BLOCK_SIZES_2_BITS = (32, 64, 128)
 SCALE_DTYPES = ("float32", "float16")
 F16_SUFFIX = "-f16"
 MAX_FLOAT16 = torch.finfo(torch.float16).max
@@ -33,6 +34,11 @@ class BlockScheme:
             raise ValueError(f"bits={self.bits}: MatMulNBits level 4 is supported for {BITS}")
         if self.block_size not in BLOCK_SIZES:
             raise ValueError(f"block_size={self.block_size}: must be one of {BLOCK_SIZES}")
+        if self.bits == 2 and self.block_size not in BLOCK_SIZES_2_BITS:
+            raise ValueError(
+                f"block_size={self.block_size}: with 2 bits one of {BLOCK_SIZES_2_BITS}; "
+                "onnxruntime computes others with float activations"
+            )
         if self.scale_dtype not in SCALE_DTYPES:
             raise ValueError(f"scale_dtype={self.scale_dtype!r}: must be one of {SCALE_DTYPES}")
 
