@@ -15,8 +15,8 @@ from whisper_qat.artifacts import read_json, read_manifest
 from whisper_qat.cli import main
 from whisper_qat.config import GateError, InputError
 from whisper_qat.data.corpora import DEFAULT_CONFIG
-from whisper_qat.infer import measure_row
-from whisper_qat.tasks import evaluate
+from whisper_qat.infer import measure_row, teacher_forced
+from whisper_qat.tasks import evaluate, evaluation_forced
 from whisper_qat.tasks.evaluate import EvaluateConfig, run
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,8 @@ def test_data(tmp_path_factory):
 @pytest.fixture
 def here(monkeypatch):
     """Rows are measured in this process: a new one takes seconds to import torch."""
-    monkeypatch.setattr(evaluate, "in_child", lambda function, *arguments: function(*arguments))
+    for module in (evaluate, evaluation_forced):
+        monkeypatch.setattr(module, "in_child", lambda function, *arguments: function(*arguments))
 
 
 def config(roles, test_data, output_dir, **changes):
@@ -68,7 +69,11 @@ def test_a_whole_evaluation(roles, test_data, tmp_path, here, capsys):
     assert list(rows) == ["base-float", "qat-int8", "base-ptq", "control", "control-ptq"]
     assert measured["baseline"] == "base-float"
     qat = rows["qat-int8"]
-    assert (qat["runtime"], qat["method"], qat["scheme"]) == ("onnxruntime", "qat", "block-int8-32")
+    assert (qat["runtime"], qat["method"], qat["scheme"]) == (
+        "onnxruntime",
+        "qat",
+        "block-int8-32-f16",
+    )
     assert qat["fp16_bytes"] * 2 == qat["fp32_bytes"] == rows["base-float"]["fp32_bytes"]
     assert qat["model_bytes"] < rows["base-float"]["model_bytes"]
     corpora = {corpus["name"]: corpus for corpus in measured["corpora"]}
@@ -101,10 +106,9 @@ def test_a_finished_folder_is_only_shown(roles, test_data, tmp_path, here, monke
         ({"threads": 2}, r"other settings \(threads=1, now 2\); give another"),
         ({"language": "en"}, r"\(language='fr', now 'en'\)"),
         ({"corpora": ["fleurs-fr"]}, r"\(corpora=\[\], now \['fleurs-fr'\]\)"),
-        ({"compare": ["ptq={base-ptq}"]}, r"\(rows.ptq=None, now '"),
-        ({"baseline_model": "{control}"}, r"\(rows.control-float=None"),
+        ({"model_path": "{control}", "compare": ["qat-int8={base-ptq}"]}, r"\(rows.qat-int8='"),
     ],
-    ids=["threads", "language", "corpora", "another row", "another baseline"],
+    ids=["threads", "language", "corpora", "another folder under a row's name"],
 )
 def test_a_folder_with_other_settings_is_refused(
     roles, test_data, tmp_path, here, changes, message
@@ -119,6 +123,77 @@ def _fill(value, roles):
     if isinstance(value, list):
         return [_fill(item, roles) for item in value]
     return value.format_map(roles) if isinstance(value, str) else value
+
+
+def test_more_rows_are_measured_alone_and_the_rest_is_kept(
+    roles, test_data, tmp_path, here, monkeypatch
+):
+    """One table in the end: rows of the first run as they were, teacher-forced ones too."""
+    out = tmp_path / "out"
+    run(config(roles, test_data, out, kl_reference="base-float"))
+    before = {path: path.read_text() for path in out.rglob("*.jsonl")}
+    measured, forced = [], []
+
+    def counted(transcriber, clip, measure=measure_row.measure_clip):
+        measured.append(clip.id)
+        return measure(transcriber, clip)
+
+    def counted_forced(*arguments, measure=teacher_forced.measure_clip):
+        forced.append(arguments[-1])
+        return measure(*arguments)
+
+    monkeypatch.setattr(measure_row, "measure_clip", counted)
+    monkeypatch.setattr(teacher_forced, "measure_clip", counted_forced)
+    more = [f"{name}={roles[name]}" for name in ("control", "base-ptq")]
+    run(config(roles, test_data, out, kl_reference="base-float", compare=more))
+    assert len(measured) == 2 * 3 and forced == ["control"] * 3 + ["base-ptq"] * 3
+    assert {path: path.read_text() for path in before} == before
+    results = read_json(out / "results.json")
+    assert [row["name"] for row in results["rows"]] == [
+        "base-float", "qat-int8", "control", "base-ptq",
+    ]  # fmt: skip
+    assert set(read_manifest(out)["inputs"]) == {"base-float", "qat-int8", "control", "base-ptq"}
+    run(config(roles, test_data, out))  # fewer rows, another reference: another report
+    assert len(measured) == 6
+    assert len(read_json(out / "results.json")["rows"]) == 2
+
+
+def test_loss_and_kl_of_every_row(roles, test_data, tmp_path, here):
+    compare = [f"{name}={roles[name]}" for name in ("control", "control-ptq")]
+    run(config(roles, test_data, tmp_path / "out", compare=compare))
+    results = read_json(tmp_path / "out" / "results.json")
+    assert set(results["sensitive"]["reference"].values()) == {"control"}
+    rows = {row["row"]: row for row in results["sensitive"]["rows"]}
+    assert all(rows[name]["loss"]["clips"] == 3 for name in rows)
+    assert rows["control"]["kl"] is None
+    assert 0 < rows["control-ptq"]["kl"]["rate"] < rows["qat-int8"]["kl"]["rate"]
+
+
+def test_the_teacher_forced_pass_can_be_left_out(roles, test_data, tmp_path, here):
+    out = tmp_path / "out"
+    run(config(roles, test_data, out, teacher_forced=False))
+    assert not (out / "teacher_forced").exists()
+    rows = read_json(out / "results.json")["sensitive"]["rows"]
+    assert all(row["loss"] is None for row in rows)
+    run(config(roles, test_data, out))  # and taken up later
+    rows = read_json(out / "results.json")["sensitive"]["rows"]
+    assert all(row["loss"] is not None for row in rows)
+
+
+def test_a_reference_that_is_no_row(roles, test_data, tmp_path, here):
+    with pytest.raises(InputError, match="--kl_reference 'qat-int4': no such row; did you mean"):
+        run(config(roles, test_data, tmp_path / "out", kl_reference="qat-int4"))
+
+
+def test_a_corpus_reached_later_is_measured_for_finished_rows(roles, test_data, tmp_path, here):
+    file = tmp_path / "later.yaml"
+    file.write_text(f"calls:\n  path: {tmp_path / 'calls.jsonl'}\n")
+    settings = config(roles, test_data, tmp_path / "out", corpora=["calls"], corpora_config=file)
+    run(settings)
+    write_clips(tmp_path, name="calls.jsonl", seconds=(1.0,))
+    (tmp_path / "out" / "manifest.json").unlink()
+    run(settings)
+    assert len(rows_of(tmp_path / "out")["rows/qat-int8/calls.jsonl"]) == 1
 
 
 def test_other_clips_under_the_same_name_are_refused(roles, tmp_path, here, monkeypatch):

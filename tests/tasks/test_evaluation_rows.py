@@ -14,6 +14,7 @@ from whisper_qat.tasks.evaluation_rows import (
     open_row,
     open_rows,
     parse_compare,
+    plan_fingerprint,
     row_sizes,
 )
 
@@ -52,7 +53,7 @@ def test_float32_size_is_that_of_the_parameters_on_both_runtimes(roles):
 def test_description_of_a_row(roles):
     row = describe(open_row(roles["qat"]))
     assert row["audio_context"] == {"mode": "dynamic", "margin_s": 1.0}
-    assert row["scheme"] == "block-int8-32" and row["format"] == "onnx"
+    assert row["scheme"] == "block-int8-32-f16" and row["format"] == "onnx"
     assert describe(open_row(roles["base"]))["scheme"] is None
     json.dumps(row)
 
@@ -138,3 +139,23 @@ def test_an_onnx_folder_without_a_manifest_is_refused(roles, tmp_path):
             (tmp_path / path.name).symlink_to(path)
     with pytest.raises(InputError, match="unfinished or not converted by us"):
         open_row(tmp_path)
+
+
+def test_a_folder_named_again_in_compare_is_one_row(roles, tmp_path):
+    model, base = str(roles["qat"]), str(roles["base-float"])
+    rows, baseline, _ = open_rows(model, base, [f"int8-s7={model}", f"base={base}"], tmp_path)
+    assert [row.name for row in rows] == ["int8-s7", "base"]
+    assert baseline == "base"
+
+
+def test_plans_are_told_apart(roles):
+    rows = {name: describe(open_row(roles[name])) for name in ("qat", "base-ptq", "base-float")}
+    assert rows["qat"]["plan"] == rows["base-ptq"]["plan"] is not None
+    assert rows["base-float"]["plan"] is None
+    path = roles["qat"] / "plan.json"
+    kept = path.read_text()
+    path.write_text(kept.replace("float16", "float", 1).replace("-32-f16", "-64-f16", 1))
+    try:
+        assert plan_fingerprint(open_row(roles["qat"])) != rows["qat"]["plan"]
+    finally:
+        path.write_text(kept)

@@ -20,16 +20,24 @@ def test_the_same_settings_pass_again(tmp_path):
     [
         ({"language": "en", "rows": SETTINGS["rows"]}, r"\(language='fr', now 'en'\)"),
         (SETTINGS | {"rows": {"qat": "b" * 64}}, r"\(rows.qat='aa.*, now 'bb.*'\)"),
-        (SETTINGS | {"rows": {}}, r"\(rows.qat='a.*now None\)"),
         (SETTINGS | {"task": "translate"}, r"\(task=None, now 'translate'\)"),
         ({"rows": SETTINGS["rows"]}, r"\(language='fr', now None\)"),
     ],
-    ids=["value", "fingerprint", "row gone", "new key", "key gone"],
+    ids=["value", "fingerprint", "new key", "key gone"],
 )
 def test_the_key_that_differs_is_named(tmp_path, now, message):
     check_settings(tmp_path, SETTINGS)
     with pytest.raises(InputError, match=message + "; give another --output_dir or remove it"):
         check_settings(tmp_path, now)
+
+
+def test_rows_may_join_and_leave_and_keep_their_folder(tmp_path):
+    check_settings(tmp_path, SETTINGS)
+    check_settings(tmp_path, SETTINGS | {"rows": {"ptq": "b" * 64}})
+    kept = read_json(tmp_path / "settings.json")["rows"]
+    assert kept == {"qat": "a" * 64, "ptq": "b" * 64}
+    with pytest.raises(InputError, match=r"\(rows.qat='aa.*, now 'cc"):
+        check_settings(tmp_path, SETTINGS | {"rows": {"qat": "c" * 64}})
 
 
 def test_clips_may_join_but_not_change(tmp_path):

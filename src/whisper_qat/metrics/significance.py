@@ -172,10 +172,10 @@ def _block_sums(
     _, index = np.unique(labels, return_inverse=True)
     number = int(index.max()) + 1
     sums = np.array([np.bincount(index, one, number) for one in numerators])
-    below = np.bincount(index, denominators, number)
+    below = np.bincount(index, np.asarray(denominators, np.float64), number)
     if not below.all():
         raise ValueError("a block has no reference words: leave such utterances out and count them")
-    return sums, below
+    return sums, below.astype(np.float64)
 
 
 def _draws(number: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
