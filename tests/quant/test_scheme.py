@@ -11,7 +11,6 @@ from whisper_qat.quant.scheme import (
     parse_scheme,
 )
 
-
 EXISTING = [(bits, size) for bits in BITS for size in BLOCK_SIZES
             if bits != 2 or size in BLOCK_SIZES_2_BITS]  # fmt: skip
 
