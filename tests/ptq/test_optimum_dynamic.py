@@ -88,6 +88,10 @@ def test_nothing_else_is_left_in_the_folder(folder):
     names = {path.name for path in folder.iterdir()}
     assert {"encoder_model.onnx", "decoder_model_merged.onnx"} <= names
     assert all(".onnx" in name for name in names)
+    modes = {path.stat().st_mode for path in folder.iterdir()}
+    (folder.parent / "plain").touch()
+    assert modes == {(folder.parent / "plain").stat().st_mode}  # readable as any other file
+    (folder.parent / "plain").unlink()
     assert model_bytes(folder) == sum(path.stat().st_size for path in folder.iterdir())
     assert [path.name for path in folder.parent.iterdir()] == ["folder"]  # no float graphs
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from whisper_qat.artifacts import make_ordinary
 from whisper_qat.export.decoder import DECODER_FILE
 from whisper_qat.export.encoder import ENCODER_FILE
 from whisper_qat.export.folder import write_graphs
@@ -39,6 +40,8 @@ def write_dynamic_graphs(shape: WhisperShape, weights: Weights, folder: Path) ->
         write_graphs(shape, weights, Path(scratch))
         for name in (ENCODER_FILE, DECODER_FILE):
             quantize_graph(Path(scratch) / name, folder / name)
+            for path in folder.glob(f"{name}*"):
+                make_ordinary(path)  # onnx writes data files for their owner alone
 
 
 def quantize_graph(source: Path, target: Path) -> None:
