@@ -52,7 +52,7 @@ def checkpoint_weights(final: Final) -> Weights:
 
 
 def parameters(final: Final) -> dict[str, np.ndarray]:
-    """Every parameter but the tied head's as training used it, float32 (rounded where stored so)."""
+    """Every parameter but the tied head's, float32, rounded where it is stored rounded."""
     state = dict(final.model.named_parameters(remove_duplicate=True))
     state |= {f"{name}.weight": layer.stored() for name, layer in half_stored(final.model).items()}
     return {

@@ -25,17 +25,15 @@ def calibration_clips(data: str, number: int, seed: int) -> list[Clip]:
 
     InputError when `data` has a test split and neither of these, or no usable clip.
     """
-    splits = load_splits(data)
-    names = [name for name in ("train", "validation") if name in splits]
-    only = [name for name in splits if name != "test"] if len(splits) == 1 else []
-    if not names + only:
-        raise InputError(
-            f"--calibration_data {data}: no train or validation split; it has {', '.join(splits)}"
-        )
-    usable = screen(sample_clips(splits[(names + only)[0]], number, seed), decode=False).kept
-    if not usable:
-        raise InputError(f"--calibration_data {data}: no usable clip")
-    return usable
+    return _drawn(data, number, seed, ("train", "validation"), "--calibration_data")
+
+
+def held_out_clips(data: str, number: int, seed: int) -> list[Clip]:
+    """`number` clips of the validation split of `data`, else of train: for choices, never test.
+
+    InputError when `data` has a test split and neither of these, or no usable clip.
+    """
+    return _drawn(data, number, seed, ("validation", "train"), "--data")
 
 
 def fingerprint(clips: list[Clip]) -> str:
@@ -66,3 +64,15 @@ def calibration_samples(
         Sample(torch.from_numpy(u.mel), torch.from_numpy(u.tokens), len(rules.prompt))
         for u in material.utterances
     ]
+
+
+def _drawn(data: str, number: int, seed: int, preferred: tuple[str, str], flag: str) -> list[Clip]:
+    splits = load_splits(data)
+    names = [name for name in preferred if name in splits]
+    only = [name for name in splits if name != "test"] if len(splits) == 1 else []
+    if not names + only:
+        raise InputError(f"{flag} {data}: no train or validation split; it has {', '.join(splits)}")
+    usable = screen(sample_clips(splits[(names + only)[0]], number, seed), decode=False).kept
+    if not usable:
+        raise InputError(f"{flag} {data}: no usable clip")
+    return usable

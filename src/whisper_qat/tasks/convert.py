@@ -12,6 +12,7 @@ from typing import Any, Literal
 from whisper_qat.artifacts import hash_folder
 from whisper_qat.config import InputError
 from whisper_qat.export.folder import model_bytes
+from whisper_qat.export.transformers_js import arrange
 from whisper_qat.model.final import INFO_NAME, read_info
 from whisper_qat.tasks.onnx_folder import (
     check_context,
@@ -23,6 +24,9 @@ from whisper_qat.tasks.onnx_folder import (
 )
 from whisper_qat.tasks.parity_check import parity_check
 
+# What each format makes of the checked ONNX folder.
+ARRANGE = {"onnx": None, "transformers-js": arrange}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertConfig:
@@ -32,7 +36,7 @@ class ConvertConfig:
         model_path: the final/ folder of a training run; for `none` also any Whisper checkpoint
         output_path: folder to write: ONNX files, tokenizer and configs
         quantization_type: what the checkpoint was trained with; none writes float ONNX
-        format: the only format is onnx
+        format: onnx, or transformers-js: the same graphs and grid under the names it expects
         audio_context: overrides the checkpoint's own: full (30 s) or dynamic (the clip's length)
         margin_s: with audio_context dynamic, seconds of silence kept after the clip
         parity_data: speech for the parity check (default: the training's own validation data)
@@ -42,7 +46,7 @@ class ConvertConfig:
     model_path: str
     output_path: Path
     quantization_type: Literal["int8", "int4", "none"] = "int8"
-    format: Literal["onnx"] = "onnx"
+    format: Literal["onnx", "transformers-js"] = "onnx"
     audio_context: Literal["full", "dynamic"] | None = None
     margin_s: float | None = None
     parity_data: str | None = None
@@ -69,8 +73,9 @@ def run(config: ConvertConfig) -> None:
         data=config.parity_data, positions=config.parity_positions,
     )  # fmt: skip
     write_onnx_folder(
-        final, source, config.output_path, inputs=inputs, config=settings(config), check=check
-    )
+        final, source, config.output_path, inputs=inputs, config=settings(config), check=check,
+        arrange=ARRANGE[config.format],
+    )  # fmt: skip
     print(f"{config.output_path}: {model_bytes(config.output_path) / 1e6:.1f} MB of ONNX")
 
 

@@ -103,11 +103,13 @@ def write_onnx_folder(
     final: Final, source: Path, output: Path, *, inputs: dict[str, str], config: dict[str, Any],
     check: Callable[[Path], None] | None = None,
     graphs: Callable[[WhisperShape, Weights, Path], None] = write_graphs,
+    arrange: Callable[[Path, str], None] | None = None,
 ) -> None:  # fmt: skip
     """Graphs of `final` and all that goes with them; tokenizer and features come from `source`.
 
     `graphs` writes the ONNX files. `check` sees the folder before it counts as finished, and may
-    raise.
+    raise. After it `arrange` may give the files, of a quantization type, the layout of another
+    runtime.
     """
     with new_folder(output) as folder:
         shape = WhisperShape.from_config(final.model.config.to_dict())
@@ -119,6 +121,8 @@ def write_onnx_folder(
         write_json(folder / INFO_NAME, asdict(final.info))
         if check is not None:
             check(folder)
+        if arrange is not None:
+            arrange(folder, final.info.quantization_type)
         extra = manifest_facts(final, folder)
         write_manifest(folder, kind=KIND, inputs=inputs, config=config, extra=extra)
 

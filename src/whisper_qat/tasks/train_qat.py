@@ -242,8 +242,10 @@ def _planned(model: WhisperForConditionalGeneration, config: TrainConfig) -> Pla
 
 def recorded(config: TrainConfig) -> dict[str, Any]:
     """The settings as the run's folder keeps them: the plan by its rules, not by its path."""
-    rules = None if config.plan is None else read_rules_file(config.plan)
-    return asdict(config) | {"plan": rules and [asdict(rule) for rule in rules]}
+    rules = None
+    if config.plan is not None:
+        rules = [asdict(rule) for rule in read_rules_file(config.plan)]
+    return asdict(config) | {"plan": rules}
 
 
 def _info(config: TrainConfig, base: Path) -> Info:

@@ -1,0 +1,117 @@
+"""Sensitivity analysis: one part quantized at a time, and a mixed plan proposed from it.
+
+Writes a folder: sensitivity.json, a table (sensitivity.md), a plot (sensitivity.svg) and, with a
+budget, plan.yaml for `--plan` of training and of the PTQ baselines.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from whisper_qat.artifacts import hash_folder, is_finished, new_folder, write_json, write_manifest
+from whisper_qat.config import InputError
+from whisper_qat.model.plan_file import write_rules_file
+from whisper_qat.model.prepare import UNQUANTIZED, Rule, check_scheme
+from whisper_qat.quant.scheme import parse_scheme
+from whisper_qat.report.sensitivity import markdown, svg
+from whisper_qat.tasks.calibration_clips import calibration_samples, fingerprint, held_out_clips
+from whisper_qat.tasks.onnx_folder import (
+    check_context,
+    checkpoint_folder,
+    load_checkpoint,
+    with_context,
+)
+from whisper_qat.tasks.part_wer import WordErrors
+from whisper_qat.tasks.sensitivity_analysis import Analysis
+from whisper_qat.tasks.sensitivity_proposal import Budget
+
+JSON_NAME, TABLE_NAME, PLOT_NAME = "sensitivity.json", "sensitivity.md", "sensitivity.svg"
+PLAN_FILE = "plan.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensitivityConfig:
+    """Quantize one part of a float checkpoint at a time; measure what it costs and saves.
+
+    Args:
+        model_path: a Whisper checkpoint, or the final/ folder of a float control
+        data: speech whose validation split (else train, never test) is listened to
+        output_dir: folder to write
+        num_clips: seeded draw of this many clips
+        by: parts: side, kind (all fc1 of the encoder ...), layer, or matrix
+        scheme: what each part is quantized to
+        wer: greedy WER of each part as well (slow)
+        threads: of the timed products
+        propose: write plan.yaml, mixed under the one budget that is given
+        fine_scheme: what the proposed plan gives to the parts that it keeps finer
+        size_budget: of the proposed plan, as a share of the float32 size
+        kl_budget: of the proposed plan, in nats per token
+        audio_context: overrides the checkpoint's own: full (30 s) or dynamic (the clip's length)
+        margin_s: with audio_context dynamic, seconds of silence kept after the clip
+        language: code of the language spoken in data
+        seed: of the draw
+    """
+
+    model_path: str
+    data: str
+    output_dir: Path
+    num_clips: int = 24
+    by: Literal["side", "kind", "layer", "matrix"] = "kind"
+    scheme: str = "block-int4-32-f16"
+    wer: bool = True
+    threads: int = 1
+    propose: bool = False
+    fine_scheme: str = "block-int8-32-f16"
+    size_budget: float | None = None
+    kl_budget: float | None = None
+    audio_context: Literal["full", "dynamic"] | None = None
+    margin_s: float | None = None
+    language: str = "fr"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_context(self.audio_context, self.margin_s)
+        for name in ("scheme", "fine_scheme"):
+            check_scheme(Rule(pattern="", scheme=getattr(self, name), why=""), f"--{name}")
+            if getattr(self, name) in UNQUANTIZED:
+                raise InputError(f"--{name} {getattr(self, name)}: expected an integer scheme")
+        for name in ("num_clips", "threads"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--{name} {getattr(self, name)}: expected 1 or more")
+        budgets = [b for b in (self.size_budget, self.kl_budget) if b is not None]
+        if self.propose and len(budgets) != 1:
+            raise InputError("--propose: give one budget, --size_budget or --kl_budget")
+        if not self.propose and budgets:
+            raise InputError("--size_budget, --kl_budget: only with --propose true")
+        if any(budget <= 0 for budget in budgets):
+            raise InputError(f"budget {budgets[0]}: expected more than 0")
+
+
+def run(config: SensitivityConfig) -> None:
+    """Writes `output_dir`; InputError when it holds something, or the model is quantized."""
+    output = config.output_dir
+    if is_finished(output):
+        raise InputError(f"--output_dir {output}: finished already; remove it to measure again")
+    source = checkpoint_folder(config.model_path, output)
+    final = load_checkpoint(source, config.model_path)
+    if final.plan is not None:
+        raise InputError(f"--model_path {config.model_path}: is quantized; give a float checkpoint")
+    final = with_context(final, config.audio_context, config.margin_s)
+    clips = held_out_clips(config.data, config.num_clips, config.seed)
+    samples = calibration_samples(clips, final, source, config.language)
+    words = WordErrors(final, source, clips, samples, config.language) if config.wer else None
+    analysis = Analysis(final, samples, config.by, words, threads=config.threads)
+    scheme, fine = parse_scheme(config.scheme), parse_scheme(config.fine_scheme)
+    found = analysis.measure(scheme)
+    with new_folder(output) as folder:
+        if config.propose:
+            budget = Budget(config.size_budget, config.kl_budget)
+            made, found["proposal"] = analysis.propose(scheme, fine, budget)
+            write_rules_file(folder / PLAN_FILE, made)
+        write_json(folder / JSON_NAME, found)
+        (folder / TABLE_NAME).write_text(markdown(found))
+        (folder / PLOT_NAME).write_text(svg(found))
+        inputs = {"model": hash_folder(source), "clips": fingerprint(clips)}
+        settings = asdict(config) | {"output_dir": str(output)}
+        write_manifest(folder, kind="sensitivity", inputs=inputs, config=settings)
+    print((output / TABLE_NAME).read_text())
