@@ -130,7 +130,8 @@ def test_more_rows_are_measured_alone_and_the_rest_is_kept(
 ):
     """One table in the end: rows of the first run as they were, teacher-forced ones too."""
     out = tmp_path / "out"
-    run(config(roles, test_data, out, kl_reference="base-float"))
+    forced_to_base = {"teacher_forced": True, "kl_reference": "base-float"}
+    run(config(roles, test_data, out, **forced_to_base))
     before = {path: path.read_text() for path in out.rglob("*.jsonl")}
     measured, forced = [], []
 
@@ -145,7 +146,7 @@ def test_more_rows_are_measured_alone_and_the_rest_is_kept(
     monkeypatch.setattr(measure_row, "measure_clip", counted)
     monkeypatch.setattr(teacher_forced, "measure_clip", counted_forced)
     more = [f"{name}={roles[name]}" for name in ("control", "base-ptq")]
-    run(config(roles, test_data, out, kl_reference="base-float", compare=more))
+    run(config(roles, test_data, out, **forced_to_base, compare=more))
     assert len(measured) == 2 * 3 and forced == ["control"] * 3 + ["base-ptq"] * 3
     assert {path: path.read_text() for path in before} == before
     results = read_json(out / "results.json")
@@ -160,7 +161,7 @@ def test_more_rows_are_measured_alone_and_the_rest_is_kept(
 
 def test_loss_and_kl_of_every_row(roles, test_data, tmp_path, here):
     compare = [f"{name}={roles[name]}" for name in ("control", "control-ptq")]
-    run(config(roles, test_data, tmp_path / "out", compare=compare))
+    run(config(roles, test_data, tmp_path / "out", compare=compare, teacher_forced=True))
     results = read_json(tmp_path / "out" / "results.json")
     assert set(results["sensitive"]["reference"].values()) == {"control"}
     rows = {row["row"]: row for row in results["sensitive"]["rows"]}
@@ -169,13 +170,13 @@ def test_loss_and_kl_of_every_row(roles, test_data, tmp_path, here):
     assert 0 < rows["control-ptq"]["kl"]["rate"] < rows["qat-int8"]["kl"]["rate"]
 
 
-def test_the_teacher_forced_pass_can_be_left_out(roles, test_data, tmp_path, here):
+def test_the_teacher_forced_pass_is_asked_for(roles, test_data, tmp_path, here):
     out = tmp_path / "out"
-    run(config(roles, test_data, out, teacher_forced=False))
+    run(config(roles, test_data, out))
     assert not (out / "teacher_forced").exists()
     rows = read_json(out / "results.json")["sensitive"]["rows"]
     assert all(row["loss"] is None for row in rows)
-    run(config(roles, test_data, out))  # and taken up later
+    run(config(roles, test_data, out, teacher_forced=True))  # and taken up later
     rows = read_json(out / "results.json")["sensitive"]["rows"]
     assert all(row["loss"] is not None for row in rows)
 
