@@ -255,3 +255,29 @@ def test_help_names_every_flag(capsys):
     assert "where to" in text
     for name in Example.__dataclass_fields__:
         assert f"--{name}" in text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Positional:
+    """Look at one folder."""
+
+    folder: Path = field(metadata={"positional": True})
+    limit: int = 3
+
+
+@pytest.mark.parametrize("argv", [["a", "--limit", "5"], ["--limit", "5", "a"]])
+def test_a_positional_is_a_word_anywhere(argv):
+    assert parse(Positional, argv) == Positional(folder=Path("a"), limit=5)
+
+
+def test_a_positional_may_stand_in_the_file_and_the_word_wins(config_file):
+    path = config_file("folder: b\n")
+    assert parse(Positional, ["--config", path]).folder == Path("b")
+    assert parse(Positional, ["--config", path, "a"]).folder == Path("a")
+
+
+def test_a_missing_positional_is_named():
+    with pytest.raises(InputError, match="FOLDER is required"):
+        parse(Positional, ["--limit", "5"])
+    with pytest.raises(InputError, match="unexpected argument 'b'"):
+        parse(Positional, ["a", "b"])

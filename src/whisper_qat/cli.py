@@ -94,7 +94,10 @@ def parse(config_class: type[Config], argv: list[str], *, prog: str | None = Non
 
 
 def build_parser(config_class: type, *, prog: str | None = None) -> jsonargparse.ArgumentParser:
-    """One flag per field, with the field's own (underscored) name, type and help."""
+    """One flag per field, with the field's own (underscored) name, type and help.
+
+    A field whose metadata has "positional" is a word without a flag, and required.
+    """
     documented = docstring_parser.parse_from_object(config_class)
     described = {p.arg_name: p.description for p in documented.params}
     parser = jsonargparse.ArgumentParser(
@@ -108,7 +111,10 @@ def build_parser(config_class: type, *, prog: str | None = None) -> jsonargparse
     for field in dataclasses.fields(config_class):
         text = field.metadata.get("help") or described.get(field.name) or "%(type)s"
         form = _flag_form(hints[field.name])
-        parser.add_argument(f"--{field.name}", default=_default(field), help=text, **form)
+        if field.metadata.get("positional"):
+            parser.add_argument(field.name, nargs="?", help=text, **form)
+        else:
+            parser.add_argument(f"--{field.name}", default=_default(field), help=text, **form)
     return parser
 
 
@@ -211,7 +217,8 @@ def _require(config_class: type, values: dict[str, Any]) -> None:
     for field in dataclasses.fields(config_class):
         needed = (field.default, field.default_factory) == missing
         if needed and values.get(field.name) is None:
-            raise InputError(f"--{field.name} is required (on the command line or in --config)")
+            word = field.name.upper() if field.metadata.get("positional") else f"--{field.name}"
+            raise InputError(f"{word} is required (on the command line or in --config)")
 
 
 def _flag_message(message: str, hints: dict[str, Any]) -> str:

@@ -31,15 +31,31 @@ def session_options(threads: int | None = None) -> ort.SessionOptions:
     return options
 
 
-def session(model: Path | bytes, threads: int | None = None) -> ort.InferenceSession:
-    """A CPU session on an .onnx file or serialized model; InputError names a file that is bad."""
+def session(
+    model: Path | bytes, threads: int | None = None, *, save_optimized: Path | None = None
+) -> ort.InferenceSession:
+    """A CPU session on an .onnx file or serialized model; InputError names a file that is bad.
+
+    `save_optimized` also writes the graph that onnxruntime made of it, its data file beside it.
+    """
     if isinstance(model, Path) and not model.is_file():
         raise InputError(f"{model}: no such file; expected a folder written by convert")
     source = model if isinstance(model, bytes) else str(model)
+    options = session_options(threads)
+    if save_optimized is not None:
+        save_to(options, save_optimized)
     try:
-        return ort.InferenceSession(source, session_options(threads), providers=PROVIDERS)
+        return ort.InferenceSession(source, options, providers=PROVIDERS)
     except Exception as error:  # onnxruntime's exceptions have no common class of their own
         if isinstance(model, bytes):
             raise
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{model}: onnxruntime cannot load it ({reason})") from None
+
+
+def save_to(options: ort.SessionOptions, path: Path) -> None:
+    """Writes the optimized graph to `path`; constants outside, as a file of 2 GB cannot be read."""
+    options.optimized_model_filepath = str(path)
+    key = "session.optimized_model_external_initializers_"
+    options.add_session_config_entry(f"{key}file_name", f"{path.name}_data")
+    options.add_session_config_entry(f"{key}min_size_in_bytes", "1024")

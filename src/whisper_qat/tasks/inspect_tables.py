@@ -9,14 +9,17 @@ from rich.console import Console
 from rich.table import Table
 
 PARTS = ("codes", "scales", "bias", "weight")
+BITS = {"float32": "32", "float16": "16", "int8": "8", "uint8": "8"}
+SHORT = {"float32": "f32", "float16": "f16"}
+FILE_WIDTH = 220  # rich would fold the tables to 80 columns where there is no terminal
 LISTED = 10  # names of nodes and duplicates shown; all of them are in the JSON
 
 
 def show(report: dict[str, Any]) -> None:
-    """Prints all tables to standard output, unwrapped where that is a file."""
+    """Prints all tables to standard output."""
     console = Console()
-    # Rich breaks lines at 80 columns where there is no terminal.
-    console = console if console.is_terminal else Console(width=200)
+    if not console.is_terminal:
+        console = Console(width=FILE_WIDTH)
     for table in (kinds(report), layers(report), runs(report)):
         console.print(table)
     for line in summary(report):
@@ -24,7 +27,7 @@ def show(report: dict[str, Any]) -> None:
 
 
 def summary(report: dict[str, Any]) -> list[str]:
-    """The lines below the tables, the verdict last."""
+    """The lines below the tables, the verdict and every fault last."""
     share = f"{100 * report['share_of_fp32']:.2f} % of float32 ({report['fp32_bytes']:,} bytes)"
     lines = [f"{report['folder']}: {report['total_bytes']:,} bytes, {share}"]
     wasted = sum(group["wasted_bytes"] for group in report["duplicates"])
@@ -36,7 +39,8 @@ def summary(report: dict[str, Any]) -> list[str]:
         lines.append(f"{name}, optimized, still has {', '.join(left) or 'no cast or transpose'}")
     found = f"{len(report['faults'])} faults" if report["faults"] else "all kernels as planned"
     unchecked = report["check"].startswith("no plan")
-    return [*lines, report["check"] if unchecked else f"{report['check']}: {found}"]
+    lines.append(report["check"] if unchecked else f"{report['check']}: {found}")
+    return lines + [f"  {fault}" for fault in report["faults"]]
 
 
 def moved(graph: dict[str, Any]) -> list[tuple[str, list[str]]]:
@@ -72,18 +76,18 @@ def layers(report: dict[str, Any]) -> Table:
 
 
 def part_cell(part: dict[str, Any] | None, kind: str) -> str:
-    """Bytes, and the dtype where it is not the usual one of that kind."""
+    """Bytes, and the dtype where it can be one or another."""
     if part is None:
         return ""
-    dtype = {"float16": " f16", "float32": " f32"}.get(part["dtype"], "")
-    return f"{part['bytes']:,}" + (dtype if kind in ("scales", "weight") else "")
+    dtype = SHORT.get(part["dtype"], part["dtype"])
+    return f"{part['bytes']:,}" + (f" {dtype}" if kind in ("scales", "weight") else "")
 
 
 def stored_bits(layer: dict[str, Any]) -> str:
     """Bits of a code and, with its share of the scales, of a stored weight: `4 (4.50)`."""
     parts = layer["parts"]
-    if layer["bits"] is None or "codes" not in parts or "scales" not in parts:
-        return "16" if parts.get("weight", {}).get("dtype") == "float16" else "32"
+    if layer["bits"] is None or not {"codes", "scales"} <= parts.keys():
+        return BITS.get(parts.get("weight", {}).get("dtype"), "")
     codes, scales = parts["codes"]["bytes"], parts["scales"]["bytes"]
     return f"{layer['bits']} ({layer['bits'] * (codes + scales) / codes:.2f})"
 

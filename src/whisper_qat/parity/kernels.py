@@ -1,0 +1,157 @@
+"""Does the optimized graph run the planned kernel for every layer? By node name, strictly.
+
+The table `KERNELS` says which operator a scheme runs in and with which settings. A layer is its
+node's name, which onnxruntime's optimizer keeps; the token table is two nodes, lookup and head.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnx
+
+from whisper_qat.export.layers import LEVEL_INT8
+from whisper_qat.export.read import all_nodes, attributes
+from whisper_qat.export.weights import HEAD, TABLE
+from whisper_qat.model.prepare import STORED
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, Scheme
+
+Settings = dict[str, int]
+FLOAT_PRODUCT = ("MatMul", "FusedMatMul", "Gemm")
+CONVOLUTION = ("Conv", "FusedConv")
+INTEGER_OPS = {
+    "MatMulNBits", "GatherBlockQuantized", "DynamicQuantizeMatMul", "MatMulIntegerToFloat",
+    "MatMulInteger", "QLinearMatMul", "QGemm", "MatMulBnb4", "QAttention", "ConvInteger",
+    "QLinearConv",
+}  # fmt: skip
+MOVES = ("Cast", "Transpose", "Reshape")  # work that is no arithmetic
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An operator (one of `ops`) with the attributes that decide its arithmetic."""
+
+    ops: tuple[str, ...]
+    settings: Settings = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return " ".join(["/".join(self.ops), *(f"{k}={v}" for k, v in self.settings.items())])
+
+    def accepts(self, found: "Kernel") -> bool:
+        """True when the single operator `found` is this kernel."""
+        same = all(found.settings.get(name) == value for name, value in self.settings.items())
+        return found.ops[0] in self.ops and same
+
+
+def block(scheme: Any) -> Settings:
+    return {"bits": scheme.bits, "block_size": scheme.block_size}
+
+
+def block_int8(scheme: Any) -> Settings:
+    return {**block(scheme), "accuracy_level": LEVEL_INT8}
+
+
+def nothing(scheme: Any) -> Settings:
+    return {}
+
+
+# Scheme (None: float) -> operators of a product and what sets them; the same for a token lookup.
+Entry = tuple[tuple[str, ...], Callable[[Any], Settings]]
+KERNELS: dict[type, tuple[Entry, Entry | None]] = {
+    BlockScheme: ((("MatMulNBits",), block_int8), (("GatherBlockQuantized",), block)),
+    DynamicScheme: ((("DynamicQuantizeMatMul",), nothing), None),
+    type(None): ((FLOAT_PRODUCT, nothing), (("Gather",), nothing)),
+}
+
+
+def expected(layer: str, scheme: Scheme | None) -> dict[str, Kernel]:
+    """Node name -> kernel of the planned `layer`; nothing for positions, which are only added."""
+    if layer in STORED:
+        return {} if layer.endswith("embed_positions") else {layer: Kernel(CONVOLUTION)}
+    product, lookup = KERNELS[type(scheme)]
+    if layer != TABLE:
+        return {layer: kernel(product, scheme)}
+    assert lookup is not None, f"{scheme}: no lookup"  # plans of such a table are refused
+    return {TABLE: kernel(lookup, scheme), HEAD: kernel(product, scheme)}
+
+
+def kernel(entry: Entry, scheme: Scheme | None) -> Kernel:
+    ops, settings = entry
+    return Kernel(ops, settings(scheme))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunGraph:
+    """One optimized graph: kernels by node name, operators counted, what only moves data."""
+
+    kernels: dict[str, list[Kernel]]
+    counts: dict[str, int]
+    moves: dict[str, list[str]]
+    unfolded: list[str]  # casts of stored tensors that every call repeats
+
+
+def run_graph(model: onnx.ModelProto) -> RunGraph:
+    nodes = list(all_nodes(model.graph))
+    constants = {tensor.name for tensor in model.graph.initializer}
+    kernels: dict[str, list[Kernel]] = {}
+    for node in nodes:
+        if node.name:
+            kernels.setdefault(node.name, []).append(kernel_of(node))
+    casts = [node for node in nodes if node.op_type == "Cast"]
+    return RunGraph(
+        kernels=kernels,
+        counts=dict(Counter(node.op_type for node in nodes).most_common()),
+        moves={op: [n.name for n in nodes if n.op_type == op] for op in MOVES},
+        unfolded=[node.name for node in casts if node.input[0] in constants],
+    )
+
+
+def kernel_of(node: onnx.NodeProto) -> Kernel:
+    """The node's operator and those of its attributes that a plan decides."""
+    names = ("bits", "block_size", "accuracy_level")
+    settings = attributes(node) if node.op_type in INTEGER_OPS else {}
+    return Kernel((node.op_type,), {name: settings[name] for name in names if name in settings})
+
+
+def merged(graphs: Iterable[RunGraph]) -> dict[str, list[Kernel]]:
+    """Node name -> kernels in all graphs."""
+    found: dict[str, list[Kernel]] = {}
+    for graph in graphs:
+        for name, kernels in graph.kernels.items():
+            found.setdefault(name, []).extend(kernels)
+    return found
+
+
+def faults(planned: Mapping[str, Scheme | None], graphs: Iterable[RunGraph]) -> list[str]:
+    """What does not run as `planned` (layer -> scheme, None for float), a line per node.
+
+    Also integer nodes that no plan names, and casts of stored weights left to run.
+    """
+    graphs = list(graphs)
+    found = merged(graphs)
+    lines, known = [], set()
+    for layer, scheme in planned.items():
+        name = "float" if scheme is None else scheme.name
+        for node, wanted in expected(layer, scheme).items():
+            known.add(node)
+            runs = found.get(node, [])
+            if not runs or not all(wanted.accepts(run) for run in runs):
+                what = ", ".join(map(str, runs)) or "no node of that name"
+                lines.append(f"{node}: planned {name} ({wanted}), runs {what}")
+    return lines + unplanned(known, found) + casts(graphs)
+
+
+def unplanned(known: set[str], found: Mapping[str, list[Kernel]]) -> list[str]:
+    """Integer nodes that no layer of the plan accounts for."""
+    integer = {
+        node: run
+        for node, runs in found.items()
+        for run in runs
+        if node not in known and run.ops[0] in INTEGER_OPS
+    }
+    return [f"{node}: not in the plan, runs {run}" for node, run in integer.items()]
+
+
+def casts(graphs: Iterable[RunGraph]) -> list[str]:
+    return [f"{node}: cast at every call" for graph in graphs for node in graph.unfolded]
