@@ -35,3 +35,13 @@ def test_labels_keep_their_distance():
     assert spread(1.0, [], 0.5) == 1.0
     assert spread(1.0, [0.9], 0.5) == 1.4
     assert spread(3.0, [0.9, 1.4], 0.5) == 3.0
+
+
+def test_forty_rows_fit(results: dict[str, Any]):
+    """Labels of one fixed height collapsed the axes, which matplotlib warns about."""
+    rows, scores = [], []
+    for i in range(8):
+        rows += [row | {"name": f"{row['name']}-{i}"} for row in results["rows"]]
+        scores += [score | {"row": f"{score['row']}-{i}"} for score in results["scores"]]
+    svg = size_plot(results | {"rows": rows, "scores": scores})
+    assert svg is not None and all(f">{row['name']}<" in svg for row in rows)

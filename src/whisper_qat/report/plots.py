@@ -36,6 +36,8 @@ STYLE = {
     "axes.spines.right": False,
 }
 WIDTH_IN = 7.6
+HEIGHT_IN = 4.2
+LABEL_IN = 0.25  # height of a label with the space above it
 
 
 def wer_plot(results: Results) -> str | None:
@@ -67,7 +69,8 @@ def size_plot(results: Results) -> str | None:
     if not scored:
         return None
     with matplotlib.rc_context(STYLE | {"svg.hashsalt": "size"}):
-        figure = Figure(figsize=(WIDTH_IN, 4.2), layout="constrained")
+        height = max(HEIGHT_IN, LABEL_IN * len(scored))  # many labels need the room
+        figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
         axes = figure.add_subplot()
         for row, wer in scored:
             color = COLORS[row["role"]]
@@ -78,7 +81,7 @@ def size_plot(results: Results) -> str | None:
         axes.set_axisbelow(True)
         axes.set_xlim(0, 1.3 * max(row["model_bytes"] for row, _ in scored) / 1e6)
         axes.margins(y=0.15)
-        _label(axes, scored)
+        _label(axes, scored, height)
         return _svg(figure)
 
 
@@ -104,14 +107,16 @@ def _interval(axes: Axes, wer: dict[str, float], place: int, color: str) -> None
     )
 
 
-def _label(axes: Axes, scored: list[tuple[dict[str, Any], dict[str, float]]]) -> None:
+def _label(
+    axes: Axes, scored: list[tuple[dict[str, Any], dict[str, float]]], height: float
+) -> None:
     """Names right of their points, moved apart where points of one size lie close together."""
     low, high = axes.get_ylim()
     placed: list[tuple[float, float]] = []
     for row, wer in sorted(scored, key=lambda one: one[1]["rate"]):
         x, y = row["model_bytes"] / 1e6, 100 * wer["rate"]
         near = [b for a, b in placed if abs(a - x) < 0.25 * axes.get_xlim()[1]]
-        text_y = spread(y, near, gap=(high - low) / 17)
+        text_y = spread(y, near, gap=(high - low) * LABEL_IN / height)
         placed.append((x, text_y))
         axes.annotate(
             row["name"],
