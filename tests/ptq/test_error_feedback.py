@@ -8,9 +8,8 @@ from whisper_qat.ptq import error_feedback
 from whisper_qat.quant import block_weight, least_squares
 from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
 
-SCHEMES = [BlockScheme(bits, block, "float16") for bits in (2, 4, 8) for block in (16, 32, 128)] + [
-    DynamicScheme()
-]
+SCHEMES = [BlockScheme(bits, block, "float16") for bits in (2, 4, 8) for block in (32, 128)]
+SCHEMES += [BlockScheme(4, 16, "float16"), DynamicScheme()]
 
 
 def correlated(rows, columns, seed=0, rank=24):

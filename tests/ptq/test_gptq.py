@@ -39,8 +39,8 @@ def test_gptq_is_nearer_to_the_float_encoder_than_least_squares(kind):
 @pytest.mark.parametrize("kind", ["int8", "int4", "int2"])
 def test_table_and_head_share_one_grid(method, kind):
     model = cases.tiny_whisper()
-    rules = [Rule(pattern=TOKEN_TABLE, scheme=f"block-{kind}-16-f16", why=""),
-             *default_rules(kind, 16)]  # fmt: skip
+    rules = [Rule(pattern=TOKEN_TABLE, scheme=f"block-{kind}-32-f16", why=""),
+             *default_rules(kind, 32)]  # fmt: skip
     method(model, rules, samples(), quiet)
     layers = fake_quantized(model)
     assert torch.equal(layers[TOKEN_TABLE].scale(), layers[HEAD].scale())

@@ -181,6 +181,10 @@ def test_other_block_size_is_refused(config):
     ("changes", "message"),
     [
         ({"block_size": 33}, "--block_size 33: expected one of"),
+        (
+            {"quantization_type": "int2", "block_size": 16},
+            "--quantization_type int2: block_size=16: with 2 bits one of",
+        ),
         ({"calibration_samples": 0}, "--calibration_samples 0: expected 1 or more"),
         ({"method": "gptq"}, "--method gptq: needs speech; pass --calibration_data"),
         (

@@ -79,6 +79,10 @@ class QuantizePtqConfig:
         check_context(self.audio_context, self.margin_s)
         if self.block_size not in BLOCK_SIZES:
             raise InputError(f"--block_size {self.block_size}: expected one of {BLOCK_SIZES}")
+        try:
+            default_rules(self.quantization_type, self.block_size)
+        except ValueError as error:  # a block size that this width does not have
+            raise InputError(f"--quantization_type {self.quantization_type}: {error}") from None
         if self.calibration_samples < 1:
             raise InputError(
                 f"--calibration_samples {self.calibration_samples}: expected 1 or more"
