@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from whisper_qat.artifacts import read_manifest
+from whisper_qat.artifacts import read_json, read_manifest
 from whisper_qat.config import InputError
 from whisper_qat.export.read import read_codes
 from whisper_qat.model.fake_linear import fake_quantized
@@ -106,3 +106,23 @@ def test_bad_margin(config):
 def test_no_such_checkpoint(config):
     with pytest.raises(InputError, match="no such folder"):
         run(replace(config, model_path="./nowhere"))
+
+
+def test_transformers_js_has_the_same_codes_under_its_names(config):
+    plain = config.output_path
+    run(config)
+    other = replace(config, format="transformers-js", output_path=plain.with_name("js"))
+    run(other)
+    for stem in ("encoder_model", "decoder_model_merged"):
+        data = (plain / f"{stem}.onnx_data").read_bytes()
+        assert (other.output_path / "onnx" / f"{stem}_q4.onnx_data").read_bytes() == data
+    assert read_json(other.output_path / "parity.json")
+    manifest = read_manifest(other.output_path)
+    assert manifest["config"]["format"] == "transformers-js"
+    assert 0 < manifest["model_bytes"] - read_manifest(plain)["model_bytes"] < 5_000
+
+
+def test_another_format_in_the_same_folder_is_refused(config):
+    run(config)
+    with pytest.raises(InputError, match="exists with other settings .format='onnx'"):
+        run(replace(config, format="transformers-js"))

@@ -10,7 +10,7 @@ from whisper_qat.artifacts import is_finished, read_json
 from whisper_qat.config import GateError, InputError
 from whisper_qat.parity import wiring
 from whisper_qat.tasks.convert import ConvertConfig, run
-from whisper_qat.tasks.train_qat import TrainConfig
+from whisper_qat.tasks.train_config import TrainConfig
 from whisper_qat.tasks.train_qat import run as train
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.tasks.tiny_speech import save_tiny_speech
 from whisper_qat.config import InputError
-from whisper_qat.tasks.train_qat import TrainConfig, run
+from whisper_qat.tasks.train_config import TrainConfig
+from whisper_qat.tasks.train_qat import run
 
 
 @pytest.fixture

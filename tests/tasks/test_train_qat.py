@@ -18,7 +18,8 @@ from whisper_qat.config import InputError
 from whisper_qat.model.fake_linear import fake_quantized
 from whisper_qat.model.final import load_final
 from whisper_qat.tasks import train_qat
-from whisper_qat.tasks.train_qat import TrainConfig, run
+from whisper_qat.tasks.train_config import TrainConfig
+from whisper_qat.tasks.train_qat import run
 
 ROOT = Path(__file__).parents[2]
 
