@@ -6,7 +6,7 @@ train.jsonl: every training prompt and 240 clips of verse. validation.jsonl: the
 and 40 clips of other poems of the same training part; whatever is chosen is chosen on it. Poems are
 drawn whole, in the order of the SHA-256 of their ids. Nothing of the test prompts or of the verse's
 dev part is read.
-"""  # fmt: skip
+"""
 
 import argparse
 import hashlib

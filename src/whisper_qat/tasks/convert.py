@@ -45,7 +45,7 @@ class ConvertConfig:
 
     model_path: str
     output_path: Path
-    quantization_type: Literal["int8", "int4", "none"] = "int8"
+    quantization_type: Literal["int8", "int4", "int2", "none"] = "int8"
     format: Literal["onnx", "transformers-js"] = "onnx"
     audio_context: Literal["full", "dynamic"] | None = None
     margin_s: float | None = None

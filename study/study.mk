@@ -1,0 +1,79 @@
+# The int4 study: the same training in float and on each grid, three seeds, PTQ of the base and of every
+# control, all measured on the prompts' test split and on verse that no training saw.
+#
+#   make -f study/study.mk VERSE=path/to/poetry-fr            # everything, hours on two cores
+#   make -f study/study.mk VERSE=... SEEDS=0 GRIDS="int8 int4-b32" # less
+#
+# A folder is DIRECTORY/GRID.sSEED. What is finished is not made again; `-j2` with OMP_NUM_THREADS=1 keeps two
+# cores busy better than two threads do.
+
+VERSE ?= data/poetry-fr
+SEEDS ?= 0 1 2
+GRIDS ?= int8 int8-dynamic int4-b32 int4-b128
+PTQ ?= round-to-nearest least-squares gptq
+OUT := outputs/study
+RUN := .venv/bin/python
+BASE := data/whisper-base
+PROMPTS := data/telephone-fr
+LEARNED := --scales learned
+
+flags.control := --quantization_type none
+flags.int8 := --quantization_type int8
+flags.int8-dynamic := --quantization_type int8 --plan configs/plans/int8_dynamic.yaml
+flags.int4-b32 := --quantization_type int4 $(LEARNED)
+flags.int4-b128 := --quantization_type int4 --block_size 128 $(LEARNED)
+flags.int2-b32 := --quantization_type int2 $(LEARNED) --curriculum int8:0.15,int4:0.25
+# Trials of one seed, to choose by the validation loss.
+flags.int4-b32-rule := --quantization_type int4
+flags.int4-b32-ort := --quantization_type int4 $(LEARNED) --scale_start ort
+flags.int4-b32-fast := --quantization_type int4 $(LEARNED) --scale_lr_ratio 1.0
+flags.int4-b32-states := --quantization_type int4 $(LEARNED) --encoder_weight 1.0
+
+# The base as published hears 30 s: at the clip's own length it was never trained to stop.
+context := --audio_context full
+# PTQ rows: NAME-TYPE-bBLOCK; the calibrated ones listen to the study's training clips.
+ptq_rows := $(foreach m,$(PTQ),$(m)-int4-b32 $(m)-int4-b128) round-to-nearest-int8-b32 optimum-dynamic-int8-b32
+calibrated := gptq weighted-least-squares
+word = $(word $(1),$(subst -b, ,$(subst -int, ,$(2))))
+ptq_flags = --method $(call word,1,$(1)) --quantization_type int$(call word,2,$(1)) --block_size $(call word,3,$(1)) \
+  $(if $(filter $(calibrated),$(call word,1,$(1))),--calibration_data $(OUT)/data/train.jsonl)
+
+trained := $(foreach g,$(GRIDS),$(foreach s,$(SEEDS),$(g).s$(s)))
+controls := $(foreach s,$(SEEDS),control.s$(s))
+rows := $(trained) $(controls) $(foreach p,$(ptq_rows),base+$(p) $(foreach s,$(SEEDS),control.s$(s)+$(p)))
+
+.PHONY: table models
+table: $(OUT)/table/manifest.json
+models: $(foreach r,$(rows) base,$(OUT)/onnx/$(r)/manifest.json)
+
+$(OUT)/data/train.jsonl: study/data.py $(PROMPTS)/manifest.json $(VERSE)/train.jsonl
+	$(RUN) study/data.py --prompts $(PROMPTS) --verse $(VERSE) --output_dir $(@D)
+
+$(OUT)/train/%/final/manifest.json: $(OUT)/data/train.jsonl study/train.yaml
+	$(RUN) scripts/train_qat.py --config study/train.yaml $(flags.$(basename $*)) --seed $(patsubst .s%,%,$(suffix $*)) \
+	  --output_dir $(OUT)/train/$*
+
+$(OUT)/onnx/base/manifest.json:
+	$(RUN) scripts/convert_qat_to_quantized.py --model_path $(BASE) --output_path $(@D) --quantization_type none $(context)
+$(OUT)/onnx/base+%/manifest.json: $(OUT)/data/train.jsonl
+	$(RUN) scripts/quantize_ptq.py --model_path $(BASE) --output_path $(@D) $(context) $(call ptq_flags,$*)
+
+define of_seed
+$(OUT)/onnx/control.s$(1)/manifest.json: $(OUT)/train/control.s$(1)/final/manifest.json
+	$(RUN) scripts/convert_qat_to_quantized.py --model_path $$(<D) --output_path $$(@D) --quantization_type none
+$(OUT)/onnx/control.s$(1)+%/manifest.json: $(OUT)/train/control.s$(1)/final/manifest.json
+	$(RUN) scripts/quantize_ptq.py --model_path $$(<D) --output_path $$(@D) $$(call ptq_flags,$$*)
+endef
+$(foreach s,$(SEEDS),$(eval $(call of_seed,$(s))))
+
+$(OUT)/onnx/%/manifest.json: $(OUT)/train/%/final/manifest.json
+	$(RUN) scripts/convert_qat_to_quantized.py --model_path $(<D) --output_path $(@D) \
+	  --quantization_type $(word 2,$(flags.$(basename $*)))
+
+first := $(firstword $(trained))
+$(OUT)/table/manifest.json: $(foreach r,$(rows) base,$(OUT)/onnx/$(r)/manifest.json)
+	$(RUN) scripts/evaluate_qat.py --model_path $(OUT)/onnx/$(first) --baseline_model $(OUT)/onnx/base \
+	  --corpora telephone-fr --test_data $(VERSE)/dev.jsonl \
+	  --compare $(foreach r,$(filter-out $(first),$(rows)),$(r)=$(OUT)/onnx/$(r)) --output_dir $(@D)
+
+.PRECIOUS: %/manifest.json
