@@ -6,6 +6,8 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 SETUP := $(VENV)/.setup-stamp
 OPTIMUM := .venv-optimum
+NODE_ENV := .node
+TRANSFORMERS_JS := @huggingface/transformers@4.3.1
 BASE := data/whisper-base
 PROMPTS := data/telephone-fr
 MODELS := outputs/models
@@ -56,7 +58,7 @@ EVALUATION = --model_path $(MODEL_PATH) $(if $(BASELINE_MODEL),--baseline_model 
   $(if $(COMPARE),--compare $(COMPARE)) --output_dir $(EVAL_DIR) $(EXTRA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup optimum-env data base-model train-qat-int8 train-qat-int8-extended train-qat-int4 \
+.PHONY: help setup optimum-env node-env data base-model train-qat-int8 train-qat-int8-extended train-qat-int4 \
   convert-qat-int8 convert-qat-int4 evaluate-qat quickstart test checks benchmark lock clean FORCE
 
 help: ## this list
@@ -78,6 +80,15 @@ optimum-env: $(OPTIMUM)/.ready ## environment of its own for the test that loads
 
 $(OPTIMUM)/.ready: scripts/setup_optimum_env.py requirements.lock
 	$(PYTHON) scripts/setup_optimum_env.py $(OPTIMUM)
+	@touch $@
+
+node-env: $(NODE_ENV)/.ready ## transformers.js for the test that loads our folders with it; needs Node 20 or newer
+
+# --ignore-scripts: the CPU runtime is in the package; its install script would fetch CUDA's.
+$(NODE_ENV)/.ready:
+	@command -v npm >/dev/null || { echo "node-env: no npm; install Node 20 or newer"; exit 2; }
+	mkdir -p $(NODE_ENV)
+	npm install --prefix $(NODE_ENV) --ignore-scripts --no-audit --no-fund $(TRANSFORMERS_JS)
 	@touch $@
 
 lock: ## resolve requirements.lock anew from the ranges in pyproject.toml

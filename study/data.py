@@ -1,6 +1,6 @@
 """Manifests of the int4 study: telephone prompts and verse, one list to train on, one to choose by.
 
-python study/data.py --prompts data/telephone-fr --verse ../shared/data/poetry-fr --output_dir outputs/study/data
+python study/data.py --prompts data/telephone-fr --verse VERSE --output_dir outputs/study/data
 
 train.jsonl: every training prompt and 240 clips of verse. validation.jsonl: the validation prompts
 and 40 clips of other poems of the same training part; whatever is chosen is chosen on it. Poems are

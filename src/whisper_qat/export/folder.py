@@ -17,4 +17,4 @@ def write_graphs(shape: WhisperShape, weights: Weights, folder: Path) -> None:
 
 def model_bytes(folder: Path) -> int:
     """Size of all .onnx files and their external data, and of nothing else."""
-    return sum(p.stat().st_size for p in folder.iterdir() if ".onnx" in p.name)
+    return sum(p.stat().st_size for p in folder.rglob("*") if ".onnx" in p.name)

@@ -11,6 +11,7 @@ Versions 4 to 6 share this layout.
 import math
 import os
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -45,6 +46,27 @@ def read_file(path: Path) -> Ct2File:
         raise InputError(f"{path}: no such file; expected a folder with CTranslate2's model.bin")
     with open(path, "rb") as file:
         return _Reader(file, path).read()
+
+
+def write_file(file: Ct2File, path: Path, *, aliases: Mapping[str, str]) -> None:
+    """Write `file` as `path`: variables by name as CTranslate2 does, then `aliases` to them."""
+    with open(path, "wb") as out:
+        out.write(struct.pack("<I", VERSIONS[-1]) + _text(file.spec))
+        out.write(struct.pack("<II", file.revision, len(file.variables)))
+        for name, value in sorted(file.variables.items()):
+            shape = struct.pack(f"<B{value.dim()}I", value.dim(), *value.shape)
+            data = value.contiguous().reshape(-1).view(torch.uint8).numpy()
+            kind = struct.pack("<BI", DTYPES.index(value.dtype), data.nbytes)
+            out.write(_text(name) + shape + kind)
+            out.write(data)
+        out.write(struct.pack("<I", len(aliases)))
+        for alias, name in sorted(aliases.items()):
+            out.write(_text(alias) + _text(name))
+
+
+def _text(text: str) -> bytes:
+    data = text.encode() + b"\0"
+    return struct.pack("<H", len(data)) + data
 
 
 class _Reader:

@@ -1,8 +1,9 @@
-"""Conversion: a trained final/ folder, or a plain float checkpoint, becomes an ONNX folder.
+"""Conversion: a trained final/ folder, or a plain float checkpoint, becomes a folder that runs.
 
-The trained codes and scales are written as they are; nothing is rounded again. What was written is
-compared with the torch model before the folder counts as finished (`parity.json`). Converting the
-same checkpoint with the same settings twice does nothing.
+The trained codes and scales are written as they are; nothing is rounded again unless a format
+cannot hold them and --requantize is given. An ONNX folder is compared with the torch model before
+it counts as finished (`parity.json`). Converting the same checkpoint with the same settings twice
+does nothing.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,7 +14,8 @@ from whisper_qat.artifacts import hash_folder
 from whisper_qat.config import InputError
 from whisper_qat.export.folder import model_bytes
 from whisper_qat.export.transformers_js import arrange
-from whisper_qat.model.final import INFO_NAME, read_info
+from whisper_qat.model.final import INFO_NAME, Final, read_info
+from whisper_qat.tasks.onnx_folder import KIND as ONNX
 from whisper_qat.tasks.onnx_folder import (
     check_context,
     checkpoint_folder,
@@ -23,6 +25,7 @@ from whisper_qat.tasks.onnx_folder import (
     write_onnx_folder,
 )
 from whisper_qat.tasks.parity_check import parity_check
+from whisper_qat.tasks.runtime_folder import WINDOW, WRITERS, write_runtime_folder
 
 # What each format makes of the checked ONNX folder.
 ARRANGE = {"onnx": None, "transformers-js": arrange}
@@ -30,13 +33,15 @@ ARRANGE = {"onnx": None, "transformers-js": arrange}
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertConfig:
-    """Convert a QAT checkpoint to ONNX with the very codes it was trained with.
+    """Convert a QAT checkpoint, to ONNX or another runtime, with the codes it was trained with.
 
     Args:
         model_path: the final/ folder of a training run; for `none` also any Whisper checkpoint
-        output_path: folder to write: ONNX files, tokenizer and configs
-        quantization_type: what the checkpoint was trained with; none writes float ONNX
-        format: onnx, or transformers-js: the same graphs and grid under the names it expects
+        output_path: folder to write: model files, and the tokenizer and configs they need
+        quantization_type: what the checkpoint was trained with; none writes float32
+        format: onnx; transformers-js, the same graphs under the names it expects; ctranslate2, for
+            faster-whisper, int8 per row; ggml, for whisper.cpp, blocks of 32 (q8_0 or q4_0)
+        requantize: round anew what ctranslate2 or ggml cannot hold, instead of refusing
         audio_context: overrides the checkpoint's own: full (30 s) or dynamic (the clip's length)
         margin_s: with audio_context dynamic, seconds of silence kept after the clip
         parity_data: speech for the parity check (default: the training's own validation data)
@@ -46,7 +51,8 @@ class ConvertConfig:
     model_path: str
     output_path: Path
     quantization_type: Literal["int8", "int4", "int2", "none"] = "int8"
-    format: Literal["onnx", "transformers-js"] = "onnx"
+    format: Literal["onnx", "transformers-js", "ctranslate2", "ggml"] = "onnx"
+    requantize: bool = False
     audio_context: Literal["full", "dynamic"] | None = None
     margin_s: float | None = None
     parity_data: str | None = None
@@ -56,6 +62,17 @@ class ConvertConfig:
         check_context(self.audio_context, self.margin_s)
         if self.parity_positions < 1:
             raise InputError(f"--parity_positions {self.parity_positions}: expected 1 or more")
+        if self.requantize and self.format not in WRITERS:
+            raise InputError(
+                f"--requantize: --format {self.format} keeps every grid; only "
+                f"{' and '.join(WRITERS)} need it"
+            )
+        if self.format in WRITERS and self.parity_data is not None:
+            raise InputError(f"--parity_data: --format {self.format} has no parity check")
+        if self.format in WRITERS and self.audio_context is not None:
+            raise InputError(
+                f"--audio_context: not stored by --format {self.format}; {WINDOW[self.format]}"
+            )
 
 
 def run(config: ConvertConfig) -> None:
@@ -63,10 +80,22 @@ def run(config: ConvertConfig) -> None:
     source = checkpoint_folder(config.model_path, config.output_path)
     check_trained_as(source, config.quantization_type)
     inputs = {"model": hash_folder(source)}
-    if is_up_to_date(config.output_path, inputs, settings(config)):
+    kind = config.format if config.format in WRITERS else ONNX
+    if is_up_to_date(config.output_path, inputs, settings(config), kind):
         print(f"{config.output_path}: up to date")
         return
     final = load_checkpoint(source, config.model_path)
+    if config.format in WRITERS:
+        write_runtime_folder(
+            final, source, config.output_path, format=config.format,
+            requantize=config.requantize, inputs=inputs, config=settings(config),
+        )  # fmt: skip
+    else:
+        write_onnx(config, final, source, inputs)
+
+
+def write_onnx(config: ConvertConfig, final: Final, source: Path, inputs: dict[str, str]) -> None:
+    """The ONNX folder in the layout asked for, checked against the torch model."""
     final = with_context(final, config.audio_context, config.margin_s)
     check = parity_check(
         final, source, config.output_path,
@@ -82,7 +111,12 @@ def run(config: ConvertConfig) -> None:
 def settings(config: ConvertConfig) -> dict[str, Any]:
     """What decides the folder's content, beside the checkpoint itself."""
     values = asdict(config)
-    return {name: values[name] for name in values if name not in ("model_path", "output_path")}
+    left_out = {"model_path", "output_path"}
+    if config.format in WRITERS:
+        left_out |= {"parity_data", "parity_positions", "audio_context", "margin_s"}
+    else:
+        left_out |= {"requantize"}
+    return {name: values[name] for name in values if name not in left_out}
 
 
 def check_trained_as(folder: Path, quantization_type: str) -> None:

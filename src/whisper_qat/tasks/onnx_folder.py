@@ -52,7 +52,9 @@ def check_context(mode: str | None, margin_s: float | None) -> None:
         raise InputError(f"--margin_s {margin_s}: expected seconds between 0 and {MAX_MARGIN_S:g}")
 
 
-def is_up_to_date(output: Path, inputs: dict[str, str], config: dict[str, Any]) -> bool:
+def is_up_to_date(
+    output: Path, inputs: dict[str, str], config: dict[str, Any], kind: str = KIND
+) -> bool:
     """True when `output` is this very conversion; InputError when it is anything else."""
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return False
@@ -60,7 +62,7 @@ def is_up_to_date(output: Path, inputs: dict[str, str], config: dict[str, Any]) 
     if not is_finished(output):
         raise InputError(f"--output_path {output}: exists and is not a finished folder; {advice}")
     manifest = read_manifest(output)
-    if manifest["kind"] != KIND:
+    if manifest["kind"] != kind:
         raise InputError(f"--output_path {output}: is a {manifest['kind']} folder; {advice}")
     if manifest["inputs"] != inputs:
         names = [name for name in inputs if manifest["inputs"].get(name) != inputs[name]]
