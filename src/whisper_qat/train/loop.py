@@ -7,7 +7,7 @@ Everything that decides a run's numbers is a function of (settings, seed, step) 
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from whisper_qat.train.history import History
 from whisper_qat.train.interrupt import Interrupt
 from whisper_qat.train.memory import out_of_memory
 from whisper_qat.train.objective import Losses, Objective
+from whisper_qat.train.step_weights import quantized_for_step
 
 Evaluate = Callable[[nn.Module], dict[str, float]]
 
@@ -149,11 +150,12 @@ class Loop:
         self.student.train()
         tokens = self._sum(torch.tensor(float(sum(batch.num_tokens for batch in batches))))
         sums = torch.zeros(4)
-        for i, batch in enumerate(batches):
-            last = i == len(batches) - 1
-            # Gradients travel between processes once per step, with the last micro-batch.
-            with nullcontext() if last else self.accelerator.no_sync(self.student):
-                sums += self._backward(batch, tokens)
+        with self._weights():
+            for i, batch in enumerate(batches):
+                last = i == len(batches) - 1
+                # Gradients travel between processes once per step, with the last micro-batch.
+                with nullcontext() if last else self.accelerator.no_sync(self.student):
+                    sums += self._backward(batch, tokens)
         norm = self._update()
         self.progress.step += 1
         total, ce, kl, states = (self._sum(sums) / tokens).tolist()
@@ -163,6 +165,10 @@ class Loop:
             "learning_rate": self.optimizer.param_groups[0]["lr"], "tokens": tokens.item(),
             "seconds": time.perf_counter() - began,
         }  # fmt: skip
+
+    def _weights(self) -> AbstractContextManager[None]:
+        alone = self.accelerator.num_processes == 1
+        return quantized_for_step(self.bare) if alone else nullcontext()
 
     def _backward(self, batch: Batch, tokens: Tensor) -> Tensor:
         """Gradients of one micro-batch's share of the step's loss; returns its summed losses."""
