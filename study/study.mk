@@ -19,7 +19,7 @@ LEARNED := --scales learned
 
 flags.control := --quantization_type none
 flags.int8 := --quantization_type int8
-flags.int8-dynamic := --quantization_type int8 --plan configs/plans/int8_dynamic.yaml
+flags.int8-dynamic := --quantization_type int8 --plan configs/plans/int8_dynamic_all.yaml
 flags.int4-b32 := --quantization_type int4 $(LEARNED)
 flags.int4-b128 := --quantization_type int4 --block_size 128 $(LEARNED)
 flags.int2-b32 := --quantization_type int2 $(LEARNED) --curriculum int8:0.15,int4:0.25
