@@ -197,3 +197,13 @@ def test_the_command_takes_the_folder_as_a_word(int4, folder, encoder, capsys):
         cli.main(InspectModelConfig, run, [str(folder)])
     assert stopped.value.code == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {folder}: {FC1}: planned")
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+@pytest.mark.parametrize(("quantization_type", "limit"), [("int4", 0.21), ("int8", 0.275)])
+def test_whisper_base_is_as_small_as_promised(whisper_base, tmp_path, quantization_type, limit):
+    report = inspect(ptq_folder(whisper_base, tmp_path / "onnx", quantization_type))
+    assert report["share_of_fp32"] <= limit
+    assert report["faults"] == report["duplicates"] == []
+    assert report["kinds"].keys().isdisjoint({"weights float, float32", "scales, float32"})
