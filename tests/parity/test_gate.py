@@ -8,7 +8,7 @@ from whisper_qat.parity import gate
 
 def run(written):
     lines = []
-    return gate.run(*written, lines.append), lines
+    return gate.run(*written, lines.append, transcripts_of=2), lines
 
 
 @pytest.mark.parametrize("written", ["int8", "int4", "int8-dynamic"], indirect=True)
@@ -21,7 +21,8 @@ def test_passes_what_was_written(written):
     assert names == set(fake_quantized(written[0].model))
     assert report["wiring"]["relative"] < 1e-5
     assert not report["whole_model"]["enough_positions"]
-    assert len(lines) == 3
+    assert len(lines) == 4 and "too few to judge" in lines[-1]
+    assert report["transcripts"]["transcripts"] == 2
 
 
 @pytest.mark.parametrize("written", ["none"], indirect=True)

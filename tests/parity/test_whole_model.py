@@ -1,10 +1,9 @@
-"""The rule of the whole-model gate on made-up distances, and the margin where transcripts fork."""
+"""The rule of the whole-model gate on made-up distances."""
 
 import pytest
 
-from whisper_qat.infer.decode import Decoded
 from whisper_qat.parity.logits import Distance
-from whisper_qat.parity.whole_model import judge, margin_at_fork
+from whisper_qat.parity.whole_model import judge
 
 
 def of(relative, agreement, positions=1000):
@@ -25,14 +24,3 @@ def of(relative, agreement, positions=1000):
 def test_rule(runtime, floor, passed):
     assert judge(runtime, floor)["passed"] is passed
     assert judge(runtime, floor)["enough_positions"] is (runtime.positions >= 500)
-
-
-def decoded(tokens, margins):
-    return Decoded(tokens=tokens, margins=margins, ended=True)
-
-
-def test_margin_at_the_first_difference():
-    a = decoded([1, 2, 3], [0.5, 0.1, 0.7, 0.9])
-    assert margin_at_fork(a, decoded([1, 4, 3], [0, 0, 0, 0])) == 0.1
-    assert margin_at_fork(a, decoded([1, 2, 3, 4], [0] * 5)) == 0.9
-    assert margin_at_fork(a, decoded([1, 2], [0] * 3)) == 0.7

@@ -66,3 +66,5 @@ def test_speech_that_was_asked_for_must_be_there(config):
 def test_positions_are_checked():
     with pytest.raises(InputError, match="--parity_positions 0: expected 1 or more"):
         ConvertConfig(model_path="a", output_path=Path("b"), parity_positions=0)
+    with pytest.raises(InputError, match="--parity_transcripts -1: expected 0 or more"):
+        ConvertConfig(model_path="a", output_path=Path("b"), parity_transcripts=-1)

@@ -1,8 +1,9 @@
 """Significance of a difference: paired bootstrap over ratios of sums.
 
-A ratio is errors per word, or loss or KL per token. The bootstrap resamples blocks (utterances, or whole speakers and recordings) with replacement and
-forms the ratio of sums anew each time (Bisani and Ney 2004). The interval is the percentile one;
-p is two-sided, from the centred distribution, with the +1 of sacrebleu's `significance.py`.
+A ratio is errors per word, or loss or KL per token. The bootstrap resamples blocks (utterances, or
+whole speakers and recordings) with replacement and forms the ratio of sums anew each time (Bisani
+and Ney 2004). The interval is the percentile one; p is two-sided, from the centred distribution,
+with the +1 of sacrebleu's `significance.py`.
 """
 
 from collections.abc import Iterator, Sequence

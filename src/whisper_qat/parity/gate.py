@@ -11,18 +11,20 @@ from typing import Any
 from whisper_qat.infer.decoding_rules import DecodingRules
 from whisper_qat.infer.text_decoder import TextDecoder
 from whisper_qat.model.final import Final
-from whisper_qat.parity import arithmetic, whole_model, wiring
+from whisper_qat.parity import arithmetic, transcripts, whole_model, wiring
 from whisper_qat.parity.material import Material
 
 WIRING_UTTERANCES = 3
-TRANSCRIPTS = 20
 
 
 def run(
     final: Final, folder: Path, material: Material, rules: DecodingRules,
-    say: Callable[[str], None],
+    say: Callable[[str], None], *, transcripts_of: int,
 ) -> dict[str, Any]:  # fmt: skip
-    """The parity report as data; `passed` says whether every part did."""
+    """The parity report as data; `passed` says whether every part did.
+
+    `transcripts_of`: so many utterances are decoded greedily, 0 for none.
+    """
     report: dict[str, Any] = {
         "material": {"kind": material.kind, "utterances": len(material.utterances),
                      "positions": material.positions},
@@ -38,8 +40,11 @@ def run(
         say(f"parity: whole model {_outcome(report['whole_model'])}")
         parts += ["arithmetic", "whole_model"]
         text = TextDecoder.from_folder(folder)
-        few = material.first(TRANSCRIPTS)
-        report["transcripts"] = whole_model.changed_transcripts(final, folder, few, rules, text)
+        if transcripts_of:
+            few = material.first(transcripts_of)
+            report["transcripts"] = transcripts.check(final, folder, few, rules, text)
+            say(f"parity: transcripts {_outcome(report['transcripts'])}")
+            parts.append("transcripts")
     report["passed"] = all(report[part]["passed"] for part in parts)
     report["failed"] = [part for part in parts if not report[part]["passed"]]
     return report
@@ -53,6 +58,12 @@ def _outcome(part: dict[str, Any]) -> str:
             f"{word}: logits {runtime['relative']:.1e} from torch, rounding floor "
             f"{floor['relative']:.1e}; top token {runtime['agreement']:.2%}, floor "
             f"{floor['agreement']:.2%}; {runtime['positions']} positions"
+        )
+    if "changed_share" in part:
+        judged = "" if part["enough_transcripts"] else " (too few to judge)"
+        return (
+            f"{word}: {part['changed_share']:.1%} of {part['transcripts']} changed, rounding floor "
+            f"{part['floor_share']:.1%}{judged}"
         )
     if "layers" in part:
         worst = max(part["layers"], key=lambda layer: layer["relative"])

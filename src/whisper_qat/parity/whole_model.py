@@ -12,10 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from whisper_qat.infer.decode import Decoded, greedy
-from whisper_qat.infer.decoding_rules import DecodingRules
 from whisper_qat.infer.onnx_backend import OnnxBackend
-from whisper_qat.infer.text_decoder import TextDecoder
 from whisper_qat.infer.torch_backend import TorchBackend
 from whisper_qat.model.fake_linear import quantized_once, summed_in_reverse
 from whisper_qat.model.final import Final
@@ -53,30 +50,3 @@ def judge(runtime: Distance, floor: Distance) -> dict[str, Any]:
         "max_agreement_loss": MAX_AGREEMENT_LOSS, "enough_positions": enough,
         "passed": close and (agrees or not enough),
     }  # fmt: skip
-
-
-def changed_transcripts(
-    final: Final, folder: Path, material: Material, rules: DecodingRules, text: TextDecoder
-) -> dict[str, Any]:
-    """Greedy transcripts that differ between torch and the runtime, with the margin at the fork."""
-    runtime = OnnxBackend.from_folder(folder)
-    changed = []
-    with quantized_once(final.model):
-        torch_side = TorchBackend(final.model)
-        for utterance in material.utterances:
-            a = greedy(torch_side, utterance.mel[0], rules)
-            b = greedy(runtime, utterance.mel[0], rules)
-            if a.tokens != b.tokens:
-                changed.append({
-                    "id": utterance.id, "torch": text.text(a.tokens), "onnx": text.text(b.tokens),
-                    "margin": margin_at_fork(a, b),
-                })  # fmt: skip
-    return {"transcripts": len(material.utterances), "changed": changed}
-
-
-def margin_at_fork(a: Decoded, b: Decoded) -> float:
-    """Torch's lead of the best token over the next, where the two first chose differently."""
-    shared = zip(a.tokens, b.tokens, strict=False)
-    fork = next((i for i, (x, y) in enumerate(shared) if x != y), None)
-    position = min(len(a.tokens), len(b.tokens)) if fork is None else fork
-    return a.margins[position]

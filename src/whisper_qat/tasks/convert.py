@@ -46,6 +46,7 @@ class ConvertConfig:
         margin_s: with audio_context dynamic, seconds of silence kept after the clip
         parity_data: speech for the parity check (default: the training's own validation data)
         parity_positions: logit rows to compare on it; at least 500 for the agreement to be judged
+        parity_transcripts: of its clips are decoded on both sides; judged from 100 on, 0 for none
     """
 
     model_path: str
@@ -57,9 +58,12 @@ class ConvertConfig:
     margin_s: float | None = None
     parity_data: str | None = None
     parity_positions: int = 2000
+    parity_transcripts: int = 20
 
     def __post_init__(self) -> None:
         check_context(self.audio_context, self.margin_s)
+        if self.parity_transcripts < 0:
+            raise InputError(f"--parity_transcripts {self.parity_transcripts}: expected 0 or more")
         if self.parity_positions < 1:
             raise InputError(f"--parity_positions {self.parity_positions}: expected 1 or more")
         if self.requantize and self.format not in WRITERS:
@@ -100,6 +104,7 @@ def write_onnx(config: ConvertConfig, final: Final, source: Path, inputs: dict[s
     check = parity_check(
         final, source, config.output_path,
         data=config.parity_data, positions=config.parity_positions,
+        transcripts=config.parity_transcripts,
     )  # fmt: skip
     write_onnx_folder(
         final, source, config.output_path, inputs=inputs, config=settings(config), check=check,

@@ -21,7 +21,7 @@ LANGUAGE = "fr"
 
 
 def parity_check(
-    final: Final, source: Path, output: Path, *, data: str | None, positions: int
+    final: Final, source: Path, output: Path, *, data: str | None, positions: int, transcripts: int
 ) -> Callable[[Path], None]:
     """A function that runs the gate on a written folder and leaves `parity.json` in it.
 
@@ -31,7 +31,9 @@ def parity_check(
     def check(folder: Path) -> None:
         material = _material(final, source, data, positions)
         rules = read_rules(source, language=_trained(source, "language") or LANGUAGE)
-        report = gate.run(final, folder, material, rules, print)
+        report = gate.run(
+            final, folder, material, rules, print, transcripts_of=transcripts
+        )
         write_json(folder / REPORT_NAME, report)
         if not report["passed"]:
             kept = output.with_name(f"{output.name}.{REPORT_NAME}")
