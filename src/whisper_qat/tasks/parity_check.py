@@ -31,9 +31,7 @@ def parity_check(
     def check(folder: Path) -> None:
         material = _material(final, source, data, positions)
         rules = read_rules(source, language=_trained(source, "language") or LANGUAGE)
-        report = gate.run(
-            final, folder, material, rules, print, transcripts_of=transcripts
-        )
+        report = gate.run(final, folder, material, rules, print, transcripts_of=transcripts)
         write_json(folder / REPORT_NAME, report)
         if not report["passed"]:
             kept = output.with_name(f"{output.name}.{REPORT_NAME}")
