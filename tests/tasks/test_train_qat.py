@@ -11,13 +11,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from tests.tasks.tiny_speech import save_tiny_speech
 from whisper_qat.artifacts import hash_file, read_manifest
 from whisper_qat.config import InputError
+from whisper_qat.export.read import read_layer
 from whisper_qat.model.fake_linear import fake_quantized
 from whisper_qat.model.final import load_final
-from whisper_qat.tasks import train_qat
+from whisper_qat.model.prepare import HEAD
+from whisper_qat.quant import numerics
+from whisper_qat.tasks import convert, train_qat
 from whisper_qat.tasks.train_config import TrainConfig
 from whisper_qat.tasks.train_qat import run
 
@@ -65,6 +69,46 @@ def test_ready_plans_train_with_the_ranges_of_the_prompt(config, monkeypatch, pl
     layers = [m for m in fake_quantized(final.model).values() if m.scheme.name == "int8-dynamic"]
     assert len(layers) == dynamic
     assert all(layer.scale().shape == (len(layer.weight), 1) for layer in layers)
+
+
+@pytest.mark.parametrize("quantization_type", ["int4", "int2"])
+def test_learned_scales_are_saved_and_written_as_trained(config, quantization_type, tmp_path):
+    config = replace(
+        config, quantization_type=quantization_type, scales="learned", scale_lr_ratio=1.0,
+        curriculum="int8:0.3", encoder_weight=0.5,
+    )  # fmt: skip
+    run(config)
+    final = Path(config.output_dir) / "final"
+    layers = {n: m for n, m in fake_quantized(load_final(final).model).items() if n != HEAD}
+    rule = {name: numerics.of_weight(m.scheme).choose_params(m.weight, m.scheme)[0]
+            for name, m in layers.items()}  # fmt: skip
+    assert all((layers[name].scale() != rule[name]).any() for name in layers)
+    folder = tmp_path / "onnx"
+    convert.run(convert.ConvertConfig(
+        model_path=str(final), output_path=folder, quantization_type=quantization_type,
+        parity_positions=30, parity_transcripts=2,
+    ))  # fmt: skip
+    for name, layer in layers.items():
+        written = read_layer(folder, name)
+        assert (written.codes == layer.codes().numpy()).all()
+        assert (written.scales == layer.scale().numpy()).all()
+    assert "weight_scale" not in "".join(load_file(final / "model.safetensors"))
+
+
+def test_a_changed_plan_file_is_other_settings(config, monkeypatch, tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text("- {pattern: .*, scheme: block-int8-32-f16}\n")
+    interrupted(replace(config, plan=path), monkeypatch)
+    path.write_text("- {pattern: .*, scheme: block-int8-64-f16}\n")
+    with pytest.raises(InputError, match="holds a run with plan="):
+        run(replace(config, plan=path))
+
+
+def test_a_plan_of_another_type_is_refused(config, tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text("- {pattern: .*, scheme: block-int4-32-f16}\n")
+    with pytest.raises(InputError, match="quantization_type=int8: the plan puts 100% of"):
+        run(replace(config, plan=path))
 
 
 def test_weights_move_and_the_base_stays(config, tiny_whisper):
@@ -170,6 +214,13 @@ def test_distillation_can_be_switched_off(config):
         ({"num_workers": -1}, "num_workers=-1: expected 0 or more"),
         ({"warmup_ratio": 1.0}, "warmup_ratio=1.0: expected 0 to below 1"),
         ({"ce_weight": 0.0, "kl_weight": 0.0}, "nothing would be trained"),
+        ({"curriculum": "int8"}, "curriculum='int8': 'int8' is not STAGE:SHARE"),
+        (
+            {"curriculum": "int8:0.5", "quantization_type": "none"},
+            "quantization_type none has no grid to go to",
+        ),
+        ({"scale_lr_ratio": -1.0}, "scale_lr_ratio=-1.0: expected 0 or more"),
+        ({"encoder_weight": -1.0}, "encoder_weight=-1.0: expected 0 or more"),
     ],
     ids=str,
 )

@@ -101,9 +101,10 @@ def _forward_backward(loop: Loop, batch: Batch) -> None:
     try:
         moved = objective.to_device(batch, loop.accelerator.device)
         # Not through the wrapped student: its gradient exchange would wait for other processes.
-        with loop.accelerator.autocast():
-            result = objective.compute(loop.bare, loop.teacher, moved, loop.settings.objective)
-        result.total.backward()
+        with loop.step_weights():
+            with loop.accelerator.autocast():
+                result = objective.compute(loop.bare, loop.teacher, moved, loop.settings.objective)
+            result.total.backward()
     except RuntimeError as error:  # torch.OutOfMemoryError is one
         settings = loop.settings
         size, accumulation = settings.per_device_batch_size, settings.gradient_accumulation_steps

@@ -150,7 +150,7 @@ class Loop:
         self.student.train()
         tokens = self._sum(torch.tensor(float(sum(batch.num_tokens for batch in batches))))
         sums = torch.zeros(4)
-        with self._weights():
+        with self.step_weights():
             for i, batch in enumerate(batches):
                 last = i == len(batches) - 1
                 # Gradients travel between processes once per step, with the last micro-batch.
@@ -166,7 +166,8 @@ class Loop:
             "seconds": time.perf_counter() - began,
         }  # fmt: skip
 
-    def _weights(self) -> AbstractContextManager[None]:
+    def step_weights(self) -> AbstractContextManager[None]:
+        """What a step's forward and backward passes run in."""
         alone = self.accelerator.num_processes == 1
         return quantized_for_step(self.bare) if alone else nullcontext()
 
