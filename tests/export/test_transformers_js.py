@@ -31,8 +31,15 @@ from whisper_qat.tasks import convert, quantize_ptq
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = ROOT / ".node"
+PLANS = ROOT / "configs" / "plans"
 NEW_TOKENS = 24
-SUFFIXES = {"none": "", "int8": "_quantized", "int4": "_q4"}
+SUFFIXES = {
+    "none": "",
+    "int8": "_quantized",
+    "int8-dynamic": "_quantized",
+    "int4": "_q4",
+    "int2": "_q2",
+}
 
 needs_node = pytest.mark.skipif(
     not (shutil.which("node") and (ENVIRONMENT / ".ready").exists()),
@@ -41,15 +48,14 @@ needs_node = pytest.mark.skipif(
 
 
 def converted(base: Path, output: Path, kind: str) -> Path:
-    """`base` as an ordinary ONNX folder with full context."""
-    task, config = quantize_ptq, quantize_ptq.QuantizePtqConfig
+    """`base` as an ordinary ONNX folder with full context; int8-dynamic by the ready plan."""
+    settings = {"model_path": str(base), "output_path": output, "audio_context": "full"}
     if kind == "none":
-        task, config = convert, convert.ConvertConfig
-    task.run(
-        config(
-            model_path=str(base), output_path=output, quantization_type=kind, audio_context="full"
-        )
-    )
+        convert.run(convert.ConvertConfig(**settings, quantization_type=kind))
+        return output
+    plan = PLANS / "int8_dynamic.yaml" if kind == "int8-dynamic" else None
+    width = kind.split("-")[0]
+    quantize_ptq.run(quantize_ptq.QuantizePtqConfig(**settings, quantization_type=width, plan=plan))
     return output
 
 
