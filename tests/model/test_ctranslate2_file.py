@@ -8,7 +8,7 @@ import torch
 
 from tests.model.ct2_bytes import write_model
 from whisper_qat.config import InputError
-from whisper_qat.model.ctranslate2_file import read_file
+from whisper_qat.model.ctranslate2_file import Ct2File, read_file, write_file
 
 VALUES = {
     "a/float32": np.array([[1.5, -0.0, np.inf], [3e-45, 2.0, -1.0]], np.float32),
@@ -36,6 +36,24 @@ def test_values_names_and_dtypes_are_the_files(path, version):
         read = file.variables[name].numpy()
         assert (read.dtype, read.shape) == (value.dtype, value.shape)
         assert read.tobytes() == np.asarray(value).tobytes()  # also tells -0.0 from 0.0
+
+
+def test_written_bytes_are_those_of_the_format(path):
+    aliases = {"b": "a/int8", "z": "scalar"}
+    write_model(path, VALUES, aliases, spec="AnySpec")
+    expected = path.read_bytes()
+    variables = {name: torch.from_numpy(np.array(value)) for name, value in VALUES.items()}
+    write_file(Ct2File(spec="AnySpec", revision=3, variables=variables), path, aliases=aliases)
+    assert path.read_bytes() == expected
+    found = read_file(path).variables
+    assert found["b"] is found["a/int8"]
+    assert found["z"] is found["scalar"]
+
+
+def test_bfloat16_is_written(path):
+    numbers = torch.tensor([[1.0], [-3.140625]]).bfloat16()
+    write_file(Ct2File(spec="S", revision=3, variables={"x": numbers}), path, aliases={})
+    assert torch.equal(read_file(path).variables["x"], numbers)
 
 
 def test_bfloat16(path):

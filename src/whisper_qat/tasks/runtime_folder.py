@@ -22,6 +22,9 @@ WINDOW = {  # what the runtime does with a clip's length
     "ctranslate2": "faster-whisper pads every clip to 30 s",
     "ggml": "whisper.cpp pads every clip to 30 s unless its audio_ctx says otherwise",
 }
+# faster-whisper's default would compute the int8 weights in float32: the file's type is found
+# among all its weights, and the convolutions stay float.
+LOADING = {"ctranslate2": "pass compute_type='int8' when loading; the default computes in float32"}
 
 
 def write_runtime_folder(
@@ -41,8 +44,14 @@ def write_runtime_folder(
         facts = {"model_bytes": size, "rounded_anew": rounded}
         extra = manifest_facts(final, folder) | facts
         write_manifest(folder, kind=format, inputs=inputs, config=config, extra=extra)
+    _report(final, format, rounded)
+    print(f"{output}: {size / 1e6:.1f} MB for {format}, {len(rounded)} layers rounded anew")
+
+
+def _report(final: Final, format: str, rounded: dict[str, str]) -> None:
     for name, scheme in rounded.items():
         print(f"rounded anew: {name} (was {scheme})")
     if final.info.audio_context["mode"] == "dynamic":
         print(f"trained on the clip's own length; {WINDOW[format]}")
-    print(f"{output}: {size / 1e6:.1f} MB for {format}, {len(rounded)} layers rounded anew")
+    if final.plan is not None and format in LOADING:
+        print(LOADING[format])
