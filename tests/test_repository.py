@@ -16,12 +16,14 @@ import yaml
 from packaging.requirements import Requirement
 
 from whisper_qat.cli import parse
+from whisper_qat.model.plan_file import read_rules_file
 
 ROOT = Path(__file__).parents[1]
 SOURCE_FOLDERS = ("src", "tests", "scripts", "configs", "docs", ".ci")
 SCRIPTS = {p.name: p for p in sorted((ROOT / "scripts").glob("*.py"))}
 TASK_SCRIPTS = [p for p in SCRIPTS.values() if "whisper_qat.cli" in p.read_text()]
-CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+PLANS = sorted((ROOT / "configs" / "plans").glob("*.yaml"))
 TRAINING = [p for p in CONFIGS if "base_model" in p.read_text()]
 PAGES = [ROOT / "README.md", ROOT / "data" / "README.md", ROOT / "outputs" / "README.md"]
 MAKE_WORD = re.compile(r"[a-z][a-z0-9-]*$")
@@ -101,11 +103,17 @@ def test_configs_are_found():
         "qat_int4",
         "quickstart",
     }
+    assert {p.stem for p in PLANS} >= {"ggml_q4_0", "ggml_q8_0", "int8_dynamic"}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name)
 def test_config_is_a_mapping(path):
     assert isinstance(yaml.safe_load(path.read_text()), dict)
+
+
+@pytest.mark.parametrize("path", PLANS, ids=name)
+def test_plan_is_rules(path):
+    assert read_rules_file(path)
 
 
 @pytest.mark.parametrize("path", TRAINING, ids=name)

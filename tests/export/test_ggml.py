@@ -87,13 +87,31 @@ def test_every_value_is_the_one_of_training(base, folder, plan, kind, ftype):
     assert {n for n, k in file.kinds.items() if k == "f16"} == convolutions
 
 
-def test_float_checkpoint_is_float32(base, folder):
+def in_half(base) -> Final:
+    """A float checkpoint of numbers that float16 holds, as published ones are."""
     final = floating(base)
-    name, file, _ = written(final, base, folder)
-    assert name == "ggml-model-f32.bin"
-    assert file.sizes["ftype"] == 0
-    assert set(file.kinds.values()) == {"f32"}
+    final.model.half().float()
+    return final
+
+
+def test_float_checkpoint_is_float16(base, folder):
+    final = in_half(base)
+    name, file, rounded = written(final, base, folder)
+    assert (name, rounded) == ("ggml-model-f16.bin", {})
+    assert file.sizes["ftype"] == 1
     assert differing(final, file.tensors) == []
+    half = {n for n, kind in file.kinds.items() if kind == "f16"}
+    assert {"decoder.token_embedding.weight", "encoder.conv2.weight"} <= half
+    assert {n for n in half if "bias" in n or "ln" in n or "positional" in n} == set()
+
+
+def test_float_weights_that_half_does_not_hold(base, folder):
+    final = floating(base)
+    with pytest.raises(InputError, match=r"conv1 .float. and 34 more; the file holds float16 mat"):
+        write_ggml(final, base, folder, False)
+    _, file, rounded = written(final, base, folder, requantize=True)
+    assert len(rounded) == 35
+    assert {f"{name}.weight" for name in rounded} == set(differing(final, file.tensors))
 
 
 @pytest.mark.parametrize(
@@ -224,8 +242,8 @@ class WhisperCpp:
 
 def test_the_loader_finds_every_tensor(base, folder, capfd):
     """It counts and measures them; of a failure pywhispercpp only shows the log."""
-    write_ggml(floating(base), base, folder, False)
-    path = folder / "ggml-model-f32.bin"
+    write_ggml(in_half(base), base, folder, False)
+    path = folder / "ggml-model-f16.bin"
     WhisperCpp(path)
     log = capfd.readouterr().err
     assert "model size" in log

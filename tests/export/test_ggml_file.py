@@ -14,7 +14,7 @@ SIZES = Sizes(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "ftype"), [("f32", 0), ("q4_0", 2002), ("q8_0", 2007)])
+@pytest.mark.parametrize(("kind", "ftype"), [("f16", 1), ("q4_0", 2002), ("q8_0", 2007)])
 def test_header(tmp_path, kind, ftype):
     filters = np.arange(6, dtype=np.float32).reshape(2, 3)
     with open(tmp_path / "m.bin", "wb") as file:

@@ -87,12 +87,15 @@ def test_flags_that_a_format_does_not_have(config):
         replace(config, format="ggml", audio_context="full")
 
 
-def test_a_float_checkpoint_is_written_in_float32(base, tmp_path, capsys):
+def test_a_float_checkpoint(base, tmp_path, capsys):
     config = ConvertConfig(
-        model_path=str(base), output_path=tmp_path / "out", quantization_type="none", format="ggml"
-    )
+        model_path=str(base), output_path=tmp_path / "out", quantization_type="none",
+        format="ctranslate2",
+    )  # fmt: skip
     run(config)
-    assert (tmp_path / "out" / "ggml-model-f32.bin").is_file()
+    assert "compute_type" not in capsys.readouterr().out
+    assert not (tmp_path / "out" / "plan.json").exists()
     with pytest.raises(InputError, match="the checkpoint is float and is written in float32"):
         run(replace(config, requantize=True, output_path=tmp_path / "other"))
-    assert not (tmp_path / "out" / "plan.json").exists()
+    with pytest.raises(InputError, match=r"--format ggml: cannot keep .* the file holds float16"):
+        run(replace(config, format="ggml", output_path=tmp_path / "other"))

@@ -1,10 +1,11 @@
-"""A checkpoint as whisper.cpp's file: block codes as q8_0 or q4_0, or everything in float32.
+"""A checkpoint as whisper.cpp's file: block codes as q8_0 or q4_0, or all matrices in float16.
 
 A symmetric block of 32 with a float16 scale is a block of q8_0 or q4_0. Longer blocks are several
 of 32 with the same scale, and narrower codes are codes of the wider type: such plans are kept too.
-The loader (`whisper_model_load`) has one type for every matrix; convolutions are float16 beside
-integers, all else is float32. Sizes that it derives from others are checked here: it would read
-on with the wrong ones.
+The loader (`whisper_model_load`) has one type for every matrix; convolutions are float16, all else
+is float32. A file of the type float32 loads and then aborts: `ggml_compute_forward_im2col` asserts
+float16 convolutions, so none is written. Sizes that the loader derives from others are checked
+here: it would read on with the wrong ones.
 """
 
 import re
@@ -24,11 +25,11 @@ from whisper_qat.export.requantize import (
     Matrices,
     SignedCodes,
     check_kept,
-    check_quantized,
     misfits,
 )
 from whisper_qat.export.source import parameters
 from whisper_qat.export.weights import exact_half
+from whisper_qat.model.fake_linear import FLOAT
 from whisper_qat.model.final import Final
 from whisper_qat.model.prepare import STORED, TOKEN_TABLE, Plan
 from whisper_qat.model.whisper_tokens import END
@@ -38,6 +39,7 @@ from whisper_qat.quant.scheme import BlockScheme, Scheme
 FORMAT = "ggml"
 VOCABULARIES = (51864, 51865, 51866)  # whisper.cpp knows the special tokens by their numbers
 CONVS = tuple(name for name in STORED if "conv" in name)
+POSITIONS = tuple(name for name in STORED if name not in CONVS)
 NAMES = (  # parts of transformers' names -> whisper.cpp's, in this order
     (r"^model\.", ""),
     (r"embed_positions\.weight$", "positional_embedding"),
@@ -71,7 +73,6 @@ def write_ggml(final: Final, source: Path, folder: Path, requantize: bool) -> di
 
     InputError for a plan that the file cannot hold (unless `requantize`) or another network.
     """
-    check_quantized(final, requantize)
     config = final.model.config.to_dict()
     sizes = read_sizes(config)
     storage = choose_storage(final.plan, parameters(final), requantize)
@@ -111,13 +112,15 @@ def read_sizes(config: dict[str, Any]) -> Sizes:
     )
 
 
-def choose_storage(plan: Plan | None, weights: dict[str, Any], requantize: bool) -> Storage:
+def choose_storage(plan: Plan | None, weights: dict[str, np.ndarray], requantize: bool) -> Storage:
     """The narrowest type that holds the plan exactly; InputError when none does.
 
     With `requantize`, the type of most weights, and the layers that this rounds.
     """
     if plan is None:
-        return Storage("f32", {})
+        found = wider_than_half(weights)
+        check_kept(found, requantize, format=FORMAT, holds="float16 matrices and convolutions")
+        return Storage("f16", found)
     kind = widest(plan)
     found = misfits(plan, lambda scheme: fits(scheme, kind)) | float_convolutions(plan)
     if requantize:
@@ -128,6 +131,20 @@ def choose_storage(plan: Plan | None, weights: dict[str, Any], requantize: bool)
         holds=f"blocks of {BLOCK} with float16 scales in every matrix, float16 convolutions",
     )  # fmt: skip
     return Storage(kind, found)
+
+
+def wider_than_half(weights: dict[str, np.ndarray]) -> dict[str, str]:
+    """The float matrices and convolutions whose values float16 does not hold."""
+    return {
+        name.removesuffix(".weight"): FLOAT
+        for name, values in weights.items()
+        if is_half(name, values) and not np.array_equal(values.astype(np.float16), values)
+    }
+
+
+def is_half(parameter: str, values: np.ndarray) -> bool:
+    """True for what whisper.cpp keeps in float16 when it is not quantized."""
+    return values.ndim > 1 and parameter.removesuffix(".weight") not in POSITIONS
 
 
 def fits(scheme: Scheme, kind: str) -> bool:
@@ -145,11 +162,11 @@ def widest(plan: Plan) -> str:
     return _kind(max((scheme.bits for scheme in plan.quantized().values()), default=8))
 
 
-def prevailing(plan: Plan, weights: dict[str, Any]) -> str:
+def prevailing(plan: Plan, weights: dict[str, np.ndarray]) -> str:
     """The type of most of the layers' quantized weights; the table counts when it is alone."""
     counts: Counter[str] = Counter()
     for name, scheme in plan.quantized().items():
-        counts[_kind(scheme.bits)] += np.size(weights[f"{name}.weight"]) * (name != TOKEN_TABLE)
+        counts[_kind(scheme.bits)] += weights[f"{name}.weight"].size * (name != TOKEN_TABLE)
     return counts.most_common(1)[0][0]
 
 
@@ -175,18 +192,13 @@ def write_tensors(file: BufferedWriter, final: Final, storage: Storage) -> None:
             data = blocks(codes.codes, factors(codes, layer), storage.kind)
             write_tensor(file, name, storage.kind, codes.codes.shape, data)
         else:
-            write_float(file, name, values, _convolution_type(parameter, storage))
+            write_float(file, name, values, "f16" if is_half(parameter, values) else "f32")
 
 
 def factors(codes: SignedCodes, layer: str) -> np.ndarray:
     """The scales as float16 [N, K / 32]; longer blocks repeat theirs."""
     repeated = np.repeat(codes.scales, codes.block_length // BLOCK, axis=1)
     return exact_half(repeated[:, : codes.codes.shape[1] // BLOCK], f"{layer}.scales")
-
-
-def _convolution_type(parameter: str, storage: Storage) -> str:
-    is_conv = parameter.removesuffix(".weight") in CONVS
-    return "f16" if is_conv and storage.kind != "f32" else "f32"
 
 
 def write_float(file: BufferedWriter, name: str, values: np.ndarray, kind: str) -> None:

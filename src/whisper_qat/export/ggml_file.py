@@ -17,7 +17,7 @@ import numpy as np
 MAGIC = 0x67676D6C
 BLOCK = 32
 QUANTIZATION_VERSION = 2  # of ggml's blocks; stored as thousands in the file's type
-FILE_TYPES = {"f32": 0, "q4_0": 2, "q8_0": 7}  # enum ggml_ftype
+FILE_TYPES = {"f16": 1, "q4_0": 2, "q8_0": 7}  # enum ggml_ftype
 TENSOR_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 8}  # enum ggml_type
 Q8_0 = np.dtype([("d", "<f2"), ("qs", "i1", (BLOCK,))])
 Q4_0 = np.dtype([("d", "<f2"), ("qs", "u1", (BLOCK // 2,))])
