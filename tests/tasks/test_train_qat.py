@@ -95,6 +95,21 @@ def test_learned_scales_are_saved_and_written_as_trained(config, quantization_ty
     assert "weight_scale" not in "".join(load_file(final / "model.safetensors"))
 
 
+def test_a_gptq_start_is_made_once_and_resumed(config, monkeypatch, tmp_path, capsys):
+    config = replace(
+        config, quantization_type="int4", scales="learned", scale_start="gptq",
+        calibration_samples=3,
+    )  # fmt: skip
+    whole = replace(config, output_dir=str(tmp_path / "whole"))
+    run(whole)
+    assert "gptq: encoder layer 0" in capsys.readouterr().out
+    interrupted(config, monkeypatch)
+    capsys.readouterr()
+    run(config)
+    assert "gptq:" not in capsys.readouterr().out
+    assert final_hash(config) == final_hash(whole)
+
+
 def test_a_changed_plan_file_is_other_settings(config, monkeypatch, tmp_path):
     path = tmp_path / "plan.yaml"
     path.write_text("- {pattern: .*, scheme: block-int8-32-f16}\n")
@@ -219,6 +234,7 @@ def test_distillation_can_be_switched_off(config):
             {"curriculum": "int8:0.5", "quantization_type": "none"},
             "quantization_type none has no grid to go to",
         ),
+        ({"scale_start": "gptq"}, "scale_start='gptq': only with scales=learned and no curr"),
         ({"scale_lr_ratio": -1.0}, "scale_lr_ratio=-1.0: expected 0 or more"),
         ({"encoder_weight": -1.0}, "encoder_weight=-1.0: expected 0 or more"),
     ],

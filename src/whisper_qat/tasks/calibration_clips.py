@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -54,14 +55,22 @@ def calibration_samples(
     labeller = Labeller.from_pretrained(
         source, rules.prompt, config.eos_token_id, config.max_target_positions
     )
-    material = speech(
+    found = samples_of(
         [clip for clip in clips if labeller.fits(clip.text)], Features.from_pretrained(source),
-        AudioContext(**final.info.audio_context), labeller, max_positions=sys.maxsize,
+        AudioContext(**final.info.audio_context), labeller,
     )  # fmt: skip
-    if not material.utterances:
+    if not found:
         raise InputError("--calibration_data: every text is longer than the decoder holds")
+    return found
+
+
+def samples_of(
+    clips: Sequence[Clip], features: Features, context: AudioContext, labeller: Labeller
+) -> list[Sample]:
+    """Clips, whose texts must fit the decoder, with their features and their texts' tokens."""
+    material = speech(clips, features, context, labeller, max_positions=sys.maxsize)
     return [
-        Sample(torch.from_numpy(u.mel), torch.from_numpy(u.tokens), len(rules.prompt))
+        Sample(torch.from_numpy(u.mel), torch.from_numpy(u.tokens), len(labeller.prompt))
         for u in material.utterances
     ]
 

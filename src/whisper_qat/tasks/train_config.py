@@ -24,7 +24,8 @@ class TrainConfig:
         block_size: weights per scale along K: 32, 64 or 128
         plan: YAML list of rules (pattern, scheme, why) in place of quantization_type's own
         scales: rule (ORT's, following the weights) or learned (LSQ)
-        scale_start: of learned scales: ort or least-squares
+        scale_start: of learned scales: ort, least-squares, or gptq, which gives the codes as well
+        calibration_samples: seeded draw of this many training clips that gptq listens to
         scale_lr_ratio: learning rate of learned scales, as a share of learning_rate
         curriculum: coarser stages before the plan, as in float:0.1,int8:0.3 (shares of the steps)
         num_epochs: passes over the training clips
@@ -62,7 +63,8 @@ class TrainConfig:
     block_size: int = 32
     plan: Path | None = None
     scales: Literal["rule", "learned"] = "rule"
-    scale_start: Literal["ort", "least-squares"] = "least-squares"
+    scale_start: Literal["ort", "least-squares", "gptq"] = "least-squares"
+    calibration_samples: int = 64
     scale_lr_ratio: float = 0.1
     curriculum: str = ""
     num_epochs: int = 5
@@ -97,7 +99,8 @@ class TrainConfig:
         if self.block_size not in (32, 64, 128):
             raise InputError(f"block_size={self.block_size}: expected 32, 64 or 128")
         for name in ("num_epochs", "per_device_batch_size", "gradient_accumulation_steps",
-                     "save_steps", "learning_rate", "temperature", "max_grad_norm"):  # fmt: skip
+                     "save_steps", "calibration_samples", "learning_rate", "temperature",
+                     "max_grad_norm"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise InputError(f"{name}={getattr(self, name)}: expected more than 0")
         for name in ("eval_steps", "num_workers", "ce_weight", "kl_weight", "weight_decay",
@@ -109,6 +112,11 @@ class TrainConfig:
         if curriculum.parse(self.curriculum) and self.quantization_type == "none":
             raise InputError(
                 f"curriculum={self.curriculum!r}: quantization_type none has no grid to go to"
+            )
+        if self.scale_start == "gptq" and (self.scales != "learned" or self.curriculum):
+            raise InputError(
+                "scale_start='gptq': only with scales=learned and no curriculum: it starts on the "
+                "plan's own grid"
             )
         if not 0 <= self.warmup_ratio < 1:
             raise InputError(f"warmup_ratio={self.warmup_ratio}: expected 0 to below 1")

@@ -17,6 +17,7 @@ from whisper_qat.artifacts import new_folder, write_manifest
 from whisper_qat.data.features import Features
 from whisper_qat.data.loader import Collator, Examples, Labeller
 from whisper_qat.data.selection import Selection, select
+from whisper_qat.data.split import sample_clips
 from whisper_qat.infer.decoding_rules import DecodingRules, read_rules
 from whisper_qat.locking import folder_lock
 from whisper_qat.model.final import Info, save_final
@@ -24,11 +25,13 @@ from whisper_qat.model.load import fingerprint, load_whisper, resolve_checkpoint
 from whisper_qat.model.plan_file import check_type, read_rules_file
 from whisper_qat.model.prepare import Plan, apply_plan, default_rules, plan
 from whisper_qat.model.scope import set_prompt_length
+from whisper_qat.ptq.warm_start import start_from_gptq
+from whisper_qat.tasks.calibration_clips import samples_of
 from whisper_qat.tasks.preflight import Preflight, check
 from whisper_qat.tasks.train_config import TrainConfig, recorded
 from whisper_qat.tasks.training_folder import has_begun, is_done, record_settings
 from whisper_qat.tasks.validate import Validator
-from whisper_qat.train import curriculum, precision, scales
+from whisper_qat.train import checkpoint, curriculum, precision, scales
 from whisper_qat.train.curriculum import Curriculum
 from whisper_qat.train.loop import Data, Loop, Settings
 from whisper_qat.train.objective import Objective, Whisper
@@ -109,10 +112,19 @@ def _load(config: TrainConfig, folder: Path, accelerator: Accelerator) -> Parts:
     needed = config.kl_weight or config.encoder_weight
     teacher = deepcopy(model).requires_grad_(False) if needed else None
     made = _planned(model, config)
+    features = Features.from_pretrained(base)
+    if config.scales == "learned":
+        begun = bool(checkpoint.folders(folder / "checkpoints"))
+        if config.scale_start == "gptq" and not begun:
+            clips = sample_clips(selection.train, config.calibration_samples, config.seed)
+            samples = samples_of(clips, features, config.context, labeller)
+            start_from_gptq(model, samples, lambda name: accelerator.print(f"gptq: {name}"))
+        # A checkpoint brings its own values for weights and scales.
+        scales.learn(model, "ort" if begun else config.scale_start)
     set_prompt_length(model, len(rules.prompt))
     return Parts(
         base=base, selection=selection, model=model, teacher=teacher, plan=made,
-        features=Features.from_pretrained(base), labeller=labeller,
+        features=features, labeller=labeller,
         collator=Collator(config.context, len(rules.prompt)), rules=rules,
         info=_info(config, base),
     )  # fmt: skip
@@ -127,8 +139,6 @@ def _planned(model: WhisperForConditionalGeneration, config: TrainConfig) -> Pla
     made = plan(model, rules)
     check_type(made, model, config.quantization_type)
     apply_plan(model, made)
-    if config.scales == "learned":
-        scales.learn(model, config.scale_start)
     return made
 
 
