@@ -63,7 +63,7 @@ class TrainConfig:
     block_size: int = 32
     plan: Path | None = None
     scales: Literal["rule", "learned"] = "rule"
-    scale_start: Literal["ort", "least-squares", "gptq"] = "least-squares"
+    scale_start: Literal["ort", "least-squares", "gptq"] = "ort"
     calibration_samples: int = 64
     scale_lr_ratio: float = 0.1
     curriculum: str = ""
