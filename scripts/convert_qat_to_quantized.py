@@ -1,4 +1,4 @@
-"""Convert a QAT checkpoint to ONNX with its trained codes.
+"""Convert a QAT checkpoint to ONNX, CTranslate2 or whisper.cpp with its trained codes.
 
 Example:
     python scripts/convert_qat_to_quantized.py \
