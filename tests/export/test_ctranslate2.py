@@ -16,7 +16,10 @@ from whisper_qat.export.ctranslate2 import write_ctranslate2
 from whisper_qat.export.source import parameters
 from whisper_qat.infer.decode import greedy
 from whisper_qat.infer.decoding_rules import read_rules
+from whisper_qat.infer.text_decoder import TextDecoder
 from whisper_qat.infer.torch_backend import TorchBackend
+from whisper_qat.metrics.french import normalize_french
+from whisper_qat.metrics.wer import count_words, total
 from whisper_qat.model.ctranslate2_file import read_file
 from whisper_qat.model.ctranslate2_weights import convert
 from whisper_qat.model.fake_linear import fake_quantized
@@ -166,9 +169,10 @@ def test_tiny_model_says_our_tokens(tiny_whisper, folder):
 
 @pytest.mark.slow
 def test_whisper_base_transcribes(whisper_base, telephone_fr, folder):
-    """float32: our tokens. int8: CTranslate2 rounds activations per row, texts may differ."""
+    """float32: our tokens. int8: CTranslate2 rounds activations per row, so a few words differ."""
     final = floating(whisper_base)
-    clips = [read_audio(clip) for clip in load_clips(str(telephone_fr), split="test")[:3]]
+    prompts = load_clips(str(telephone_fr), split="test")
+    clips = [read_audio(clip) for clip in prompts if 3 < clip.duration_s < 8][:4]
     features = Features.from_pretrained(whisper_base)
     mels = [features.log_mel(audio, AudioContext()) for audio in clips]
     rules = read_rules(whisper_base, language="fr", max_new_tokens=NEW_TOKENS)
@@ -180,4 +184,11 @@ def test_whisper_base_transcribes(whisper_base, telephone_fr, folder):
     write_ctranslate2(dynamic, whisper_base, folder, True)
     kind, found = generate(folder, mels, rules, "int8")
     assert kind == "int8_float32"
-    assert sum(a == b for a, b in zip(found, ours, strict=True)) >= 2
+    text = TextDecoder.from_folder(whisper_base)
+    pairs = [
+        [normalize_french(text.text(tokens)) for tokens in pair]
+        for pair in zip(ours, found, strict=True)
+    ]
+    counts = total(count_words(reference, other) for reference, other in pairs)
+    assert counts.words > 30
+    assert counts.rate < 0.2
