@@ -11,6 +11,7 @@ from whisper_qat.ptq.gptq import gptq
 from whisper_qat.ptq.warm_start import EDGE, nearest_with_codes, start_from_gptq
 from whisper_qat.quant import block_weight
 from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.train import scales
 
 SCHEME = BlockScheme(4, 16)
 
@@ -30,6 +31,20 @@ def test_codes_and_scales_are_gptqs_and_weights_nearer_to_the_float_ones(quantiz
         weight = float_weights[f"{TOKEN_TABLE if name == HEAD else name}.weight"]
         moved = (layer.weight - weight).abs().sum()
         assert 0 < moved < 0.8 * (expected[name].weight - weight).abs().sum()
+
+
+def test_learned_scales_get_gptqs_values_in_place():
+    rules = default_rules("int4", 32)
+    fixed, learning = cases.tiny_whisper(), cases.tiny_whisper()
+    for model in (fixed, learning):
+        apply_plan(model, plan(model, rules))
+    scales.learn(learning)
+    before = {name: layer.weight_scale for name, layer in fake_quantized(learning).items()}
+    for model in (fixed, learning):
+        start_from_gptq(model, samples(), lambda name: None)
+    for name, layer in fake_quantized(learning).items():
+        assert layer.weight_scale is before[name]
+        assert torch.equal(layer.scale(), fake_quantized(fixed)[name].scale())
 
 
 def test_by_hand():

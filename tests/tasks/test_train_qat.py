@@ -95,10 +95,11 @@ def test_learned_scales_are_saved_and_written_as_trained(config, quantization_ty
     assert "weight_scale" not in "".join(load_file(final / "model.safetensors"))
 
 
-def test_a_gptq_start_is_made_once_and_resumed(config, monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize("stages", ["", "float:0.25"])
+def test_a_gptq_start_is_made_once_and_resumed(config, monkeypatch, tmp_path, capsys, stages):
     config = replace(
         config, quantization_type="int4", scales="learned", scale_start="gptq",
-        calibration_samples=3,
+        calibration_samples=3, curriculum=stages,
     )  # fmt: skip
     whole = replace(config, output_dir=str(tmp_path / "whole"))
     run(whole)
@@ -234,7 +235,7 @@ def test_distillation_can_be_switched_off(config):
             {"curriculum": "int8:0.5", "quantization_type": "none"},
             "quantization_type none has no grid to go to",
         ),
-        ({"scale_start": "gptq"}, "scale_start='gptq': only with scales=learned and no curr"),
+        ({"scale_start": "gptq"}, "scale_start='gptq': only with scales=learned"),
         ({"scale_lr_ratio": -1.0}, "scale_lr_ratio=-1.0: expected 0 or more"),
         ({"encoder_weight": -1.0}, "encoder_weight=-1.0: expected 0 or more"),
     ],

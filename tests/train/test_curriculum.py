@@ -71,7 +71,7 @@ def test_a_stage_changes_what_is_computed():
 def test_learned_scales_start_where_the_plan_begins():
     model = planned("ort")
     layer = fake_quantized(model)[LAYER]
-    stages = Curriculum(model, curriculum.parse("int8:0.5"), "ort")
+    stages = Curriculum(model, curriculum.parse("int8:0.5"), lambda: scales.restart(model, "ort"))
     layer.weight.data.mul_(3)
     before = layer.weight_scale.detach().clone()
     stages.begin_step(4, 10)

@@ -71,7 +71,9 @@ def make_loop(
         Accelerator(cpu=True, mixed_precision=mixed_precision), student,
         Whisper(teacher).requires_grad_(False), data, settings(**changes), folder,
         evaluate or (lambda model: {"eval_loss": 1.0}),
-        Curriculum(student, curriculum.parse(stages), start),
+        Curriculum(
+            student, curriculum.parse(stages), lambda: start and scales.restart(model, start)
+        ),
     )  # fmt: skip
 
 

@@ -68,11 +68,12 @@ def fit_layers(
     set_prompt_length(model, samples[0].prompt_length)
     fitter = _Fitter(statistic, fit, progress)
     encoder, decoder = model.model.encoder, model.model.decoder
-    hidden = [forward.encoder_input(model, sample.mel) for sample in samples]
+    at = model.device
+    hidden = [forward.encoder_input(model, sample.mel.to(at)) for sample in samples]
     for index, layer in enumerate(encoder.layers):
         hidden = fitter.block(f"encoder layer {index}", layer, hidden, _encoder_run(layer))
     encoded = [encoder.layer_norm(x) for x in hidden]
-    hidden = [forward.decoder_input(model, sample.tokens) for sample in samples]
+    hidden = [forward.decoder_input(model, sample.tokens.to(at)) for sample in samples]
     for index, layer in enumerate(decoder.layers):
         hidden = fitter.block(f"decoder layer {index}", layer, hidden, _decoder_run(layer, encoded))
     hidden = [decoder.layer_norm(x) for x in hidden]

@@ -9,7 +9,7 @@ of the interval, and the training's first steps decide.
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 
 from whisper_qat.model.fake_linear import fake_quantized
@@ -27,8 +27,12 @@ def start_from_gptq(
     model: WhisperForConditionalGeneration, samples: Sequence[Sample],
     progress: Callable[[str], None],
 ) -> None:  # fmt: skip
-    """Give the fake-quantized `model` GPTQ's codes and fixed scales, weights hardly moved."""
+    """Give the fake-quantized `model` GPTQ's codes and scales, weights hardly moved.
+
+    A scale that is learned gets GPTQ's value in place; any other is fixed from now on.
+    """
     layers = fake_quantized(model)
+    learned = {layer: layer.weight_scale for layer in layers.values()}
     before = {id(layer.weight): layer.weight.detach().clone() for layer in layers.values()}
     fit_layers(model, samples, second_moment, fit_with_feedback, progress)
     if TOKEN_TABLE in layers:
@@ -39,6 +43,10 @@ def start_from_gptq(
             codes = layer.codes()
             layer.weight.copy_(nearest_with_codes(weight, codes, layer.scale(), layer.scheme))
             assert torch.equal(layer.codes(), codes), "a moved weight has another code"
+    for layer, scale in learned.items():
+        if isinstance(scale, nn.Parameter):
+            scale.copy_(layer.scale())
+            layer.weight_scale = scale
 
 
 def nearest_with_codes(weight: Tensor, codes: Tensor, scale: Tensor, scheme: Scheme) -> Tensor:

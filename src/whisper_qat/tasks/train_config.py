@@ -113,11 +113,8 @@ class TrainConfig:
             raise InputError(
                 f"curriculum={self.curriculum!r}: quantization_type none has no grid to go to"
             )
-        if self.scale_start == "gptq" and (self.scales != "learned" or self.curriculum):
-            raise InputError(
-                "scale_start='gptq': only with scales=learned and no curriculum: it starts on the "
-                "plan's own grid"
-            )
+        if self.scale_start == "gptq" and self.scales != "learned":
+            raise InputError("scale_start='gptq': only with scales=learned, which it starts")
         if not 0 <= self.warmup_ratio < 1:
             raise InputError(f"warmup_ratio={self.warmup_ratio}: expected 0 to below 1")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from accelerate.utils import DistributedDataParallelKwargs, broadcast, set_seed
 from tqdm import tqdm
 from transformers import WhisperForConditionalGeneration
 
@@ -114,20 +114,33 @@ def _load(config: TrainConfig, folder: Path, accelerator: Accelerator) -> Parts:
     made = _planned(model, config)
     features = Features.from_pretrained(base)
     if config.scales == "learned":
-        begun = bool(checkpoint.folders(folder / "checkpoints"))
-        if config.scale_start == "gptq" and not begun:
-            clips = sample_clips(selection.train, config.calibration_samples, config.seed)
-            samples = samples_of(clips, features, config.context, labeller)
-            start_from_gptq(model, samples, lambda name: accelerator.print(f"gptq: {name}"))
-        # A checkpoint brings its own values for weights and scales.
-        scales.learn(model, "ort" if begun else config.scale_start)
+        scales.learn(model)
     set_prompt_length(model, len(rules.prompt))
-    return Parts(
+    parts = Parts(
         base=base, selection=selection, model=model, teacher=teacher, plan=made,
         features=features, labeller=labeller,
         collator=Collator(config.context, len(rules.prompt)), rules=rules,
         info=_info(config, base),
     )  # fmt: skip
+    # A checkpoint brings its own values for weights and scales.
+    if not config.curriculum and not checkpoint.folders(folder / "checkpoints"):
+        _start_scales(config, parts, accelerator)
+    return parts
+
+
+def _start_scales(config: TrainConfig, parts: Parts, accelerator: Accelerator) -> None:
+    """Give learned scales (and for gptq: the codes) the values they are trained from."""
+    if config.scales != "learned":
+        return
+    if config.scale_start != "gptq":
+        scales.restart(parts.model, config.scale_start)
+        return
+    clips = sample_clips(parts.selection.train, config.calibration_samples, config.seed)
+    samples = samples_of(clips, parts.features, config.context, parts.labeller)
+    start_from_gptq(parts.model, samples, lambda name: accelerator.print(f"gptq: {name}"))
+    set_prompt_length(parts.model, len(parts.rules.prompt))
+    for parameter in parts.model.parameters():  # every process trains what the first one found
+        parameter.data.copy_(broadcast(parameter.data.to(accelerator.device)))
 
 
 def _planned(model: WhisperForConditionalGeneration, config: TrainConfig) -> Plan | None:
@@ -174,13 +187,12 @@ def _loop(config: TrainConfig, folder: Path, accelerator: Accelerator, parts: Pa
         _settings(config, len(train), accelerator),
         folder,
         validate,
-        _curriculum(config, student),
+        Curriculum(
+            student,
+            curriculum.parse(config.curriculum),
+            lambda: _start_scales(config, parts, accelerator),
+        ),
     )
-
-
-def _curriculum(config: TrainConfig, student: Whisper) -> Curriculum:
-    start = config.scale_start if config.scales == "learned" else None
-    return Curriculum(student, curriculum.parse(config.curriculum), start)
 
 
 def _settings(config: TrainConfig, num_clips: int, accelerator: Accelerator) -> Settings:

@@ -6,7 +6,7 @@ stands where it stood. Layers whose plan is as fine as a stage keep their plan i
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,6 @@ from torch import nn
 from whisper_qat.config import InputError
 from whisper_qat.model.fake_linear import FLOAT, FakeQuantWeight, fake_quantized
 from whisper_qat.quant.scheme import BlockScheme
-from whisper_qat.train import scales
 
 STAGES = (FLOAT, "int8", "int4")
 
@@ -45,18 +44,20 @@ def parse(text: str) -> tuple[Stage, ...]:
 
 
 class Curriculum:
-    """The stages of one run on `model`; `start`: how learned scales begin, None without them."""
+    """The stages of one run on `model`; `start` is called where the planned grid begins."""
 
-    def __init__(self, model: nn.Module, stages: tuple[Stage, ...], start: str | None) -> None:
+    def __init__(
+        self, model: nn.Module, stages: tuple[Stage, ...], start: Callable[[], None] | None
+    ) -> None:
         self.model, self.stages, self.start = model, stages, start
 
     def begin_step(self, step: int, total: int) -> None:
-        """Put the model into the stage of `step` (from 0); starts scales where the plan begins."""
+        """Put the model into the stage of `step` (from 0); calls `start` where the plan begins."""
         ends = self._ends(total)
         now = next((i for i, end in enumerate(ends) if step < end), len(ends))
         _enter(self.model, self.stages[now].quantization if now < len(ends) else None)
         if ends and step == ends[-1] and self.start is not None:
-            scales.restart(self.model, self.start)
+            self.start()
 
     def _ends(self, total: int) -> list[int]:
         shares = [stage.share for stage in self.stages]

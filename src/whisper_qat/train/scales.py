@@ -1,8 +1,8 @@
 """Scales: how the block scales of a training start, and whether they are trained.
 
 `rule`: ORT's rule on the present weight, every step anew (the scale follows the weights).
-`learned`: a Parameter per layer, started from ORT's rule, by least squared error, or from the scale
-that is set already (GPTQ's), trained at `scale_lr_ratio` times the weights' rate (LSQ).
+`learned`: a Parameter per layer, started from ORT's rule, by least squared error, or with GPTQ's
+codes (`ptq.warm_start`), trained at `scale_lr_ratio` times the weights' rate (LSQ).
 """
 
 from torch import Tensor, nn
@@ -11,10 +11,9 @@ from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
 from whisper_qat.quant import least_squares, numerics
 
 SCALES = ("rule", "learned")
-STARTS = ("ort", "least-squares", "gptq")
 
 
-def learn(model: nn.Module, start: str) -> None:
+def learn(model: nn.Module, start: str = "ort") -> None:
     """Make every layer's scale a Parameter with `start`'s values; tied layers share one."""
     shared: dict[int, nn.Parameter] = {}
     for layer in fake_quantized(model).values():
@@ -38,9 +37,7 @@ def learned(model: nn.Module) -> dict[int, tuple[nn.Parameter, FakeQuantWeight]]
 
 
 def _started(layer: FakeQuantWeight, start: str) -> Tensor:
-    assert start in STARTS, start
-    if start == "gptq":
-        return layer.scale().clone()
+    assert start in ("ort", "least-squares"), start
     chosen = least_squares if start == "least-squares" else numerics.of_weight(layer.scheme)
     scale: Tensor = chosen.choose_params(layer.weight, layer.scheme)[0]
     return scale
