@@ -18,7 +18,7 @@ from whisper_qat.data.source import load_clips
 from whisper_qat.data.split import sample_clips
 from whisper_qat.model import forward
 from whisper_qat.model.fake_linear import FakeQuantLinear, fake_quantized, quantized_once
-from whisper_qat.model.prepare import Rule
+from whisper_qat.model.plan import Rule
 from whisper_qat.ptq.gptq import gptq, weighted_least_squares
 from whisper_qat.ptq.least_squares import least_squares
 from whisper_qat.ptq.round_to_nearest import round_to_nearest

@@ -24,8 +24,8 @@ from whisper_qat.model.ctranslate2_file import read_file
 from whisper_qat.model.ctranslate2_weights import convert
 from whisper_qat.model.fake_linear import fake_quantized
 from whisper_qat.model.final import Final
+from whisper_qat.model.plan import HEAD, STORED, TOKEN_TABLE
 from whisper_qat.model.plan_file import read_rules_file
-from whisper_qat.model.prepare import HEAD, STORED, TOKEN_TABLE
 from whisper_qat.ptq.round_to_nearest import round_to_nearest
 
 NEW_TOKENS = 24

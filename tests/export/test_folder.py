@@ -17,9 +17,10 @@ from whisper_qat.export.shape import WhisperShape
 from whisper_qat.export.source import checkpoint_weights
 from whisper_qat.export.weights import Weights
 from whisper_qat.model import fake_linear, forward
-from whisper_qat.model.final import Final, Info
+from whisper_qat.model.final import Final
+from whisper_qat.model.info import Info
 from whisper_qat.model.load import load_whisper
-from whisper_qat.model.prepare import default_rules
+from whisper_qat.model.plan import default_rules
 from whisper_qat.ptq.round_to_nearest import round_to_nearest
 
 

@@ -28,7 +28,7 @@ from whisper_qat.metrics.french import normalize_french
 from whisper_qat.metrics.wer import Counts, count_words
 from whisper_qat.model.fake_linear import fake_quantized, quantized_once
 from whisper_qat.model.final import Final
-from whisper_qat.model.prepare import HEAD, TOKEN_TABLE, default_rules
+from whisper_qat.model.plan import HEAD, TOKEN_TABLE, default_rules
 
 HALF = rule(r"model\.encoder\.conv[12]|model\.(en|de)coder\.embed_positions", "float16")
 

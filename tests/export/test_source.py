@@ -10,8 +10,10 @@ from whisper_qat.export.read import read_layer
 from whisper_qat.export.shape import WhisperShape
 from whisper_qat.export.source import checkpoint_weights
 from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.final import Final, Info
-from whisper_qat.model.prepare import HEAD, Plan, PlanEntry, apply_plan, default_rules, plan
+from whisper_qat.model.final import Final
+from whisper_qat.model.info import Info
+from whisper_qat.model.plan import HEAD, Plan, PlanEntry, default_rules
+from whisper_qat.model.prepare import apply_plan, plan
 
 INFO = Info(
     quantization_type="int4", method="qat", fine_tuned=True, audio_context={}, base_model={}

@@ -10,9 +10,11 @@ from transformers import WhisperForConditionalGeneration
 from whisper_qat.config import InputError
 from whisper_qat.model import forward
 from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.final import Info, fix_scales, load_final, read_info, save_final
+from whisper_qat.model.final import fix_scales, load_final, save_final
+from whisper_qat.model.info import Info
 from whisper_qat.model.load import load_whisper
-from whisper_qat.model.prepare import apply_plan, default_rules, plan
+from whisper_qat.model.plan import default_rules
+from whisper_qat.model.prepare import apply_plan, plan
 
 
 def info(quantization_type="int8"):
@@ -80,7 +82,7 @@ def test_a_float_folder_has_no_plan(tiny_whisper, tmp_path):
     assert not (tmp_path / "f" / "plan.json").exists()
 
 
-def test_missing_parts_are_named(saved, tiny_whisper):
+def test_missing_parts_are_named(saved):
     _, folder = saved
     (folder / "scales.safetensors").unlink()
     with pytest.raises(InputError, match=r"scales.safetensors: missing; a quantized checkpoint n"):
@@ -88,11 +90,6 @@ def test_missing_parts_are_named(saved, tiny_whisper):
     (folder / "plan.json").unlink()
     with pytest.raises(InputError, match=r"plan.json: no such file"):
         load_final(folder)
-    with pytest.raises(InputError, match=r"no whisper_qat.json; expected the final/ folder of a t"):
-        read_info(tiny_whisper)
-    (folder / "whisper_qat.json").write_text(json.dumps({"method": "qat"}))
-    with pytest.raises(InputError, match="whisper_qat.json: not of format 1"):
-        read_info(folder)
 
 
 def test_a_later_format_is_refused(saved):

@@ -6,7 +6,8 @@ import pytest
 
 from tests.export import cases
 from whisper_qat.model.parts import BY, parts
-from whisper_qat.model.prepare import HEAD, STORED, TOKEN_TABLE, quantizable
+from whisper_qat.model.plan import HEAD, STORED, TOKEN_TABLE
+from whisper_qat.model.prepare import quantizable
 
 
 @pytest.fixture(scope="module")

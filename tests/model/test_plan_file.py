@@ -4,8 +4,9 @@ import pytest
 
 from tests.export.cases import tiny_whisper
 from whisper_qat.config import InputError
+from whisper_qat.model.plan import Rule
 from whisper_qat.model.plan_file import check_type, read_rules_file, write_rules_file
-from whisper_qat.model.prepare import Rule, plan
+from whisper_qat.model.prepare import plan
 
 RULES = [
     Rule(pattern=r"model\.decoder\..*", scheme="block-int8-32-f16", why="fort sensible, ça coûte"),

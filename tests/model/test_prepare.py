@@ -1,7 +1,5 @@
 """The plan: rules in order, every layer spoken about, strict in both directions."""
 
-import json
-
 import pytest
 from torch import nn
 
@@ -9,18 +7,15 @@ from tests.train.tiny_run import tiny_whisper
 from whisper_qat.config import InputError
 from whisper_qat.model.fake_linear import FakeQuantEmbedding, FakeQuantLinear, fake_quantized
 from whisper_qat.model.half_storage import half_stored
-from whisper_qat.model.prepare import (
+from whisper_qat.model.plan import (
     STORED,
     TOKEN_TABLE,
     Plan,
     PlanEntry,
     Rule,
-    apply_plan,
     default_rules,
-    plan,
-    quantizable,
-    read_plan,
 )
+from whisper_qat.model.prepare import apply_plan, plan, quantizable
 
 INT8 = Rule(pattern=".*", scheme="block-int8-32", why="all")
 
@@ -102,13 +97,6 @@ def test_a_rule_that_matches_nothing_is_a_misspelling(model):
         plan(model, [Rule(pattern=".*fc3", scheme="float", why="")])
 
 
-def test_unknown_quantization_type():
-    with pytest.raises(
-        InputError, match="quantization_type='int88': expected one of int8, int4, int2, n"
-    ):
-        default_rules("int88", 32)
-
-
 def test_applying_replaces_the_planned_layers_and_shares_their_weights(model):
     parameters = {name: id(p) for name, p in model.named_parameters()}
     made = plan(model, [INT8])
@@ -133,25 +121,3 @@ def test_an_untied_head_is_refused(model):
     model.proj_out.weight = nn.Parameter(model.proj_out.weight.detach().clone())
     with pytest.raises(InputError, match="proj_out does not share the weight of model.decoder.emb"):
         apply_plan(model, plan(model, [INT8]))
-
-
-def test_a_plan_round_trips_through_its_file(model, tmp_path):
-    made = plan(model, default_rules("int4", 128))
-    made.write(tmp_path)
-    assert read_plan(tmp_path) == made
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({"version": 2, "layers": []}, "not a plan of version 1"),
-        ([], "not a plan of version 1"),
-        ({"version": 1}, "malformed plan"),
-        ({"version": 1, "layers": [{"name": "a"}]}, "malformed plan"),
-        ({"version": 1, "layers": [{"name": "a", "scheme": "int3", "why": ""}]}, "unknown scheme"),
-    ],
-)
-def test_a_malformed_plan_is_refused(tmp_path, content, message):
-    (tmp_path / "plan.json").write_text(json.dumps(content))
-    with pytest.raises(InputError, match=message):
-        read_plan(tmp_path)

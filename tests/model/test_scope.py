@@ -6,7 +6,8 @@ import torch
 from tests.train.tiny_run import tiny_whisper
 from whisper_qat.model import forward
 from whisper_qat.model.fake_linear import FakeQuantLinear, fake_quantized
-from whisper_qat.model.prepare import TOKEN_TABLE, Rule, apply_plan, plan
+from whisper_qat.model.plan import TOKEN_TABLE, Rule
+from whisper_qat.model.prepare import apply_plan, plan
 from whisper_qat.model.scope import set_prompt_length
 
 DYNAMIC = [

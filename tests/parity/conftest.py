@@ -6,9 +6,11 @@ from whisper_qat.data.context import AudioContext
 from whisper_qat.data.features import Features
 from whisper_qat.data.loader import Labeller
 from whisper_qat.infer.decoding_rules import read_rules
-from whisper_qat.model.final import Final, Info, fix_scales
+from whisper_qat.model.final import Final, fix_scales
+from whisper_qat.model.info import Info
 from whisper_qat.model.load import load_whisper
-from whisper_qat.model.prepare import TOKEN_TABLE, Rule, apply_plan, default_rules, plan
+from whisper_qat.model.plan import TOKEN_TABLE, Rule, default_rules
+from whisper_qat.model.prepare import apply_plan, plan
 from whisper_qat.parity.material import noise
 from whisper_qat.tasks.onnx_folder import write_onnx_folder
 

@@ -7,9 +7,11 @@ from torch.nn import functional
 from tests.export import cases
 from tests.ptq.test_calibration import samples
 from whisper_qat.model import forward
-from whisper_qat.model.fake_linear import FLOAT, fake_quantized
-from whisper_qat.model.prepare import HEAD, TOKEN_TABLE, Rule, apply_plan, plan
+from whisper_qat.model.fake_linear import fake_quantized
+from whisper_qat.model.plan import HEAD, TOKEN_TABLE, Rule
+from whisper_qat.model.prepare import apply_plan, plan
 from whisper_qat.ptq.sensitivity import Probe
+from whisper_qat.quant.scheme import FLOAT
 
 END = 2
 INT2 = "block-int2-32"

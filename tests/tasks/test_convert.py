@@ -8,9 +8,11 @@ from whisper_qat.artifacts import read_json, read_manifest
 from whisper_qat.config import InputError
 from whisper_qat.export.read import read_codes
 from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.final import Info, fix_scales, load_final, save_final
+from whisper_qat.model.final import fix_scales, load_final, save_final
+from whisper_qat.model.info import Info
 from whisper_qat.model.load import load_whisper
-from whisper_qat.model.prepare import HEAD, apply_plan, default_rules, plan
+from whisper_qat.model.plan import HEAD, default_rules
+from whisper_qat.model.prepare import apply_plan, plan
 from whisper_qat.tasks.convert import ConvertConfig, run
 
 INFO = Info(

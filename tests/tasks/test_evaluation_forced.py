@@ -6,7 +6,7 @@ import pytest
 
 from whisper_qat.config import GateError, InputError
 from whisper_qat.infer.child_process import ChildDied
-from whisper_qat.model.final import Info
+from whisper_qat.model.info import Info
 from whisper_qat.tasks import evaluation_forced
 from whisper_qat.tasks.evaluation_forced import measure_all_forced, references
 from whisper_qat.tasks.evaluation_rows import RowFolder

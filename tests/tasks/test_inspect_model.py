@@ -13,7 +13,7 @@ from whisper_qat.config import GateError, InputError
 from whisper_qat.export.decoder import DECODER_FILE
 from whisper_qat.export.encoder import ENCODER_FILE
 from whisper_qat.export.external_data import read_tensor
-from whisper_qat.model.prepare import PLAN_NAME
+from whisper_qat.model.plan import PLAN_NAME
 from whisper_qat.tasks.inspect_model import UNCHECKED, InspectModelConfig, inspect, listed, run
 
 FC1 = "model.encoder.layers.0.fc1"

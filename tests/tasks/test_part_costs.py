@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from whisper_qat.model.prepare import HEAD, TOKEN_TABLE
+from whisper_qat.model.plan import HEAD, TOKEN_TABLE
 from whisper_qat.ptq.calibration import Sample
 from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
 from whisper_qat.tasks import part_costs

@@ -9,7 +9,8 @@ from whisper_qat.infer.transcribe import Transcriber
 from whisper_qat.metrics.normalize import get_normalizer
 from whisper_qat.metrics.wer import count_words, total
 from whisper_qat.model.fake_linear import FakeQuantLinear, fake_quantized
-from whisper_qat.model.prepare import Rule, apply_plan, plan
+from whisper_qat.model.plan import Rule
+from whisper_qat.model.prepare import apply_plan, plan
 from whisper_qat.tasks.calibration_clips import calibration_samples, held_out_clips
 from whisper_qat.tasks.onnx_folder import load_checkpoint
 from whisper_qat.tasks.part_wer import WordErrors

@@ -14,7 +14,7 @@ from whisper_qat.config import InputError
 from whisper_qat.export.read import read_layer
 from whisper_qat.infer.onnx_backend import OnnxBackend
 from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.final import INFO_NAME, read_info
+from whisper_qat.model.info import INFO_NAME, read_info
 from whisper_qat.quant import block_weight
 from whisper_qat.report.row_tables import weights_words
 from whisper_qat.tasks import quantize_ptq

@@ -8,7 +8,7 @@ from tests.export.finals import info, quantized
 from whisper_qat.artifacts import read_manifest
 from whisper_qat.config import InputError
 from whisper_qat.model.final import save_final
-from whisper_qat.model.prepare import TOKEN_TABLE
+from whisper_qat.model.plan import TOKEN_TABLE
 from whisper_qat.tasks.convert import ConvertConfig, run
 
 

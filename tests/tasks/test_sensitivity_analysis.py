@@ -5,7 +5,8 @@ import pytest
 from tests.export import cases
 from tests.ptq.test_calibration import samples
 from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.final import Final, Info
+from whisper_qat.model.final import Final
+from whisper_qat.model.info import Info
 from whisper_qat.quant.scheme import BlockScheme
 from whisper_qat.tasks.sensitivity_analysis import Analysis
 from whisper_qat.tasks.sensitivity_proposal import Budget

@@ -7,7 +7,7 @@ import pytest
 from tests.ptq.test_mixed_plan import UNITS, unit
 from whisper_qat.config import InputError
 from whisper_qat.model.parts import Part, table_parts
-from whisper_qat.model.prepare import HEAD, TOKEN_TABLE
+from whisper_qat.model.plan import HEAD, TOKEN_TABLE
 from whisper_qat.ptq.mixed_plan import Proposal
 from whisper_qat.quant.scheme import BlockScheme
 from whisper_qat.tasks.sensitivity_proposal import Budget, choose, facts, rules, table_as_one

@@ -19,7 +19,7 @@ from whisper_qat.config import InputError
 from whisper_qat.export.read import read_layer
 from whisper_qat.model.fake_linear import fake_quantized
 from whisper_qat.model.final import load_final
-from whisper_qat.model.prepare import HEAD
+from whisper_qat.model.plan import HEAD
 from whisper_qat.quant import numerics
 from whisper_qat.tasks import convert, train_qat
 from whisper_qat.tasks.train_config import TrainConfig

@@ -5,7 +5,8 @@ import torch
 
 from tests.train.tiny_run import tiny_whisper
 from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.prepare import HEAD, TOKEN_TABLE, apply_plan, default_rules, plan
+from whisper_qat.model.plan import HEAD, TOKEN_TABLE, default_rules
+from whisper_qat.model.prepare import apply_plan, plan
 from whisper_qat.quant import block_weight, least_squares
 from whisper_qat.train import scales
 

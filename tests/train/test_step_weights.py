@@ -5,9 +5,11 @@ import torch
 
 from tests.train.tiny_run import PROMPT, make_loop, tiny_whisper
 from whisper_qat.model import fake_linear
-from whisper_qat.model.fake_linear import FLOAT, fake_quantized
-from whisper_qat.model.prepare import apply_plan, default_rules, plan
+from whisper_qat.model.fake_linear import fake_quantized
+from whisper_qat.model.plan import default_rules
+from whisper_qat.model.prepare import apply_plan, plan
 from whisper_qat.quant import learned_scale
+from whisper_qat.quant.scheme import FLOAT
 from whisper_qat.train import loop as loop_module
 from whisper_qat.train import scales
 from whisper_qat.train.objective import Whisper

@@ -7,7 +7,8 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from whisper_qat.data.context import AudioContext
 from whisper_qat.data.loader import Collator, Example
-from whisper_qat.model.prepare import apply_plan, default_rules, plan
+from whisper_qat.model.plan import default_rules
+from whisper_qat.model.prepare import apply_plan, plan
 from whisper_qat.train import curriculum, scales
 from whisper_qat.train.curriculum import Curriculum
 from whisper_qat.train.loop import Data, Loop, Settings

@@ -29,12 +29,10 @@ from whisper_qat.export.requantize import (
 )
 from whisper_qat.export.source import parameters
 from whisper_qat.export.weights import exact_half
-from whisper_qat.model.fake_linear import FLOAT
 from whisper_qat.model.final import Final
-from whisper_qat.model.prepare import STORED, TOKEN_TABLE, Plan
+from whisper_qat.model.plan import STORED, TOKEN_TABLE, Plan
 from whisper_qat.model.whisper_tokens import END
-from whisper_qat.quant import half
-from whisper_qat.quant.scheme import BlockScheme, Scheme
+from whisper_qat.quant.scheme import FLOAT, FLOAT16, BlockScheme, Scheme
 
 FORMAT = "ggml"
 VOCABULARIES = (51864, 51865, 51866)  # whisper.cpp knows the special tokens by their numbers
@@ -176,7 +174,7 @@ def _kind(bits: int) -> str:
 
 def float_convolutions(plan: Plan) -> dict[str, str]:
     """The convolutions that are planned for float32: beside integers they are float16."""
-    return {e.name: e.scheme for e in plan.layers if e.name in CONVS and e.scheme != half.NAME}
+    return {e.name: e.scheme for e in plan.layers if e.name in CONVS and e.scheme != FLOAT16}
 
 
 def write_tensors(file: BufferedWriter, final: Final, storage: Storage) -> None:

@@ -16,9 +16,9 @@ from whisper_qat.export.source import parameters
 from whisper_qat.export.weights import HEAD
 from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
 from whisper_qat.model.final import Final
-from whisper_qat.model.prepare import STORED, UNQUANTIZED, Plan
+from whisper_qat.model.plan import STORED, Plan
 from whisper_qat.quant import numerics
-from whisper_qat.quant.scheme import Scheme, parse_scheme
+from whisper_qat.quant.scheme import UNQUANTIZED, Scheme, parse_scheme
 
 Fits = Callable[[Scheme], bool]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from whisper_qat.infer.kernel_check import check_kernel
 from whisper_qat.infer.session import session
-from whisper_qat.model.prepare import PLAN_NAME, read_plan
+from whisper_qat.model.plan import PLAN_NAME, read_plan
 
 ENCODER_FILE = "encoder_model.onnx"
 DECODER_FILE = "decoder_model_merged.onnx"

@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 from transformers import WhisperForConditionalGeneration
 
-from whisper_qat.model.final import INFO_NAME, load_final
+from whisper_qat.model.final import load_final
 from whisper_qat.model.forward import DecoderState, decode, encode, start
+from whisper_qat.model.info import INFO_NAME
 from whisper_qat.model.load import load_whisper
 
 

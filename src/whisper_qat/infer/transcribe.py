@@ -18,7 +18,7 @@ from whisper_qat.infer.decoding_rules import DecodingRules, read_rules
 from whisper_qat.infer.onnx_backend import DECODER_FILE, ENCODER_FILE, OnnxBackend
 from whisper_qat.infer.text_decoder import TextDecoder
 from whisper_qat.infer.torch_backend import TorchBackend
-from whisper_qat.model.final import INFO_NAME
+from whisper_qat.model.info import INFO_NAME
 
 RUNTIMES = ("onnx", "torch")
 

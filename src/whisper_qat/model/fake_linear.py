@@ -16,9 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from whisper_qat.quant import learned_scale, numerics
-from whisper_qat.quant.scheme import BlockScheme, Scheme
-
-FLOAT = "float"
+from whisper_qat.quant.scheme import FLOAT, BlockScheme, Scheme
 
 
 class FakeQuantWeight(nn.Module):

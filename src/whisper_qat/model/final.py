@@ -18,36 +18,17 @@ from transformers import WhisperForConditionalGeneration
 from whisper_qat.artifacts import make_ordinary, read_json, write_json
 from whisper_qat.config import InputError
 from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
+from whisper_qat.model.info import INFO_NAME, Info, read_info
 from whisper_qat.model.load import load_whisper
-from whisper_qat.model.prepare import HEAD, PLAN_NAME, TOKEN_TABLE, Plan, apply_plan, read_plan
+from whisper_qat.model.plan import HEAD, PLAN_NAME, TOKEN_TABLE, Plan, read_plan
+from whisper_qat.model.prepare import apply_plan
 
-INFO_NAME = "whisper_qat.json"
 SCALES_NAME = "scales.safetensors"
-FORMAT_VERSION = 1
 COMPANIONS = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.json", "merges.txt", "normalizer.json", "preprocessor_config.json",
     "generation_config.json",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Info:
-    """What was done to a checkpoint: `method` is float, ptq or qat.
-
-    `ptq_method` is the way a ptq model was quantized; None for others, and for ptq folders
-    written before there was more than one (round to nearest).
-    `training_seed` is that of the training that the weights come from, None without one.
-    """
-
-    quantization_type: str
-    method: str
-    fine_tuned: bool
-    audio_context: dict[str, Any]
-    base_model: dict[str, str]
-    training_seed: int | None = None
-    ptq_method: str | None = None
-    format_version: int = FORMAT_VERSION
 
 
 @dataclass(frozen=True)
@@ -107,20 +88,6 @@ def load_final(folder: str | Path) -> Final:
     apply_plan(model, plan)
     _set_scales(model, folder / SCALES_NAME)
     return Final(model.eval(), plan, info)
-
-
-def read_info(folder: Path) -> Info:
-    """whisper_qat.json of `folder`; InputError when the folder was not made by this project."""
-    if not (folder / INFO_NAME).is_file():
-        raise InputError(f"{folder}: no {INFO_NAME}; expected the final/ folder of a training run")
-    content = read_json(folder / INFO_NAME)
-    try:
-        info = Info(**content)
-    except TypeError:
-        info = None
-    if info is None or info.format_version != FORMAT_VERSION:
-        raise InputError(f"{folder / INFO_NAME}: not of format {FORMAT_VERSION}")
-    return info
 
 
 def copy_companions(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from whisper_qat.model.prepare import HEAD, STORED, TOKEN_TABLE
+from whisper_qat.model.plan import HEAD, STORED, TOKEN_TABLE
 
 BY = ("side", "kind", "layer", "matrix")
 MATRIX = re.compile(

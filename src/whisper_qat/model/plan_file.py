@@ -12,7 +12,7 @@ import yaml
 from torch import nn
 
 from whisper_qat.config import InputError
-from whisper_qat.model.prepare import STORED, TOKEN_TABLE, Plan, Rule, check_scheme
+from whisper_qat.model.plan import STORED, TOKEN_TABLE, Plan, Rule, check_scheme
 
 KEYS = {"pattern", "scheme", "why"}
 

@@ -14,7 +14,7 @@ import onnx
 from whisper_qat.export.layers import LEVEL_INT8
 from whisper_qat.export.read import all_nodes, attributes
 from whisper_qat.export.weights import HEAD, TABLE
-from whisper_qat.model.prepare import STORED
+from whisper_qat.model.plan import STORED
 from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, Scheme
 
 Settings = dict[str, int]

@@ -23,11 +23,11 @@ from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 
 from whisper_qat.model import forward
-from whisper_qat.model.fake_linear import FLOAT, FakeQuantLinear, fake_quantized, quantized_once
-from whisper_qat.model.prepare import HEAD
+from whisper_qat.model.fake_linear import FakeQuantLinear, fake_quantized, quantized_once
+from whisper_qat.model.plan import HEAD
 from whisper_qat.model.scope import set_prompt_length
 from whisper_qat.quant import numerics
-from whisper_qat.quant.scheme import Scheme
+from whisper_qat.quant.scheme import FLOAT, Scheme
 
 Statistic = Callable[[Tensor], Tensor]
 Fit = Callable[[FakeQuantLinear, Tensor], None]

@@ -20,7 +20,8 @@ from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
 from whisper_qat.model.fake_linear import FakeQuantLinear, fake_quantized
-from whisper_qat.model.prepare import HEAD, TOKEN_TABLE, Plan, Rule, apply_plan, plan
+from whisper_qat.model.plan import HEAD, TOKEN_TABLE, Plan, Rule
+from whisper_qat.model.prepare import apply_plan, plan
 from whisper_qat.ptq import error_feedback
 from whisper_qat.ptq.calibration import (
     Fit,

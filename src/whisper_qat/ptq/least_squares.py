@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
-from whisper_qat.model.prepare import Plan, Rule, apply_plan, plan
+from whisper_qat.model.plan import Plan, Rule
+from whisper_qat.model.prepare import apply_plan, plan
 from whisper_qat.quant.least_squares import choose_params
 
 

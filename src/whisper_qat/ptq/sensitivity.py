@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import WhisperForConditionalGeneration
 
-from whisper_qat.model.fake_linear import FLOAT, fake_quantized
+from whisper_qat.model.fake_linear import fake_quantized
 from whisper_qat.model.forward import decode, encode, start
 from whisper_qat.model.scope import set_prompt_length
 from whisper_qat.ptq.calibration import Sample
+from whisper_qat.quant.scheme import FLOAT
 
 ENCODER = "model.encoder."
 

@@ -8,8 +8,6 @@ caller: Whisper's weights are below 100.
 import torch
 from torch import Tensor
 
-NAME = "float16"
-
 
 def quantize(weight: Tensor) -> Tensor:
     """`weight` as float16, halves to even."""

@@ -1,18 +1,23 @@
-"""Schemes: the number formats a layer can be quantized to, as typed values with one spelling."""
+"""Schemes: the number formats a layer can be quantized to, as typed values with one spelling.
+
+Knows torch by the name of a type only: inference reads schemes without loading it.
+"""
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
+FLOAT, FLOAT16 = "float", "float16"  # of a layer that stays float: stored in four bytes or in two
+UNQUANTIZED = (FLOAT, FLOAT16)
 BITS = (2, 4, 8)
 BLOCK_SIZES = (16, 32, 64, 128, 256)
 BLOCK_SIZES_2_BITS = (32, 64, 128)
 SCALE_DTYPES = ("float32", "float16")
 F16_SUFFIX = "-f16"
-MAX_FLOAT16 = torch.finfo(torch.float16).max
+MAX_FLOAT16 = 65504.0  # float16's largest finite value
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,11 @@ class BlockScheme:
         """Blocks that cover K = `in_features`; the last one may be partly padding."""
         return -(-in_features // self.block_size)
 
-    def storable(self, scale: Tensor) -> Tensor:
+    def storable(self, scale: "Tensor") -> "Tensor":
         """`scale` as the nearest finite values that `scale_dtype` stores, float32."""
         if self.scale_dtype == "float32":
             return scale
-        return scale.clamp(-MAX_FLOAT16, MAX_FLOAT16).to(torch.float16).to(torch.float32)
+        return scale.clamp(-MAX_FLOAT16, MAX_FLOAT16).half().float()
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class DynamicScheme:
     def num_blocks(self, in_features: int) -> int:
         return 1
 
-    def storable(self, scale: Tensor) -> Tensor:
+    def storable(self, scale: "Tensor") -> "Tensor":
         return scale
 
 

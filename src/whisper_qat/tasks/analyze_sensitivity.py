@@ -10,9 +10,9 @@ from typing import Literal
 
 from whisper_qat.artifacts import hash_folder, is_finished, new_folder, write_json, write_manifest
 from whisper_qat.config import InputError
+from whisper_qat.model.plan import Rule, check_scheme
 from whisper_qat.model.plan_file import write_rules_file
-from whisper_qat.model.prepare import UNQUANTIZED, Rule, check_scheme
-from whisper_qat.quant.scheme import parse_scheme
+from whisper_qat.quant.scheme import UNQUANTIZED, parse_scheme
 from whisper_qat.report.sensitivity import markdown, svg
 from whisper_qat.tasks.calibration_clips import calibration_samples, fingerprint, held_out_clips
 from whisper_qat.tasks.onnx_folder import (

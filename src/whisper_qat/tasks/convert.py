@@ -14,7 +14,8 @@ from whisper_qat.artifacts import hash_folder
 from whisper_qat.config import InputError
 from whisper_qat.export.folder import model_bytes
 from whisper_qat.export.transformers_js import arrange
-from whisper_qat.model.final import INFO_NAME, Final, read_info
+from whisper_qat.model.final import Final
+from whisper_qat.model.info import INFO_NAME, read_info
 from whisper_qat.tasks.onnx_folder import KIND as ONNX
 from whisper_qat.tasks.onnx_folder import (
     check_context,

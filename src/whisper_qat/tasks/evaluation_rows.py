@@ -19,9 +19,9 @@ from whisper_qat.artifacts import hash_folder, is_finished, read_json, read_mani
 from whisper_qat.config import InputError
 from whisper_qat.export.folder import model_bytes
 from whisper_qat.infer.transcribe import find_runtime
-from whisper_qat.model.final import INFO_NAME, Info, read_info
+from whisper_qat.model.info import INFO_NAME, Info, read_info
 from whisper_qat.model.load import check_checkpoint, fingerprint, resolve_checkpoint
-from whisper_qat.model.prepare import PLAN_NAME, read_plan
+from whisper_qat.model.plan import PLAN_NAME, read_plan
 from whisper_qat.ptq import optimum_dynamic
 
 RUNTIME_NAMES = {"onnx": "onnxruntime", "torch": "torch"}

@@ -15,9 +15,9 @@ from whisper_qat.export import inventory
 from whisper_qat.export.inventory import Inventory, Stored
 from whisper_qat.export.weights import HEAD, TABLE
 from whisper_qat.infer.optimized import optimized_model
-from whisper_qat.model.fake_linear import FLOAT
-from whisper_qat.model.prepare import PLAN_NAME, Plan, read_plan
+from whisper_qat.model.plan import PLAN_NAME, Plan, read_plan
 from whisper_qat.parity.kernels import RunGraph, faults, merged, run_graph
+from whisper_qat.quant.scheme import FLOAT
 from whisper_qat.tasks.inspect_tables import show
 
 NAMED_FAULTS = 3

@@ -21,7 +21,8 @@ from whisper_qat.export.folder import model_bytes, write_graphs
 from whisper_qat.export.shape import WhisperShape
 from whisper_qat.export.source import checkpoint_weights
 from whisper_qat.export.weights import Weights
-from whisper_qat.model.final import INFO_NAME, Final, Info, copy_companions, load_final
+from whisper_qat.model.final import Final, copy_companions, load_final
+from whisper_qat.model.info import INFO_NAME, Info
 from whisper_qat.model.load import fingerprint, load_whisper, resolve_checkpoint
 
 KIND = "onnx"

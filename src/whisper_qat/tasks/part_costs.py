@@ -13,7 +13,7 @@ from statistics import mean
 
 import numpy as np
 
-from whisper_qat.model.prepare import HEAD, TOKEN_TABLE
+from whisper_qat.model.plan import HEAD, TOKEN_TABLE
 from whisper_qat.ptq.calibration import Sample
 from whisper_qat.quant.packing import packed_shape
 from whisper_qat.quant.scheme import Scheme

@@ -21,8 +21,9 @@ from whisper_qat.data.context import SAMPLE_RATE
 from whisper_qat.data.loader import Batch, iterate
 from whisper_qat.data.selection import Selection
 from whisper_qat.infer.transcribe import Transcriber
-from whisper_qat.model.final import Final, Info, load_final, save_final
-from whisper_qat.model.prepare import Plan
+from whisper_qat.model.final import Final, load_final, save_final
+from whisper_qat.model.info import Info
+from whisper_qat.model.plan import Plan
 from whisper_qat.tasks.onnx_folder import write_onnx_folder
 from whisper_qat.train import objective
 from whisper_qat.train.loop import Loop

@@ -13,8 +13,8 @@ from whisper_qat.config import InputError
 from whisper_qat.data.clip import Clip
 from whisper_qat.export.folder import model_bytes, write_graphs
 from whisper_qat.model.final import Final
+from whisper_qat.model.plan import Rule, default_rules
 from whisper_qat.model.plan_file import check_type, read_rules_file
-from whisper_qat.model.prepare import Rule, default_rules
 from whisper_qat.model.prepare import plan as make_plan
 from whisper_qat.ptq.gptq import gptq, weighted_least_squares
 from whisper_qat.ptq.least_squares import least_squares

@@ -12,7 +12,8 @@ from typing import Any
 from whisper_qat.artifacts import new_folder, write_json, write_manifest
 from whisper_qat.export.ctranslate2 import write_ctranslate2
 from whisper_qat.export.ggml import write_ggml
-from whisper_qat.model.final import INFO_NAME, Final
+from whisper_qat.model.final import Final
+from whisper_qat.model.info import INFO_NAME
 from whisper_qat.tasks.onnx_folder import manifest_facts
 
 # Checkpoint, its folder, folder to write, --requantize -> layers rounded anew, with their schemes.

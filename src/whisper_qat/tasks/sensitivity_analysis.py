@@ -10,15 +10,8 @@ from tqdm import tqdm
 from whisper_qat.model.fake_linear import fake_quantized
 from whisper_qat.model.final import Final
 from whisper_qat.model.parts import Part, parts
-from whisper_qat.model.prepare import (
-    HEAD,
-    STORED,
-    TOKEN_TABLE,
-    Rule,
-    apply_plan,
-    plan,
-    quantizable,
-)
+from whisper_qat.model.plan import HEAD, STORED, TOKEN_TABLE, Rule
+from whisper_qat.model.prepare import apply_plan, plan, quantizable
 from whisper_qat.ptq.calibration import Sample
 from whisper_qat.ptq.mixed_plan import Unit
 from whisper_qat.ptq.sensitivity import Probe

@@ -7,10 +7,9 @@ from typing import Any
 
 from whisper_qat.config import InputError
 from whisper_qat.model.parts import Part
-from whisper_qat.model.prepare import STORED, TOKEN_TABLE, Rule
+from whisper_qat.model.plan import STORED, TOKEN_TABLE, Rule
 from whisper_qat.ptq.mixed_plan import Proposal, Unit, propose
-from whisper_qat.quant import half
-from whisper_qat.quant.scheme import Scheme
+from whisper_qat.quant.scheme import FLOAT16, Scheme
 
 HALF_BYTES = 2
 
@@ -46,7 +45,7 @@ def rules(
     by_name = {unit.name: unit for unit in units}
     made = [
         Rule(
-            pattern="|".join(map(re.escape, STORED)), scheme=half.NAME,
+            pattern="|".join(map(re.escape, STORED)), scheme=FLOAT16,
             why="convolutions and positions: products in float32",
         )
     ]  # fmt: skip

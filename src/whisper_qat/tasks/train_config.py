@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from whisper_qat.config import InputError
 from whisper_qat.data.context import AudioContext
+from whisper_qat.model.plan import default_rules
 from whisper_qat.model.plan_file import read_rules_file
-from whisper_qat.model.prepare import default_rules
 from whisper_qat.train import curriculum
 
 

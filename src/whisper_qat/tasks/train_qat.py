@@ -20,10 +20,12 @@ from whisper_qat.data.selection import Selection, select
 from whisper_qat.data.split import sample_clips
 from whisper_qat.infer.decoding_rules import DecodingRules, read_rules
 from whisper_qat.locking import folder_lock
-from whisper_qat.model.final import Info, save_final
+from whisper_qat.model.final import save_final
+from whisper_qat.model.info import Info
 from whisper_qat.model.load import fingerprint, load_whisper, resolve_checkpoint
+from whisper_qat.model.plan import Plan, default_rules
 from whisper_qat.model.plan_file import check_type, read_rules_file
-from whisper_qat.model.prepare import Plan, apply_plan, default_rules, plan
+from whisper_qat.model.prepare import apply_plan, plan
 from whisper_qat.model.scope import set_prompt_length
 from whisper_qat.ptq.warm_start import start_from_gptq
 from whisper_qat.tasks.calibration_clips import samples_of

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from whisper_qat.config import InputError
-from whisper_qat.model.fake_linear import FLOAT, FakeQuantWeight, fake_quantized
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
+from whisper_qat.quant.scheme import FLOAT, BlockScheme
 
 STAGES = (FLOAT, "int8", "int4")
 
