@@ -59,6 +59,28 @@ def test_the_context_is_that_of_the_longest_clip():
     assert full.mel.shape == (1, 2, 3000)
 
 
+def test_the_teacher_hears_the_whole_window_where_it_is_to():
+    clips = [example("a", 1.0, [7]), example("b", 2.0, [9])]
+    batch = Collator(DYNAMIC, 3, full_teacher=True)(clips)
+    assert batch.mel.shape == (2, 2, 250) and batch.teacher_mel.shape == (2, 2, 3000)
+    assert (batch.teacher_mel[:, :, :250] == batch.mel).all()
+    assert Collator(DYNAMIC, 3)(clips).teacher_mel is None
+    # The student hears all of it already: nothing is held twice.
+    assert Collator(AudioContext(), 3, full_teacher=True)(clips).teacher_mel is None
+
+
+def test_margins_are_drawn_per_batch_and_the_same_again():
+    def frames(seed, *names):
+        collator = Collator(DYNAMIC, 3, max_margin_s=4.0, seed=seed)
+        return collator([example(name, 1.0, [7]) for name in names]).mel.shape[-1]
+
+    epochs = [[frames((5, epoch), f"clip-{i}") for i in range(20)] for epoch in (0, 1)]
+    assert epochs == [[frames((5, epoch), f"clip-{i}") for i in range(20)] for epoch in (0, 1)]
+    assert epochs[0] != epochs[1] and len(set(epochs[0])) > 10
+    low, high = DYNAMIC.frames(16000), AudioContext(mode="dynamic", margin_s=4.0).frames(16000)
+    assert all(low <= found <= high for found in epochs[0] + epochs[1])
+
+
 def test_a_filler_carries_no_loss(tiny_whisper, labeller, tmp_path):
     clips = load_clips(str(save_tiny_speech(tmp_path / "s")), split="train")
     examples = Examples(clips, Features.from_pretrained(tiny_whisper), labeller)

@@ -75,7 +75,8 @@ def test_ready_plans_train_with_the_ranges_of_the_prompt(config, monkeypatch, pl
 def test_learned_scales_are_saved_and_written_as_trained(config, quantization_type, tmp_path):
     config = replace(
         config, quantization_type=quantization_type, scales="learned", scale_lr_ratio=1.0,
-        curriculum="int8:0.3", encoder_weight=0.5,
+        curriculum="int8:0.3", encoder_weight=0.5, audio_context="dynamic", max_margin_s=5.0,
+        teacher_context="full",
     )  # fmt: skip
     run(config)
     final = Path(config.output_dir) / "final"
@@ -234,6 +235,14 @@ def test_distillation_can_be_switched_off(config):
         (
             {"curriculum": "int8:0.5", "quantization_type": "none"},
             "quantization_type none has no grid to go to",
+        ),
+        (
+            {"max_margin_s": 5.0},
+            "max_margin_s=5: expected margin_s .3. to 30 seconds, and audio_con",
+        ),
+        (
+            {"max_margin_s": 2.0, "audio_context": "dynamic"},
+            "max_margin_s=2: expected margin_s .3. to 30 seconds",
         ),
         ({"scale_start": "gptq"}, "scale_start='gptq': only with scales=learned"),
         ({"scale_lr_ratio": -1.0}, "scale_lr_ratio=-1.0: expected 0 or more"),

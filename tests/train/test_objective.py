@@ -1,5 +1,7 @@
 """The objective: sums over labelled tokens, and a teacher with an encoder of its own."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -46,6 +48,21 @@ def test_the_teacher_reads_its_own_encoder(batch):
         logits, _ = Whisper(student)(batch.mel, batch.tokens)
     expected = losses.distillation_sum(logits, target, batch.labels, 2.0)
     assert found.kl.item() == pytest.approx(expected.item(), rel=1e-6) and found.kl > 0
+
+
+def test_a_teacher_may_hear_more_than_the_student(batch):
+    """Its target is that on the whole window; its states beyond the student's do not count."""
+    how = Objective(ce_weight=0.8, kl_weight=1.0, temperature=2.0, encoder_weight=1.0)
+    student, teacher = Whisper(tiny_whisper()), Whisper(tiny_whisper(1))
+    whole = torch.cat([batch.mel, torch.randn(2, 8, 100)], dim=2)
+    found = objective.compute(student, teacher, replace(batch, teacher_mel=whole), how)
+    with torch.no_grad():
+        target, states = teacher(whole, batch.tokens)
+        logits, encoded = student(batch.mel, batch.tokens)
+    kl = losses.distillation_sum(logits, target, batch.labels, 2.0)
+    assert found.kl.item() == pytest.approx(kl.item(), rel=1e-6)
+    states = losses.encoder_sum(encoded, states[:, : encoded.shape[1]], batch.labels)
+    assert found.states.item() == pytest.approx(states.item(), rel=1e-6)
 
 
 def test_without_a_teacher_there_is_no_kl(batch):

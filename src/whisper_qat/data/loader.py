@@ -4,8 +4,9 @@ Shapes: B batch, M mel bins, F mel frames, T decoder tokens.
 """
 
 import signal
+import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +29,16 @@ FULL = AudioContext(mode="full")
 
 @dataclass(frozen=True)
 class Batch:
-    """mel [B, M, F]; tokens [B, T] fed to the decoder; labels [B, T], IGNORED where no loss is."""
+    """mel [B, M, F]; tokens [B, T] fed to the decoder; labels [B, T], IGNORED where no loss is.
+
+    teacher_mel [B, M, 3000] is the whole window where the teacher hears more than the student.
+    """
 
     mel: Tensor
     tokens: Tensor
     labels: Tensor
     ids: tuple[str, ...]
+    teacher_mel: Tensor | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -97,8 +102,9 @@ class Examples(Dataset):
 
 
 def collate(
-    examples: Sequence[Example | InputError], context: AudioContext, prompt_length: int
-) -> Batch:
+    examples: Sequence[Example | InputError], context: AudioContext, prompt_length: int,
+    *, full_teacher: bool = False,
+) -> Batch:  # fmt: skip
     """Pad to the batch's longest clip plus margin, and to its longest text."""
     for example in examples:
         if isinstance(example, InputError):
@@ -116,20 +122,40 @@ def collate(
         tokens[row, : len(ids) - 1] = ids[:-1]
         # The prompt is given at inference, so predicting it is not trained.
         labels[row, prompt_length - 1 : len(ids) - 1] = ids[prompt_length:]
-    return Batch(mel, tokens, labels, tuple(example.id for example in good))
+    whole = full_teacher and frames < MAX_FRAMES
+    teacher_mel = torch.from_numpy(np.stack([example.mel for example in good])) if whole else None
+    return Batch(mel, tokens, labels, tuple(example.id for example in good), teacher_mel)
 
 
+@dataclass(frozen=True)
 class Collator:
-    """`collate` with its settings, for DataLoader; an InputError is passed on as a value."""
+    """`collate` with its settings, for DataLoader; an InputError is passed on as a value.
 
-    def __init__(self, context: AudioContext, prompt_length: int) -> None:
-        self.context, self.prompt_length = context, prompt_length
+    `full_teacher`: the batch carries the whole window for the teacher. `max_margin_s`: each batch
+    draws its margin between the context's and this one; the draw is a function of `seed` (which is
+    to name the epoch too) and the batch's clips, so that a resumed run draws the same.
+    """
+
+    context: AudioContext
+    prompt_length: int
+    full_teacher: bool = False
+    max_margin_s: float | None = None
+    seed: tuple[int, ...] = ()
 
     def __call__(self, examples: Sequence[Example | InputError]) -> Batch | InputError:
         try:
-            return collate(examples, self.context, self.prompt_length)
+            return collate(
+                examples, self._drawn(examples), self.prompt_length, full_teacher=self.full_teacher
+            )
         except InputError as error:
             return error
+
+    def _drawn(self, examples: Sequence[Example | InputError]) -> AudioContext:
+        if self.max_margin_s is None:
+            return self.context
+        ids = "\n".join(example.id for example in examples if isinstance(example, Example))
+        rng = np.random.default_rng([*self.seed, zlib.crc32(ids.encode())])
+        return replace(self.context, margin_s=rng.uniform(self.context.margin_s, self.max_margin_s))
 
 
 def iterate(
@@ -154,7 +180,7 @@ def iterate(
 
 
 def _without_loss(batch: Batch) -> Batch:
-    return Batch(batch.mel, batch.tokens, torch.full_like(batch.labels, IGNORED), batch.ids)
+    return replace(batch, labels=torch.full_like(batch.labels, IGNORED))
 
 
 def _ignore_interrupt(worker: int) -> None:

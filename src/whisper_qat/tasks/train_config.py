@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from whisper_qat.config import InputError
-from whisper_qat.data.context import AudioContext
+from whisper_qat.data.context import WINDOW_S, AudioContext
 from whisper_qat.model.plan import default_rules
 from whisper_qat.model.plan_file import read_rules_file
 from whisper_qat.train import curriculum
@@ -43,6 +43,8 @@ class TrainConfig:
         encoder_weight: weight of the distillation of the encoder states; 0 leaves it out
         audio_context: full (30 s) or dynamic (the longest clip of the batch + margin_s)
         margin_s: seconds of silence after the clip in a dynamic context
+        max_margin_s: training draws each micro-batch's margin between margin_s and this
+        teacher_context: what the teacher hears: same (as the student), or full (30 s)
         language: code of the language that is spoken
         task: transcribe or translate
         mixed_precision: auto, no, bf16 or fp16; matrix products only
@@ -82,6 +84,8 @@ class TrainConfig:
     encoder_weight: float = 0.0
     audio_context: str = "full"
     margin_s: float = 3.0
+    max_margin_s: float | None = None
+    teacher_context: Literal["same", "full"] = "same"
     language: str = "fr"
     task: str = "transcribe"
     mixed_precision: str = "auto"
@@ -115,6 +119,13 @@ class TrainConfig:
             )
         if self.scale_start == "gptq" and self.scales != "learned":
             raise InputError("scale_start='gptq': only with scales=learned, which it starts")
+        if self.max_margin_s is not None and not (
+            self.audio_context == "dynamic" and self.margin_s <= self.max_margin_s <= WINDOW_S
+        ):
+            raise InputError(
+                f"max_margin_s={self.max_margin_s:g}: expected margin_s ({self.margin_s:g}) to "
+                f"{WINDOW_S} seconds, and audio_context=dynamic"
+            )
         if not 0 <= self.warmup_ratio < 1:
             raise InputError(f"warmup_ratio={self.warmup_ratio}: expected 0 to below 1")
 

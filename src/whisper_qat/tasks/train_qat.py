@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,10 @@ def _load(config: TrainConfig, folder: Path, accelerator: Accelerator) -> Parts:
     parts = Parts(
         base=base, selection=selection, model=model, teacher=teacher, plan=made,
         features=features, labeller=labeller,
-        collator=Collator(config.context, len(rules.prompt)), rules=rules,
+        collator=Collator(
+            config.context, len(rules.prompt), full_teacher=config.teacher_context == "full"
+        ),
+        rules=rules,
         info=_info(config, base),
     )  # fmt: skip
     # A checkpoint brings its own values for weights and scales.
@@ -172,7 +175,9 @@ def _loop(config: TrainConfig, folder: Path, accelerator: Accelerator, parts: Pa
         return Examples(clips, parts.features, parts.labeller)
 
     train, held = parts.selection.train, parts.selection.validation
-    data = Data(examples(train), [clip.duration_s for clip in train], parts.collator)  # type: ignore[misc]
+    durations = [clip.duration_s for clip in train]
+    collator = replace(parts.collator, max_margin_s=config.max_margin_s)
+    data = Data(examples(train), durations, collator)  # type: ignore[arg-type]
     teacher = None if parts.teacher is None else Whisper(parts.teacher)
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(accelerator.mixed_precision)
     validate = Validator(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +107,8 @@ class Loop:
     def run(self, report: Callable[[dict[str, float]], None]) -> None:
         """Train to the end; `report` gets the metrics of each step, on the main process."""
         with Interrupt() as interrupt:
-            for epoch, batches in self._steps():
-                metrics = self._step(batches) | {"epoch": epoch}
+            for epoch, waited_s, batches in self._steps():
+                metrics = self._step(batches) | {"epoch": epoch, "waited_s": waited_s}
                 self._record(metrics, report)
                 done = self.progress.step == self.total
                 if done or self.progress.step % self.settings.eval_steps == 0:
@@ -124,8 +124,8 @@ class Loop:
     def _is_save_step(self) -> bool:
         return self.progress.step % self.settings.save_steps == 0
 
-    def _steps(self) -> Iterator[tuple[float, list[Batch]]]:
-        """(epoch, micro-batches of this process) of each step that is left."""
+    def _steps(self) -> Iterator[tuple[float, float, list[Batch]]]:
+        """(epoch, seconds waited for data, micro-batches of this process) of each step left."""
         s, data = self.settings, self.data
         per_epoch = self.total // s.num_epochs
         while self.progress.step < self.total:
@@ -138,10 +138,12 @@ class Loop:
                 self.accelerator.process_index,
             )[offset:]  # fmt: skip
             flat = [micro for step in steps for micro in step]
-            stream = iterate(data.examples, flat, data.collator, s.num_workers)
+            collator = replace(data.collator, seed=(s.seed, epoch))
+            stream = iterate(data.examples, flat, collator, s.num_workers)
             for i, step in enumerate(steps):
+                began = time.perf_counter()
                 group = [next(stream) for _ in step]
-                yield epoch + (offset + i + 1) / per_epoch, group
+                yield epoch + (offset + i + 1) / per_epoch, time.perf_counter() - began, group
 
     def _step(self, batches: list[Batch]) -> dict[str, float]:
         """One optimizer step; returns its metrics, the losses as means per token."""

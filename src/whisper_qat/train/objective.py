@@ -60,16 +60,21 @@ def compute(student: nn.Module, teacher: nn.Module | None, batch: Batch, how: Ob
     total, kl, states = how.ce_weight * ce, ce.new_zeros(()), ce.new_zeros(())
     if teacher is not None:
         with torch.no_grad():
-            target, target_states = teacher(batch.mel, batch.tokens)
+            heard = batch.mel if batch.teacher_mel is None else batch.teacher_mel
+            target, target_states = teacher(heard, batch.tokens)
         if how.kl_weight:
             kl = losses.distillation_sum(logits, target, batch.labels, how.temperature)
             total = total + how.kl_weight * kl
         if how.encoder_weight:
-            states = losses.encoder_sum(encoded, target_states, batch.labels)
+            within = target_states[:, : encoded.shape[1]]
+            states = losses.encoder_sum(encoded, within, batch.labels)
             total = total + how.encoder_weight * states
     return Losses(total, ce.detach(), kl.detach(), states.detach())
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
-    move = {"device": device, "non_blocking": True}
-    return Batch(batch.mel.to(**move), batch.tokens.to(**move), batch.labels.to(**move), batch.ids)
+    def moved(tensor: Tensor) -> Tensor:
+        return tensor.to(device=device, non_blocking=True)
+
+    whole = None if batch.teacher_mel is None else moved(batch.teacher_mel)
+    return Batch(moved(batch.mel), moved(batch.tokens), moved(batch.labels), batch.ids, whole)

@@ -37,7 +37,8 @@ def mean_loss(
             logits, _ = student(batch.mel, batch.tokens)
             sums["loss"] += losses.cross_entropy_sum(logits, batch.labels).item()
             if teacher is not None:
-                target, _ = teacher(batch.mel, batch.tokens)
+                heard = batch.mel if batch.teacher_mel is None else batch.teacher_mel
+                target, _ = teacher(heard, batch.tokens)
                 kl = losses.distillation_sum(logits, target, batch.labels, temperature=1.0)
                 sums["kl"] += kl.item()
             if autocast is not None:
