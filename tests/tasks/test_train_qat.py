@@ -75,8 +75,7 @@ def test_ready_plans_train_with_the_ranges_of_the_prompt(config, monkeypatch, pl
 def test_learned_scales_are_saved_and_written_as_trained(config, quantization_type, tmp_path):
     config = replace(
         config, quantization_type=quantization_type, scales="learned", scale_lr_ratio=1.0,
-        curriculum="int8:0.3", encoder_weight=0.5, audio_context="dynamic", max_margin_s=5.0,
-        teacher_context="full",
+        curriculum="int8:0.3", encoder_weight=0.5,
     )  # fmt: skip
     run(config)
     final = Path(config.output_dir) / "final"
@@ -94,6 +93,21 @@ def test_learned_scales_are_saved_and_written_as_trained(config, quantization_ty
         assert (written.codes == layer.codes().numpy()).all()
         assert (written.scales == layer.scale().numpy()).all()
     assert "weight_scale" not in "".join(load_file(final / "model.safetensors"))
+
+
+def test_drawn_margins_and_a_teacher_on_the_whole_window_resume_too(config, monkeypatch, tmp_path):
+    config = replace(
+        config, audio_context="dynamic", margin_s=1.0, max_margin_s=5.0, teacher_context="full",
+        encoder_weight=0.5,
+    )  # fmt: skip
+    whole = replace(config, output_dir=str(tmp_path / "whole"))
+    run(whole)
+    interrupted(config, monkeypatch)
+    run(config)
+    assert final_hash(config) == final_hash(whole)
+    other = replace(config, output_dir=str(tmp_path / "other"), max_margin_s=None)
+    run(other)
+    assert final_hash(other) != final_hash(whole)
 
 
 @pytest.mark.parametrize("stages", ["", "float:0.25"])
