@@ -10,29 +10,33 @@
 VERSE ?= data/poetry-fr
 SEEDS ?= 0 1 2
 GRIDS ?= int8 int8-dynamic int4-b32 int4-b128
+# Post-training methods of int4, by block size.
 PTQ ?= round-to-nearest least-squares gptq
+PTQ128 ?= gptq
 OUT := outputs/study
 RUN := .venv/bin/python
 BASE := data/whisper-base
 PROMPTS := data/telephone-fr
-LEARNED := --scales learned
+# Half of the steps in float, then GPTQ's codes of what was learned, trained on.
+LEARNED := --scales learned --scale_start gptq --curriculum float:0.5
 
 flags.control := --quantization_type none
 flags.int8 := --quantization_type int8
 flags.int8-dynamic := --quantization_type int8 --plan configs/plans/int8_dynamic_all.yaml
 flags.int4-b32 := --quantization_type int4 $(LEARNED)
 flags.int4-b128 := --quantization_type int4 --block_size 128 $(LEARNED)
-flags.int2-b32 := --quantization_type int2 $(LEARNED) --curriculum int8:0.15,int4:0.25
+flags.int2-b32 := --quantization_type int2 --scales learned --scale_start gptq --curriculum float:0.25
 # Trials of one seed, to choose by the validation loss.
 flags.int4-b32-rule := --quantization_type int4
-flags.int4-b32-ort := --quantization_type int4 $(LEARNED) --scale_start ort
-flags.int4-b32-fast := --quantization_type int4 $(LEARNED) --scale_lr_ratio 1.0
-flags.int4-b32-states := --quantization_type int4 $(LEARNED) --encoder_weight 1.0
+flags.int4-b32-ort := --quantization_type int4 --scales learned
+flags.int4-b32-ls := --quantization_type int4 --scales learned --scale_start least-squares
+flags.int4-b32-fast := --quantization_type int4 --scales learned --scale_lr_ratio 1.0
+flags.int4-b32-gptq := --quantization_type int4 --scales learned --scale_start gptq
 
 # The base as published hears 30 s: at the clip's own length it was never trained to stop.
 context := --audio_context full
 # PTQ rows: NAME-TYPE-bBLOCK; the calibrated ones listen to the study's training clips.
-ptq_rows := $(foreach m,$(PTQ),$(m)-int4-b32 $(m)-int4-b128) round-to-nearest-int8-b32 optimum-dynamic-int8-b32
+ptq_rows := $(PTQ:%=%-int4-b32) $(PTQ128:%=%-int4-b128) round-to-nearest-int8-b32 optimum-dynamic-int8-b32
 calibrated := gptq weighted-least-squares
 word = $(word $(1),$(subst -b, ,$(subst -int, ,$(2))))
 ptq_flags = --method $(call word,1,$(1)) --quantization_type int$(call word,2,$(1)) --block_size $(call word,3,$(1)) \
@@ -73,7 +77,7 @@ $(OUT)/onnx/%/manifest.json: $(OUT)/train/%/final/manifest.json
 first := $(firstword $(trained))
 $(OUT)/table/manifest.json: $(foreach r,$(rows) base,$(OUT)/onnx/$(r)/manifest.json)
 	$(RUN) scripts/evaluate_qat.py --model_path $(OUT)/onnx/$(first) --baseline_model $(OUT)/onnx/base \
-	  --corpora telephone-fr --test_data $(VERSE)/dev.jsonl \
+	  --corpora telephone-fr --test_data $(VERSE)/dev.jsonl --teacher_forced true \
 	  --compare $(foreach r,$(filter-out $(first),$(rows)),$(r)=$(OUT)/onnx/$(r)) --output_dir $(@D)
 
 .PRECIOUS: %/manifest.json
