@@ -43,3 +43,16 @@ def test_rules_of_a_checkpoint(tiny_whisper):
 def test_errors_name_the_folder(tiny_whisper):
     with pytest.raises(InputError, match=f"{tiny_whisper.name}: language 'xx'"):
         read_rules(tiny_whisper, language="xx")
+
+
+def test_timestamps_shorten_the_prompt_and_need_a_checkpoint_that_has_them(
+    tiny_whisper_folder, tmp_path
+):
+    folder = tiny_whisper_folder(tmp_path)
+    rules = read_rules(folder, language="fr", timestamps=True)
+    assert len(rules.prompt) == 3 and rules.max_new_tokens == 445
+    path = folder / "generation_config.json"
+    without = json.loads(path.read_text()) | {"no_timestamps_token_id": None}
+    path.write_text(json.dumps(without))
+    with pytest.raises(InputError, match=f"{tmp_path.name}: timestamps: this checkpoint has none"):
+        read_rules(folder, language="fr", timestamps=True)

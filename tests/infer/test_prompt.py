@@ -28,6 +28,11 @@ def test_no_timestamps_token_is_left_out_where_there_is_none():
     assert prompt_ids(generation, language="fr", task="transcribe") == (50258, 50265, 50359)
 
 
+def test_a_prompt_for_timestamps_does_not_forbid_them():
+    ids = prompt_ids(GENERATION, language="fr", task="transcribe", timestamps=True)
+    assert ids == (50258, 50265, 50359)
+
+
 def test_english_only_checkpoint():
     generation = {"decoder_start_token_id": 50257, "is_multilingual": False}
     generation["no_timestamps_token_id"] = 50362

@@ -35,7 +35,7 @@ def greedy(backend: Backend, mel: NDArray[np.float32], rules: DecodingRules) -> 
     margins: list[float] = []
     for step in range(rules.max_new_tokens):
         logits = backend.logits(np.array([new], dtype=np.int64), state)[0, -1]
-        token, margin = best(rules.filters.apply(logits, step))
+        token, margin = best(rules.filters.apply(logits, step, tokens))
         margins.append(margin)
         if token in rules.end_ids:
             return Decoded(tokens=tokens, margins=margins, ended=True)

@@ -33,17 +33,19 @@ def read_rules(
     language: str,
     task: str = "transcribe",
     max_new_tokens: int | None = None,
+    timestamps: bool = False,
 ) -> DecodingRules:
     """Rules of the checkpoint or ONNX folder; `max_new_tokens` overrides the config's own limit.
 
-    InputError for a language or task that the checkpoint lacks, or a limit that does not fit.
+    InputError for a language, task or timestamps that the checkpoint lacks, or a limit that does
+    not fit.
     """
     config = read_json(Path(folder) / "config.json")
     # Only these: a list that generation_config.json leaves out is empty, whatever config.json says.
     generation = {name: config[name] for name in FROM_CONFIG if name in config}
     generation |= read_json(Path(folder) / "generation_config.json")
     try:
-        return _rules(generation, language, task, max_new_tokens)
+        return _rules(generation, language, task, max_new_tokens, timestamps)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
     except KeyError as error:
@@ -51,15 +53,15 @@ def read_rules(
 
 
 def _rules(
-    generation: dict[str, Any], language: str, task: str, max_new_tokens: int | None
+    generation: dict[str, Any], language: str, task: str, asked: int | None, timestamps: bool
 ) -> DecodingRules:
-    prompt = prompt_ids(generation, language=language, task=task)
+    prompt = prompt_ids(generation, language=language, task=task, timestamps=timestamps)
     end = generation["eos_token_id"]
     return DecodingRules(
         prompt=prompt,
-        filters=TokenFilters.from_generation(generation),
+        filters=TokenFilters.from_generation(generation, timestamps=timestamps),
         end_ids=frozenset(end if isinstance(end, list) else [end]),
-        max_new_tokens=new_token_limit(generation, len(prompt), max_new_tokens),
+        max_new_tokens=new_token_limit(generation, len(prompt), asked),
     )
 
 

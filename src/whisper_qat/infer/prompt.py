@@ -1,7 +1,7 @@
 """The decoder prompt: start, language, task and no-timestamps ids of a generation config.
 
 Built from the plain content of `generation_config.json`, as transformers' `generate` builds it for
-`language=..., task=...` without timestamps (tested against it).
+`language=..., task=...` with and without timestamps (tested against it).
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,9 @@ from typing import Any
 from whisper_qat.config import InputError, nearest
 
 
-def prompt_ids(generation: Mapping[str, Any], *, language: str, task: str) -> tuple[int, ...]:
+def prompt_ids(
+    generation: Mapping[str, Any], *, language: str, task: str, timestamps: bool = False
+) -> tuple[int, ...]:
     """Token ids that every decoding starts with; InputError for a language or task it lacks."""
     start = int(generation["decoder_start_token_id"])
     if generation.get("is_multilingual") is False:
@@ -20,7 +22,7 @@ def prompt_ids(generation: Mapping[str, Any], *, language: str, task: str) -> tu
             _look_up(generation, "lang_to_id", f"<|{language}|>", f"language {language!r}"),
             _look_up(generation, "task_to_id", task, f"task {task!r}"),
         )
-    no_timestamps = generation.get("no_timestamps_token_id")
+    no_timestamps = None if timestamps else generation.get("no_timestamps_token_id")
     return (start, *ids, *(() if no_timestamps is None else (int(no_timestamps),)))
 
 
