@@ -1,0 +1,11 @@
+"""Measure training: step time, memory and waiting of float, int8 and int4, and a job's hours.
+
+Example:
+    python scripts/benchmark_train.py --output_dir outputs/benchmarks/train
+"""
+
+from whisper_qat.cli import main
+from whisper_qat.tasks.benchmark_train import BenchmarkTrainConfig, run
+
+if __name__ == "__main__":
+    main(BenchmarkTrainConfig, run)
