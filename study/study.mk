@@ -13,6 +13,8 @@ GRIDS ?= int8 int8-dynamic int4-b32 int4-b128
 # Post-training methods of int4, by block size.
 PTQ ?= round-to-nearest least-squares gptq
 PTQ128 ?= gptq
+# Flags of every conversion, as --parity_transcripts 150 for the gate on transcripts.
+CONVERT ?=
 OUT := outputs/study
 RUN := .venv/bin/python
 BASE := data/whisper-base
@@ -72,7 +74,7 @@ $(foreach s,$(SEEDS),$(eval $(call of_seed,$(s))))
 
 $(OUT)/onnx/%/manifest.json: $(OUT)/train/%/final/manifest.json
 	$(RUN) scripts/convert_qat_to_quantized.py --model_path $(<D) --output_path $(@D) \
-	  --quantization_type $(word 2,$(flags.$(basename $*)))
+	  --quantization_type $(word 2,$(flags.$(basename $*))) $(CONVERT)
 
 first := $(firstword $(trained))
 $(OUT)/table/manifest.json: $(foreach r,$(rows) base,$(OUT)/onnx/$(r)/manifest.json)
