@@ -6,6 +6,7 @@ off, which would pair half the audio with the whole text, so truncation is check
 """
 
 import io
+import mmap
 import os
 import struct
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def read_audio(source: Clip | EmbeddedAudio | Segment | str | os.PathLike[str]) 
     """
     audio, where = _locate(source)
     if isinstance(audio, Segment):  # of a long recording: seek in the file, do not read it whole
-        return _decode(_existing(audio.path), where, segment=audio)
+        return _decode(existing(audio.path), where, segment=audio)
     data = audio if isinstance(audio, bytes) else open_bytes(audio)
     if not data:
         raise InputError(f"{where}: empty audio (0 bytes)")
@@ -56,12 +57,12 @@ def probe(source: Clip | EmbeddedAudio | Segment | str | os.PathLike[str]) -> Au
     """Duration, rate and channels from the header; InputError as in `read_audio`."""
     audio, where = _locate(source)
     segment = audio if isinstance(audio, Segment) else None
-    data = io.BytesIO(audio) if isinstance(audio, bytes) else _existing(_path(audio))
+    data = io.BytesIO(audio) if isinstance(audio, bytes) else existing(_path(audio))
     try:
         info = soundfile.info(data)
     except (soundfile.LibsndfileError, RuntimeError):
         raise InputError(f"{where}: not audio that can be read; {EXPECTED}") from None
-    _check(info.frames, info.samplerate, where)
+    check_header(info.frames, info.samplerate, where)
     duration_s = segment.duration_s if segment else info.frames / info.samplerate
     return AudioInfo(duration_s=duration_s, sample_rate=info.samplerate, channels=info.channels)
 
@@ -86,7 +87,8 @@ def _locate(
     return os.fspath(audio), where or os.fspath(audio)
 
 
-def _existing(path: str) -> str:
+def existing(path: str) -> str:
+    """`path` itself; InputError when no file with content is there."""
     try:
         size = Path(path).stat().st_size
     except OSError:
@@ -101,7 +103,7 @@ def _existing(path: str) -> str:
 def open_bytes(path: str) -> bytes:
     """The whole file; InputError when it is missing, empty or unreadable."""
     try:
-        return Path(_existing(path)).read_bytes()
+        return Path(existing(path)).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
@@ -111,20 +113,20 @@ def _decode(file: str | io.BytesIO, where: str, segment: Segment | None = None) 
     try:
         with soundfile.SoundFile(file) as audio:
             opened = True
-            _check(audio.frames, audio.samplerate, where)
+            check_header(audio.frames, audio.samplerate, where)
             start, wanted = _stretch(segment, audio.frames, audio.samplerate, where)
             audio.seek(start)
             samples = audio.read(wanted, dtype="float32", always_2d=True)
             rate, form = audio.samplerate, audio.format
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise InputError(_undecodable(where, error, opened=opened)) from None
+        raise InputError(undecodable(where, error, opened=opened)) from None
     slack = MP3_SLACK_S * rate if form in ("MPEG", "MP3") else 0
     if len(samples) < wanted - slack:
         raise InputError(f"{where}: truncated: {len(samples)} of {wanted} frames decode")
     return _to_whisper(samples, rate, where)
 
 
-def _undecodable(where: str, error: Exception, *, opened: bool) -> str:
+def undecodable(where: str, error: Exception, *, opened: bool) -> str:
     """A header that opens and a body that does not decode is damage; anything else is not audio."""
     if not opened:
         return f"{where}: not audio that can be read; {EXPECTED}"
@@ -143,7 +145,8 @@ def _stretch(segment: Segment | None, frames: int, rate: int, where: str) -> tup
     return start, min(round(segment.duration_s * rate), frames - start)
 
 
-def _check(frames: int, rate: int, where: str) -> None:
+def check_header(frames: int, rate: int, where: str) -> None:
+    """InputError for a header that promises nothing, or a rate that speech does not have."""
     if frames <= 0:
         raise InputError(f"{where}: empty audio (0 frames)")
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
@@ -152,22 +155,27 @@ def _check(frames: int, rate: int, where: str) -> None:
 
 def _to_whisper(samples: np.ndarray, rate: int, where: str) -> np.ndarray:
     """[frames, channels] at ``rate`` to [samples] at 16 kHz."""
-    if not np.isfinite(samples).all():
-        raise InputError(f"{where}: damaged: holds samples that are not finite numbers")
-    mono = samples.mean(axis=1, dtype=np.float32)
+    mono = to_mono(samples, where)
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
     return np.ascontiguousarray(mono, dtype=np.float32)
 
 
-def cut_off(data: bytes) -> bool:
+def to_mono(samples: np.ndarray, where: str) -> np.ndarray:
+    """Mean of the channels of [frames, channels]; InputError for what is not a finite number."""
+    if not np.isfinite(samples).all():
+        raise InputError(f"{where}: damaged: holds samples that are not finite numbers")
+    return samples.mean(axis=1, dtype=np.float32)
+
+
+def cut_off(data: bytes | mmap.mmap) -> bool:
     """True when a WAV or OGG file says itself that more should follow (FLAC, MP3: see decode)."""
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return _wav_cut_off(data)
     return data[:4] == b"OggS" and _ogg_cut_off(data)
 
 
-def _wav_cut_off(data: bytes) -> bool:
+def _wav_cut_off(data: bytes | mmap.mmap) -> bool:
     position = 12
     while position + 8 <= len(data):
         name, size = struct.unpack_from("<4sI", data, position)
@@ -177,7 +185,7 @@ def _wav_cut_off(data: bytes) -> bool:
     return True
 
 
-def _ogg_cut_off(data: bytes) -> bool:
+def _ogg_cut_off(data: bytes | mmap.mmap) -> bool:
     """The last page lacks the end-of-stream flag, or is itself incomplete."""
     start = data.rfind(b"OggS", max(0, len(data) - OGG_TAIL))
     header = data[start : start + 27]
