@@ -103,6 +103,27 @@ def test_training_moves_the_codes_after_quantized_once(model):
     assert (head(X) != inside).any()
 
 
+@pytest.mark.parametrize("factor", [1.0, 0.37])
+def test_settled_weights_give_the_same_and_are_the_only_copy(model, factor):
+    scale = model["head"].scale() * factor  # below 1 some weights are clipped
+    for layer in model.values():
+        layer.fix_scale(scale)
+    tokens = torch.tensor([[1, 2]])
+    before, codes = model["head"](model["table"](tokens)), model["head"].codes()
+    fake_linear.settle(model)
+    assert torch.equal(model["head"](model["table"](tokens)), before)
+    assert torch.equal(model["head"].codes(), codes)
+    storage = model["head"].weight.data_ptr()
+    with fake_linear.quantized_once(model):
+        assert model["head"].values.data_ptr() == model["table"].values.data_ptr() == storage
+    assert model["head"].values.data_ptr() == storage
+
+
+def test_a_scale_that_follows_the_weights_cannot_settle(model):
+    with pytest.raises(AssertionError, match="needs a scale that stays"):
+        fake_linear.settle(model)
+
+
 def test_gradient_of_looked_up_rows_reaches_the_table_and_only_them(model):
     model["table"](torch.tensor([[3, 7]])).sum().backward()
     expected = torch.zeros(20, 64)

@@ -116,8 +116,9 @@ def fake_quantized(model: nn.Module) -> dict[str, FakeQuantWeight]:
 def quantized_once(model: nn.Module) -> Iterator[None]:
     """Quantize each weight once for the whole block (inference): same values, no repeated work."""
     shared: dict[int, Tensor] = {}
+    before = {layer: layer.values for layer in fake_quantized(model).values()}
     with torch.no_grad():
-        for layer in fake_quantized(model).values():
+        for layer in before:
             key = id(layer.weight)
             if key not in shared:
                 shared[key] = layer.quantized_weight()
@@ -125,8 +126,21 @@ def quantized_once(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        for layer in fake_quantized(model).values():
-            layer.values = None
+        for layer, values in before.items():
+            layer.values = values
+
+
+@torch.no_grad()
+def settle(model: nn.Module) -> None:
+    """Put every weight on its grid for good: inference then needs no second copy of the model.
+
+    Only for scales that are set: ORT's rule might choose another one for the moved weights.
+    """
+    for layer in fake_quantized(model).values():
+        assert layer.weight_scale is not None, "a settled weight needs a scale that stays"
+        if layer.values is None:
+            layer.weight.copy_(layer.quantized_weight())
+        layer.values = layer.weight.detach()
 
 
 @contextmanager
