@@ -60,7 +60,7 @@ def wer_plot(results: Results) -> str | None:
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color=GRID, lw=0.8)
         axes.set_axisbelow(True)
-        return _svg(figure)
+        return svg(figure)
 
 
 def size_plot(results: Results) -> str | None:
@@ -82,7 +82,7 @@ def size_plot(results: Results) -> str | None:
         axes.set_xlim(0, 1.3 * max(row["model_bytes"] for row, _ in scored) / 1e6)
         axes.margins(y=0.15)
         _label(axes, scored, height)
-        return _svg(figure)
+        return svg(figure)
 
 
 def _scored(results: Results) -> list[tuple[dict[str, Any], dict[str, float]]]:
@@ -134,7 +134,8 @@ def spread(y: float, taken: list[float], gap: float) -> float:
     return max([y, *(other + gap for other in taken)])
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """The figure as an <svg> element."""
     buffer = io.StringIO()
     metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
     figure.savefig(buffer, format="svg", metadata=metadata, transparent=True)
