@@ -22,20 +22,34 @@ def test_up_to_30_s_is_one_piece(seconds):
 @pytest.mark.parametrize("seconds", [30.001, 61.7, 200.0])
 def test_nothing_is_lost_and_nothing_is_too_long(seconds):
     audio = noise(seconds)
-    pieces = chunks(audio)
+    pieces = list(chunks(audio))
     assert (np.concatenate(pieces) == audio).all()
     assert all(0 < len(piece) <= WINDOW for piece in pieces)
     assert all(len(piece) >= WINDOW - 5 * RATE for piece in pieces[:-1])
 
 
+@pytest.mark.parametrize("block", [1_000, 160_000, 700_001])
+@pytest.mark.parametrize("seconds", [0.5, 30.0, 95.3])
+def test_blocks_of_any_length_are_cut_where_the_whole_is(seconds, block):
+    audio = noise(seconds)
+    blocks = (audio[i : i + block] for i in range(0, len(audio), block))
+    found, expected = list(chunks(blocks)), list(chunks(audio))
+    assert [len(piece) for piece in found] == [len(piece) for piece in expected]
+    assert (np.concatenate(found) == audio).all()
+
+
+def test_no_blocks_are_one_piece_without_samples():
+    assert [len(piece) for piece in chunks([])] == [0]
+
+
 def test_cut_falls_in_the_pause():
     audio = noise(40)
     audio[27 * RATE : round(27.5 * RATE)] = 0
-    assert 27.0 <= len(chunks(audio)[0]) / RATE <= 27.5
+    assert 27.0 <= len(next(chunks(audio))) / RATE <= 27.5
 
 
 def test_silence_is_cut_as_late_as_it_goes():
-    assert len(chunks(np.zeros(45 * RATE, np.float32))[0]) / RATE == pytest.approx(29.9)
+    assert len(next(chunks(np.zeros(45 * RATE, np.float32)))) / RATE == pytest.approx(29.9)
 
 
 def test_quietest_finds_the_middle_of_the_pause():

@@ -1,18 +1,24 @@
-"""The transcriber: from a folder to text, by either runtime, long audio in labelled chunks."""
+"""The transcriber: from a folder to text and segments, long audio in chunks, torch not loaded."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from tests.infer.onnx_folders import onnx_folder
 from tests.infer.scripted import ScriptedBackend
+from tests.tiny_whisper import IDS, TIMESTAMPS
 from whisper_qat.config import InputError
 from whisper_qat.data.audio import read_audio
 from whisper_qat.data.context import AudioContext
-from whisper_qat.data.features import Features
 from whisper_qat.data.source import load_clips
+from whisper_qat.infer.chunked import chunks
 from whisper_qat.infer.decoding_rules import read_rules
-from whisper_qat.infer.text_decoder import TextDecoder
-from whisper_qat.infer.transcribe import Transcriber, find_runtime, read_context
+from whisper_qat.infer.transcribe import Transcriber, find_runtime, one_by_one, read_context
 
 RATE = 16_000
 
@@ -27,22 +33,11 @@ def converted(tiny_whisper, tmp_path_factory):
     return onnx_folder(tiny_whisper, folder, audio_context="dynamic", margin_s=2.0)
 
 
-def test_both_runtimes_transcribe_alike(tiny_whisper, converted):
-    onnx = Transcriber.from_folder(converted, threads=1, max_new_tokens=20)
-    torch = Transcriber.from_folder(tiny_whisper, "torch", max_new_tokens=20)
-    assert onnx.context == AudioContext(mode="dynamic", margin_s=2.0)
-    assert torch.context == AudioContext(mode="full")
-    same_context = Transcriber(**{**vars(torch), "context": onnx.context})
-    a, b = onnx.transcribe(speech(3)), same_context.transcribe(speech(3))
-    assert a.tokens == b.tokens and a.text == b.text
-    assert len(a.tokens) == 20 and a.chunks == 1 and a.wall_s > 0
-
-
 class CountingBackend(ScriptedBackend):
-    """Says one token per utterance and notes the frames it was given."""
+    """Says the same tokens of every utterance and notes the frames it was given."""
 
-    def __init__(self, token, end, vocab):
-        super().__init__(np.eye(vocab, dtype=np.float32)[[token, end]])
+    def __init__(self, tokens, vocab):
+        super().__init__(20 * np.eye(vocab, dtype=np.float32)[tokens])
         self.frames = []
 
     def encode(self, mel):
@@ -50,23 +45,72 @@ class CountingBackend(ScriptedBackend):
         return super().encode(mel)
 
 
-def test_long_audio_is_decoded_whole_in_chunks(tiny_whisper):
-    rules = read_rules(tiny_whisper, language="fr")
+def scripted(tiny_whisper, tokens, **settings):
+    """A transcriber that says `tokens` of every chunk, and its backend."""
+    rules = read_rules(tiny_whisper, language="fr", **settings)
     end = next(iter(rules.end_ids))
-    backend = CountingBackend(75, end, end + 1 + max(rules.filters.suppress) - end)
-    transcriber = Transcriber(
-        backend=backend,
-        features=Features.from_pretrained(tiny_whisper),
-        text_decoder=TextDecoder.from_folder(tiny_whisper),
-        context=AudioContext(mode="dynamic", margin_s=1.0),
-        rules=rules,
-    )
+    vocab = max(IDS.values()) + 1
+    backend = CountingBackend([*tokens, end], vocab)
+    made = Transcriber.around(backend, tiny_whisper, rules)
+    return replace(made, context=AudioContext(mode="dynamic", margin_s=1.0)), backend
+
+
+def test_long_audio_is_decoded_whole_in_chunks(tiny_whisper):
+    transcriber, backend = scripted(tiny_whisper, [75])
     found = transcriber.transcribe(speech(65))
     word = transcriber.text_decoder.text([75])
     assert found.chunks == 3 and found.tokens == [75] * 3
     assert found.text == " ".join([word] * 3)
     seconds = [frames / 100 - 1 for frames in backend.frames]
     assert sum(min(s, 30) for s in seconds) >= 65 - 3  # the window has room for less margin
+
+
+def test_without_timestamps_a_segment_is_a_chunk(tiny_whisper):
+    transcriber, _ = scripted(tiny_whisper, [75])
+    audio = speech(65)
+    lengths = [len(piece) / RATE for piece in chunks(audio)]
+    segments = transcriber.transcribe(audio).segments
+    assert [round(s.end_s - s.start_s, 3) for s in segments] == pytest.approx(lengths, abs=1e-3)
+    assert segments[0].start_s == 0 and segments[-1].end_s == 65
+    assert all(a.end_s == b.start_s for a, b in pairwise(segments))
+    assert {s.text for s in segments} == {transcriber.text_decoder.text([75])}
+
+
+def test_blocks_and_batches_change_nothing(tiny_whisper):
+    transcriber, _ = scripted(tiny_whisper, [75])
+    audio = speech(65)
+    whole = transcriber.transcribe(audio)
+    calls = []
+
+    def searched(backend, mels, rules):
+        calls.append(len(mels))
+        return one_by_one(backend, mels, rules)
+
+    batched = replace(transcriber, batch_size=2, search=searched)
+    found = batched.transcribe(audio[i : i + 100_000] for i in range(0, len(audio), 100_000))
+    assert calls == [2, 1]
+    assert replace(found, wall_s=0) == replace(whole, wall_s=0)
+
+
+def test_a_chunk_without_text_has_no_segment(tiny_whisper):
+    transcriber, _ = scripted(tiny_whisper, [IDS["<|fr|>"]])
+    found = transcriber.transcribe(np.zeros(RATE, np.float32))
+    assert found.text == "" and found.segments == [] and found.chunks == 1
+
+
+def test_timestamps_mark_segments_within_their_chunk(tiny_whisper_folder, tmp_path):
+    folder = tiny_whisper_folder(tmp_path)
+    path = folder / "generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"suppress_tokens": [1]}))
+    time = [IDS[token] for token in TIMESTAMPS]
+    said = [time[0], 75, time[50], time[60], 76, time[200], time[200], 77]
+    transcriber, backend = scripted(folder, said, timestamps=True)
+    segments = transcriber.transcribe(speech(3)).segments
+    assert [(s.start_s, s.end_s, s.tokens) for s in segments] == [
+        (0.0, 1.0, [75]),
+        (1.2, 3.0, [76]),  # said to end at 4 s, but there is no more audio than 3 s
+        (3.0, 3.0, [77]),
+    ]
 
 
 def test_runtime_follows_from_the_files(tiny_whisper, converted, tmp_path):
@@ -81,18 +125,32 @@ def test_runtime_follows_from_the_files(tiny_whisper, converted, tmp_path):
         find_runtime(tmp_path)
 
 
-def test_unknown_runtime_is_refused(tiny_whisper):
-    with pytest.raises(InputError, match="runtime='tensorrt': expected one of onnx, torch"):
-        Transcriber.from_folder(tiny_whisper, "tensorrt")
+def test_a_checkpoint_is_to_be_converted_first(tiny_whisper):
+    message = "a checkpoint; convert it first: python scripts/convert_qat_to_quantized.py"
+    with pytest.raises(InputError, match=message):
+        Transcriber.from_folder(tiny_whisper)
 
 
 def test_context_is_full_where_a_folder_does_not_say(tmp_path):
     assert read_context(tmp_path) == AudioContext(mode="full")
 
 
-def test_real_speech_gives_its_words(whisper_base, telephone_fr):
+def test_real_speech_gives_its_words(whisper_base, telephone_fr, tmp_path):
     clips = {clip.id: clip for clip in load_clips(telephone_fr, split="test")}
     clip = max(clips.values(), key=lambda clip: clip.duration_s)
-    text = Transcriber.from_folder(whisper_base).transcribe(read_audio(clip)).text
+    transcriber = Transcriber.from_folder(onnx_folder(whisper_base, tmp_path / "onnx"))
+    text = transcriber.transcribe(read_audio(clip)).text
     said = set(text.lower().split())
     assert len(said & set(clip.text.lower().split())) >= 0.4 * len(set(clip.text.split()))
+
+
+def test_nothing_slow_is_loaded(converted):
+    code = (
+        "import sys\nimport numpy as np\n"
+        "from whisper_qat.infer.transcribe import Transcriber\n"
+        f"t = Transcriber.from_folder({str(converted)!r}, threads=1, max_new_tokens=2)\n"
+        "t.transcribe(np.zeros(16000, np.float32))\n"
+        "slow = {'torch', 'transformers', 'scipy', 'datasets', 'pandas'} & set(sys.modules)\n"
+        "assert not slow, slow"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,7 +5,7 @@ import torch
 
 from tests.tasks.tiny_speech import save_tiny_speech
 from whisper_qat.data.audio import read_audio
-from whisper_qat.infer.transcribe import Transcriber
+from whisper_qat.infer.runtimes import open_transcriber
 from whisper_qat.metrics.normalize import get_normalizer
 from whisper_qat.metrics.wer import count_words, total
 from whisper_qat.model.fake_linear import FakeQuantLinear, fake_quantized
@@ -27,7 +27,7 @@ def parts(tiny_whisper, tmp_path):
 def test_the_rate_is_the_transcribers(parts, tiny_whisper):
     final, clips, samples = parts
     found = WordErrors(final, tiny_whisper, clips, samples, "fr").rate(samples[0].prompt_length)
-    transcriber = Transcriber.from_folder(tiny_whisper, "torch")
+    transcriber = open_transcriber(tiny_whisper, "torch")
     normalize = get_normalizer("card").apply
     heard = [transcriber.transcribe(read_audio(clip)).text for clip in clips]
     expected = total(

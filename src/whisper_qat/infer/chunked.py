@@ -3,8 +3,11 @@
 A cut falls on the quietest 0.2 s within the last 5 s that fit the window, so words are seldom
 divided. Chunks are decoded without one another's text and joined by spaces. Stitching overlapping
 chunks and sequential decoding with timestamps are other methods, with other errors: a result says
-which was used.
+which was used. The audio may come in blocks of any length: no more of it is held than a window and
+a block.
 """
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +23,19 @@ METHOD = (
 )
 
 
-def chunks(audio: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """`audio` [samples] in consecutive pieces of at most 30 s that together are all of it."""
-    pieces = []
-    while len(audio) > WINDOW:
-        end = quietest(audio[WINDOW - SEARCH_S * SAMPLE_RATE : WINDOW])
-        end += WINDOW - SEARCH_S * SAMPLE_RATE
-        pieces.append(audio[:end])
-        audio = audio[end:]
-    return [*pieces, audio]
+def chunks(
+    audio: NDArray[np.float32] | Iterable[NDArray[np.float32]],
+) -> Iterator[NDArray[np.float32]]:
+    """`audio` [samples], or its blocks, in pieces of at most 30 s that together are all of it."""
+    held = np.zeros(0, np.float32)
+    for block in [audio] if isinstance(audio, np.ndarray) else audio:
+        held = np.concatenate([held, block]) if len(held) else block
+        while len(held) > WINDOW:
+            end = quietest(held[WINDOW - SEARCH_S * SAMPLE_RATE : WINDOW])
+            end += WINDOW - SEARCH_S * SAMPLE_RATE
+            yield held[:end]
+            held = held[end:]
+    yield held
 
 
 def quietest(audio: NDArray[np.float32]) -> int:

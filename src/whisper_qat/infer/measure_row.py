@@ -1,6 +1,7 @@
 """One row of an evaluation: a model over all clips, each transcribed, timed and written down.
 
-Meant for a process of its own, whose peak memory is then the row's. Reading and decoding the audio
+Meant for a process of its own, whose peak memory is then the row's; a row on onnxruntime loads no
+torch. Reading and decoding the audio
 file is not counted in a clip's time; features, encoder, decoder and detokenising are.
 """
 
@@ -8,13 +9,12 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from whisper_qat.data.audio import read_audio
@@ -55,8 +55,8 @@ class RowJob:
 class RowMeasure:
     """What is known of a row beside its clips.
 
-    `rss_before_load_bytes` is what Python and its libraries took before the model came: the
-    feature extractor brings torch along whatever the runtime is.
+    `rss_before_load_bytes` is what Python and its libraries took before the model came: torch's
+    share is in it for a row on torch only.
     """
 
     load_s: float
@@ -65,12 +65,20 @@ class RowMeasure:
     warnings: list[str]
 
 
-def measure_row(job: RowJob) -> RowMeasure:
+def open_on_onnx(job: RowJob) -> Transcriber:
+    """The row's converted folder on onnxruntime."""
+    return Transcriber.from_folder(
+        job.folder, job.threads, language=job.language, max_new_tokens=job.max_new_tokens
+    )
+
+
+def measure_row(
+    job: RowJob, open_model: Callable[[RowJob], Transcriber] = open_on_onnx
+) -> RowMeasure:
     """Transcribe what is not in the files yet; InputError when model or audio cannot be used."""
-    torch.set_num_threads(job.threads)
     before = peak_rss_bytes()
     started = time.perf_counter()
-    transcriber, told = load(job)
+    transcriber, told = load(job, open_model)
     load_s = time.perf_counter() - started
     with ExitStack() as stack:
         journals = [stack.enter_context(Journal(corpus.path)) for corpus in job.corpora]
@@ -92,17 +100,13 @@ def measure_row(job: RowJob) -> RowMeasure:
     )
 
 
-def load(job: RowJob) -> tuple[Transcriber, list[str]]:
+def load(
+    job: RowJob, open_model: Callable[[RowJob], Transcriber] = open_on_onnx
+) -> tuple[Transcriber, list[str]]:
     """The row's transcriber, and what the check of its kernels had to say."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", KernelMismatch)
-        transcriber = Transcriber.from_folder(
-            job.folder,
-            job.runtime,
-            job.threads,
-            language=job.language,
-            max_new_tokens=job.max_new_tokens,
-        )
+        transcriber = open_model(job)
     told = [str(w.message) for w in caught if issubclass(w.category, KernelMismatch)]
     for message in told:
         print(f"{job.name}: warning: {message}", file=sys.stderr)

@@ -31,6 +31,7 @@ from whisper_qat.data.loader import Labeller
 from whisper_qat.infer.child_process import orphaned
 from whisper_qat.infer.journal import Journal
 from whisper_qat.infer.kernel_check import KernelMismatch
+from whisper_qat.infer.runtimes import open_transcriber
 from whisper_qat.infer.transcribe import Transcriber
 from whisper_qat.metrics.divergence import agreements, kl_divergences, losses
 
@@ -71,7 +72,7 @@ class Reader:
     def load(cls, row: ForcedRow, job: ForcedJob) -> "Reader":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", KernelMismatch)  # told when the row was transcribed
-            transcriber = Transcriber.from_folder(
+            transcriber = open_transcriber(
                 row.folder, row.runtime, job.threads, language=job.language
             )
         config = read_json(Path(row.folder) / "config.json")

@@ -1,7 +1,13 @@
-"""From samples to text: features, chunks, greedy decoding, detokenising, and the time they took."""
+"""From samples to text and segments: features, chunks, decoding, detokenising, and the time taken.
+
+A converted folder runs on onnxruntime, and nothing here loads torch: from the start of the process
+to the first text it would be most of the time. A checkpoint runs on torch, see `infer.runtimes`.
+"""
 
 import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +15,7 @@ from numpy.typing import NDArray
 
 from whisper_qat.artifacts import read_json
 from whisper_qat.config import InputError
-from whisper_qat.data.context import AudioContext
+from whisper_qat.data.context import SAMPLE_RATE, AudioContext
 from whisper_qat.data.features import Features
 from whisper_qat.infer.backend import Backend
 from whisper_qat.infer.chunked import chunks
@@ -17,56 +23,95 @@ from whisper_qat.infer.decode import Decoded, greedy
 from whisper_qat.infer.decoding_rules import DecodingRules, read_rules
 from whisper_qat.infer.onnx_backend import DECODER_FILE, ENCODER_FILE, OnnxBackend
 from whisper_qat.infer.text_decoder import TextDecoder
-from whisper_qat.infer.torch_backend import TorchBackend
+from whisper_qat.infer.timestamps import split
 from whisper_qat.model.info import INFO_NAME
 
-RUNTIMES = ("onnx", "torch")
+Mel = NDArray[np.float32]
+Search = Callable[[Backend, Sequence[Mel], DecodingRules], list[Decoded]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpokenSegment:
+    """What is said from `start_s` to `end_s` of the recording; `tokens` without timestamps."""
+
+    start_s: float
+    end_s: float
+    text: str
+    tokens: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodedChunk:
+    """A piece of a recording, in seconds from its start, and what the decoder made of it."""
+
+    start_s: float
+    end_s: float
+    decoded: Decoded
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transcription:
-    """`tokens` and `margins` are those of all `chunks` in a row; `wall_s` covers everything."""
+    """`tokens` and `margins` are those of all `chunks` in a row; `wall_s` covers everything.
+
+    A segment is a chunk, or with timestamps what the decoder marked; those without text are left
+    out.
+    """
 
     text: str
+    segments: list[SpokenSegment]
     tokens: list[int]
     chunks: int
     wall_s: float
     margins: list[float]
 
 
+def one_by_one(backend: Backend, mels: Sequence[Mel], rules: DecodingRules) -> list[Decoded]:
+    """Greedy search on each utterance alone."""
+    return [greedy(backend, mel, rules) for mel in mels]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Transcriber:
-    """One model ready to transcribe; nothing of an utterance is kept between calls."""
+    """One model ready to transcribe; nothing of an utterance is kept between calls.
+
+    `search` decodes up to `batch_size` chunks in one call.
+    """
 
     backend: Backend
     features: Features
     text_decoder: TextDecoder
     context: AudioContext
     rules: DecodingRules
+    search: Search = one_by_one
+    batch_size: int = 1
 
     @classmethod
     def from_folder(
         cls,
         folder: str | Path,
-        runtime: str | None = None,
         threads: int | None = None,
         *,
         language: str = "fr",
         max_new_tokens: int | None = None,
+        timestamps: bool = False,
     ) -> "Transcriber":
-        """Loads an ONNX folder ("onnx") or a transformers folder ("torch"); None: what is there.
+        """The model of a converted folder, on onnxruntime; None: as many threads as it likes.
 
-        `threads` counts for onnxruntime; torch has one setting per process (torch.set_num_threads).
+        InputError for a folder that is not one.
         """
-        runtime = runtime or find_runtime(folder)
-        if runtime not in RUNTIMES:
-            raise InputError(f"runtime={runtime!r}: expected one of {', '.join(RUNTIMES)}")
-        rules = read_rules(folder, language=language, max_new_tokens=max_new_tokens)
-        backend: Backend = (
-            OnnxBackend.from_folder(folder, threads)
-            if runtime == "onnx"
-            else TorchBackend.from_folder(folder)
+        if find_runtime(folder) != "onnx":
+            raise InputError(
+                f"{folder}: a checkpoint; convert it first: python scripts/convert_qat_to_"
+                f"quantized.py --model_path {folder} --output_path FOLDER --quantization_type none"
+            )
+        rules = read_rules(
+            folder, language=language, max_new_tokens=max_new_tokens, timestamps=timestamps
         )
+        return cls.around(OnnxBackend.from_folder(folder, threads), folder, rules)
+
+    @classmethod
+    def around(cls, backend: Backend, folder: str | Path, rules: DecodingRules) -> "Transcriber":
+        """A loaded `backend` with the features, tokenizer and audio context of `folder`."""
         return cls(
             backend=backend,
             features=Features.from_pretrained(folder),
@@ -75,21 +120,59 @@ class Transcriber:
             rules=rules,
         )
 
-    def transcribe(self, audio: NDArray[np.float32]) -> Transcription:
-        """Text of `audio` [samples] at 16 kHz, of any length; over 30 s in chunks, joined."""
+    def transcribe(
+        self, audio: NDArray[np.float32] | Iterable[NDArray[np.float32]]
+    ) -> Transcription:
+        """Text of `audio` [samples] at 16 kHz, or of its blocks; over 30 s in chunks, joined."""
         started = time.perf_counter()
-        parts = [self._decode(piece) for piece in chunks(audio)]
-        text = " ".join(self.text_decoder.text(part.tokens) for part in parts)
+        pieces, found, start = chunks(audio), [], 0
+        while batch := list(islice(pieces, self.batch_size)):
+            for piece, decoded in zip(batch, self.decode(batch), strict=True):
+                found.append(chunk_at(start, len(piece), decoded))
+                start += len(piece)
+        return self.assemble(found, time.perf_counter() - started)
+
+    def decode(self, pieces: Sequence[NDArray[np.float32]]) -> list[Decoded]:
+        """What is said in pieces of at most 30 s each, of one recording or of several."""
+        mels = [self.features.log_mel(piece, self.context) for piece in pieces]
+        return self.search(self.backend, mels, self.rules)
+
+    def assemble(self, found: Sequence[DecodedChunk], wall_s: float) -> Transcription:
+        """The chunks of one recording, in order, as its transcription."""
+        text = " ".join(self.text_decoder.text(chunk.decoded.tokens) for chunk in found)
         return Transcription(
             text=text.strip(),
-            tokens=[token for part in parts for token in part.tokens],
-            chunks=len(parts),
-            wall_s=time.perf_counter() - started,
-            margins=[margin for part in parts for margin in part.margins],
+            segments=[s for chunk in found for s in self._segments(chunk) if s.text],
+            tokens=[token for chunk in found for token in chunk.decoded.tokens],
+            chunks=len(found),
+            wall_s=wall_s,
+            margins=[margin for chunk in found for margin in chunk.decoded.margins],
         )
 
-    def _decode(self, audio: NDArray[np.float32]) -> Decoded:
-        return greedy(self.backend, self.features.log_mel(audio, self.context), self.rules)
+    def _segments(self, chunk: DecodedChunk) -> list[SpokenSegment]:
+        timestamps = self.rules.filters.timestamps
+        if timestamps is None:
+            return [self._segment(chunk.start_s, chunk.end_s, chunk.decoded.tokens)]
+        segments = []
+        for part in split(chunk.decoded.tokens, timestamps.first):
+            # The model hears silence after the chunk and may say a time in it.
+            start_s = min(chunk.start_s + part.start_s, chunk.end_s)
+            end_s = chunk.end_s if part.end_s is None else chunk.start_s + part.end_s
+            segments.append(self._segment(start_s, min(end_s, chunk.end_s), part.tokens))
+        return segments
+
+    def _segment(self, start_s: float, end_s: float, tokens: list[int]) -> SpokenSegment:
+        text = self.text_decoder.text(tokens)
+        return SpokenSegment(
+            start_s=round(start_s, 3), end_s=round(end_s, 3), text=text, tokens=tokens
+        )
+
+
+def chunk_at(start: int, length: int, decoded: Decoded) -> DecodedChunk:
+    """The chunk of `length` samples that begins at sample `start`."""
+    return DecodedChunk(
+        start_s=start / SAMPLE_RATE, end_s=(start + length) / SAMPLE_RATE, decoded=decoded
+    )
 
 
 def find_runtime(folder: str | Path) -> str:

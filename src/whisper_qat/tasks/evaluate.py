@@ -29,6 +29,7 @@ from whisper_qat.infer import chunked
 from whisper_qat.infer.child_process import ChildDied, in_child
 from whisper_qat.infer.decoding_rules import read_rules
 from whisper_qat.infer.measure_row import CorpusJob, RowJob, RowMeasure, measure_row
+from whisper_qat.infer.measure_torch_row import measure_torch_row
 from whisper_qat.locking import folder_lock
 from whisper_qat.metrics.normalize import NORMALIZERS, get_normalizer
 from whisper_qat.report import headline
@@ -44,6 +45,7 @@ from whisper_qat.tasks.evaluation_settings import check_clips, check_settings
 KIND = "evaluation"
 TASK = "transcribe"
 ROW_NAME = "row.json"
+MEASURES = {"onnx": measure_row, "torch": measure_torch_row}
 MAY_CHANGE = ("baseline_model", "teacher_forced", "kl_reference")
 
 
@@ -225,7 +227,7 @@ def measure(
 
 def _measured(job: RowJob, folder: Path) -> RowMeasure:
     try:
-        return in_child(measure_row, job)
+        return in_child(MEASURES[job.runtime], job)
     except ChildDied as error:
         raise GateError(
             f"row {job.name}: {error} (out of memory?); the clips measured so far are kept in "

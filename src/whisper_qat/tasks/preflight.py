@@ -125,7 +125,7 @@ def rehearse(preflight: Preflight) -> str:
         )
         loaded: Final = load_final(final)
         write_onnx_folder(loaded, final, onnx, inputs={}, config=asdict(preflight.info))
-        return Transcriber.from_folder(onnx, runtime="onnx").transcribe(read_audio(clip)).text
+        return Transcriber.from_folder(onnx).transcribe(read_audio(clip)).text
 
 
 def _check_disk(folder: Path, needed: int) -> None:

@@ -1,0 +1,41 @@
+"""Either runtime by name: a converted folder on onnxruntime, a checkpoint on torch.
+
+For evaluation, where both are measured alike. Importing it loads torch, which `infer.transcribe`
+does not.
+"""
+
+from pathlib import Path
+
+import torch
+
+from whisper_qat.config import InputError
+from whisper_qat.infer.decoding_rules import read_rules
+from whisper_qat.infer.torch_backend import TorchBackend
+from whisper_qat.infer.transcribe import Transcriber, find_runtime
+
+RUNTIMES = ("onnx", "torch")
+
+
+def open_transcriber(
+    folder: str | Path,
+    runtime: str | None = None,
+    threads: int | None = None,
+    *,
+    language: str = "fr",
+    max_new_tokens: int | None = None,
+) -> Transcriber:
+    """The model of `folder` on "onnx" or "torch"; None: the one that its files are for.
+
+    torch has one number of threads per process: given here it is set for all that runs there.
+    """
+    runtime = runtime or find_runtime(folder)
+    if runtime not in RUNTIMES:
+        raise InputError(f"runtime={runtime!r}: expected one of {', '.join(RUNTIMES)}")
+    if runtime == "onnx":
+        return Transcriber.from_folder(
+            folder, threads, language=language, max_new_tokens=max_new_tokens
+        )
+    if threads is not None:
+        torch.set_num_threads(threads)
+    rules = read_rules(folder, language=language, max_new_tokens=max_new_tokens)
+    return Transcriber.around(TorchBackend.from_folder(folder), folder, rules)
