@@ -1,0 +1,12 @@
+"""Speed, memory, size and WER of our models beside other runtimes, interleaved, on equal weights.
+
+Example:
+    python scripts/benchmark.py --model_path data/whisper-base \
+      --output_dir outputs/evaluations/benchmark
+"""
+
+from whisper_qat.cli import main
+from whisper_qat.tasks.benchmark import BenchmarkConfig, run
+
+if __name__ == "__main__":
+    main(BenchmarkConfig, run)

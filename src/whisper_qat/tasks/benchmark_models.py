@@ -1,0 +1,175 @@
+"""The models of a benchmark: one float checkpoint in every runtime's form, made once and kept.
+
+Each form is a folder named by what it was made from: the checkpoint's content, the settings and the
+code that writes it. A change of any of them makes another folder; nothing old is measured again.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from whisper_qat.artifacts import (
+    MANIFEST_NAME,
+    hash_file,
+    hash_folder,
+    is_finished,
+    new_folder,
+    read_json,
+    read_manifest,
+    write_json,
+    write_manifest,
+)
+from whisper_qat.config import InputError
+from whisper_qat.infer.child_process import in_child
+from whisper_qat.infer.peers.peer import needed
+from whisper_qat.model.info import INFO_NAME
+from whisper_qat.model.plan_file import read_rules_file
+from whisper_qat.ptq.optimum_dynamic import NAME as OPTIMUM_DYNAMIC
+from whisper_qat.ptq.round_to_nearest import round_to_nearest
+from whisper_qat.tasks import quantize_ptq
+from whisper_qat.tasks.onnx_folder import load_checkpoint, with_context, write_onnx_folder
+from whisper_qat.tasks.runtime_folder import write_runtime_folder
+
+WRITTEN_BY = ("export", "model", "ptq", "quant", "tasks/onnx_folder.py", "tasks/quantize_ptq.py",
+              "tasks/runtime_folder.py", "tasks/benchmark_models.py")  # fmt: skip
+PLANS = Path("configs/plans")
+COPIED = ["tokenizer.json", "preprocessor_config.json"]
+WEIGHT_FILES = (".bin", ".onnx", ".safetensors", ".onnx_data", ".onnx.data")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """One form of the checkpoint; `settings` are those of its maker."""
+
+    name: str
+    form: str  # of MAKERS
+    settings: dict[str, Any]
+
+
+MODELS = [
+    Model(name="onnx-float32", form="onnx", settings={"type": "none"}),
+    Model(name="onnx-int8", form="onnx", settings={"type": "int8"}),
+    Model(name="onnx-int4", form="onnx", settings={"type": "int4"}),
+    Model(
+        name="onnx-optimum-int8", form="onnx", settings={"type": "int8", "method": OPTIMUM_DYNAMIC}
+    ),
+    Model(name="checkpoint", form="checkpoint", settings={}),
+    Model(name="ct2-float32", form="ct2-float32", settings={}),
+    Model(name="ct2-int8", form="ct2-int8", settings={}),
+    Model(name="ggml-q8_0", form="ggml", settings={"plan": "ggml_q8_0", "type": "int8"}),
+    Model(name="ggml-q4_0", form="ggml", settings={"plan": "ggml_q4_0", "type": "int4"}),
+]
+
+
+def made(model: Model, source: Path, cache: Path) -> Path:
+    """The folder of `model`, written now unless it is there; each is made in its own process."""
+    if model.form == "checkpoint":
+        return source
+    folder = cache / f"{model.name}-{key(source, model.form, model.settings)}"
+    if not is_finished(folder):
+        print(f"making {folder}", flush=True)
+        in_child(MAKERS[model.form], source, folder, model.settings)
+    return folder
+
+
+def shortened(folder: Path, margin_s: float) -> Path:
+    """A converted folder with a dynamic audio context: the same files, another record of it."""
+    short = folder.with_name(f"{folder.name}-short-{margin_s:g}")
+    if not is_finished(short):
+        with new_folder(short) as partial:
+            for path in folder.iterdir():
+                if path.name not in (INFO_NAME, MANIFEST_NAME):
+                    os.link(path, partial / path.name)
+            context = {"mode": "dynamic", "margin_s": margin_s}
+            write_json(
+                partial / INFO_NAME, read_json(folder / INFO_NAME) | {"audio_context": context}
+            )
+            write_json(partial / MANIFEST_NAME, read_manifest(folder) | {"audio_context": context})
+    return short
+
+
+def key(source: Path, form: str, settings: dict[str, Any]) -> str:
+    """Twelve digits that change with the checkpoint, the settings or the code that writes."""
+    content = json.dumps([hash_folder(source), form, settings, code_hash()], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def code_hash() -> str:
+    """Hash of the modules that decide what a folder holds."""
+    package = Path(__file__).parents[1]
+    files: list[Path] = []
+    for name in WRITTEN_BY:
+        path = package / name
+        files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    return hashlib.sha256("".join(map(hash_file, files)).encode()).hexdigest()
+
+
+def make_onnx(source: Path, folder: Path, settings: dict[str, Any]) -> None:
+    """Our graphs: float, quantized as PTQ does it, or as optimum's settings do."""
+    if settings["type"] == "none":
+        final = with_context(load_checkpoint(source, str(source)), "full", None)
+        write_onnx_folder(
+            final, source, folder, inputs={"model": hash_folder(source)}, config=settings
+        )
+        return
+    method = settings.get("method", "round-to-nearest")
+    quantize_ptq.run(
+        quantize_ptq.QuantizePtqConfig(
+            model_path=str(source), output_path=folder, quantization_type=settings["type"],
+            method=method, audio_context="full",
+        )
+    )  # fmt: skip
+
+
+def make_ct2_float(source: Path, folder: Path, settings: dict[str, Any]) -> None:
+    """Our own writer, float32."""
+    write_runtime_folder(
+        load_checkpoint(source, str(source)), source, folder, format="ctranslate2",
+        requantize=False, inputs={"model": hash_folder(source)}, config=settings,
+    )  # fmt: skip
+
+
+def make_ct2_int8(source: Path, folder: Path, settings: dict[str, Any]) -> None:
+    """CTranslate2's own converter: of a float checkpoint ours writes float only."""
+    converters = needed("ctranslate2.converters")
+    with new_folder(folder) as partial:
+        converter = converters.TransformersConverter(str(source), copy_files=COPIED)
+        converter.convert(str(partial / "model"), quantization="int8")  # wants a new folder
+        for path in (partial / "model").iterdir():
+            path.rename(partial / path.name)
+        (partial / "model").rmdir()
+        inputs = {"model": hash_folder(source)}
+        write_manifest(partial, kind="ctranslate2", inputs=inputs, config=settings)
+
+
+def make_ggml(source: Path, folder: Path, settings: dict[str, Any]) -> None:
+    """Every matrix in one of whisper.cpp's block types, by the plan shipped for it."""
+    final = load_checkpoint(source, str(source))
+    rules = read_rules_file(PLANS / f"{settings['plan']}.yaml")
+    info = replace(final.info, quantization_type=settings["type"], method="ptq",
+                   ptq_method="round-to-nearest")  # fmt: skip
+    final = replace(final, plan=round_to_nearest(final.model, rules), info=info)
+    write_runtime_folder(
+        final, source, folder, format="ggml", requantize=False,
+        inputs={"model": hash_folder(source)}, config=settings,
+    )  # fmt: skip
+
+
+MAKERS: dict[str, Callable[[Path, Path, dict[str, Any]], None]] = {
+    "onnx": make_onnx,
+    "ct2-float32": make_ct2_float,
+    "ct2-int8": make_ct2_int8,
+    "ggml": make_ggml,
+}
+
+
+def weight_bytes(folder: Path) -> int:
+    """Bytes of the files that hold the model, whatever the runtime."""
+    found = [p for p in folder.iterdir() if p.name.endswith(WEIGHT_FILES)]
+    if not found:
+        raise InputError(f"{folder}: no file of weights ({', '.join(WEIGHT_FILES)})")
+    return sum(path.stat().st_size for path in found)
