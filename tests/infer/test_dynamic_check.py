@@ -27,7 +27,7 @@ def test_probe_is_full_of_ties():
     assert dynamic_check.expected(x)[1] == 1 and (x % 1 == 0.5).mean() > 0.45
 
 
-def zero_point_first(x, weights):
+def zero_point_first(x, weights, in_branch=False):
     low, high = x.min(), x.max()
     scale = np.float32((high - low) / np.float32(255))
     zero_point = np.rint(-low / scale)
@@ -35,11 +35,16 @@ def zero_point_first(x, weights):
     return (codes @ weights.astype(np.float32)) * scale
 
 
-def saturating(x, weights):
+def saturating(x, weights, in_branch=False):
     """vpmaddubsw: products u8 x s8 added in pairs, in int16."""
     codes, scale = dynamic_check.expected(x)
     pairs = (codes[:, :, None] * weights).reshape(len(x), -1, 2, weights.shape[1]).sum(2)
     return (np.clip(pairs, -(2**15), 2**15 - 1).sum(1) * scale).astype(np.float32)
+
+
+def saturating_in_a_branch(x, weights, in_branch=False):
+    codes, scale = dynamic_check.expected(x)
+    return saturating(x, weights) if in_branch else (codes @ weights.astype(np.float32)) * scale
 
 
 @pytest.mark.parametrize(
@@ -47,6 +52,7 @@ def saturating(x, weights):
     [
         (zero_point_first, "gives [0-9]+ of 1536 activations another code"),
         (saturating, "saturates: 64 of 64 large sums are wrong"),
+        (saturating_in_a_branch, "saturates inside a branch of If: 64 of 64 large sums are wrong"),
     ],
 )
 def test_another_kernel_is_named(monkeypatch, kernel, message):

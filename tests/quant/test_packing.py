@@ -7,7 +7,7 @@ import torch
 from tests.oracles import matmul_nbits, sessions
 from tests.quant import cases
 from whisper_qat.quant import block_weight, packing
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
 
 
 def test_low_nibble_comes_first():
@@ -22,6 +22,15 @@ def test_unpack_inverts_pack(bits):
     scheme = BlockScheme(bits=bits, block_size=32)
     codes = np.random.default_rng(0).integers(0, 2**bits, (5, 96), dtype=np.uint8)
     assert (packing.unpack(packing.pack(codes, scheme), scheme) == codes).all()
+
+
+def test_dynamic_codes_are_signed_and_invert():
+    scheme = DynamicScheme()
+    codes = np.arange(1, 256, dtype=np.uint8).reshape(5, 51)
+    packed = packing.pack(codes, scheme)
+    assert packed.dtype == np.int8 and packed.shape == packing.packed_shape(5, 51, scheme)
+    assert (packed.min(), packed.max(), packed[0, 0]) == (-127, 127, -127)
+    assert (packing.unpack(packed, scheme) == codes).all()
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])

@@ -10,15 +10,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from whisper_qat.export.read import DYNAMIC, WrittenModel
-from whisper_qat.quant.scheme import DynamicScheme
 
 LEVEL_FP32 = 1
-ZERO_POINT = "float_activations/zero_point"
 
 
 def float_activations(path: Path) -> bytes:
@@ -28,15 +25,11 @@ def float_activations(path: Path) -> bytes:
     folder of the external data.
     """
     model = WrittenModel(path)
-    kernels = model.quantized_nodes.values()
-    for node in kernels:
+    for node in model.quantized_nodes.values():
         for attribute in node.attribute:
             if attribute.name == "accuracy_level":
                 attribute.i = LEVEL_FP32
-    if any(node.op_type == DYNAMIC for node in kernels):
-        zero_point = np.array(DynamicScheme.zero_point, np.float32)
-        model.proto.graph.initializer.append(numpy_helper.from_array(zero_point, ZERO_POINT))
-        in_float(model.proto.graph)
+    in_float(model.proto.graph)
     return model.proto.SerializeToString()
 
 
@@ -52,22 +45,22 @@ def in_float(graph: onnx.GraphProto) -> None:
 
 
 def float_product(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
-    """`node`, or for a dynamic product x @ ((codes - zero point) * scale) + bias.
+    """`node`, or for a dynamic product x @ (codes * scale) + bias.
 
     Not by DequantizeLinear: onnxruntime turns that before a MatMul into MatMulNBits of level 4.
     """
     if node.op_type != DYNAMIC:
         yield node
         return
-    x, codes, scales, _, *bias = node.input
+    x, codes, scales, *rest = node.input
+    bias = rest[1:]  # behind the zero point, which is left out
     name, output = node.name, node.output[0]
-    steps = [f"{name}/{part}" for part in ("codes", "centred", "weight", "product")]
+    steps = [f"{name}/{part}" for part in ("codes", "weight", "product")]
     yield helper.make_node("Cast", [codes], [steps[0]], to=TensorProto.FLOAT)
-    yield helper.make_node("Sub", [steps[0], ZERO_POINT], [steps[1]])
-    yield helper.make_node("Mul", [steps[1], scales], [steps[2]])
-    yield helper.make_node("MatMul", [x, steps[2]], [steps[3] if bias else output], name)
+    yield helper.make_node("Mul", [steps[0], scales], [steps[1]])
+    yield helper.make_node("MatMul", [x, steps[1]], [steps[2] if bias else output], name)
     if bias:
-        yield helper.make_node("Add", [steps[3], *bias], [output], f"{name}/bias")
+        yield helper.make_node("Add", [steps[2], *bias], [output], f"{name}/bias")
 
 
 def float_activations_folder(folder: Path, target: Path) -> Path:

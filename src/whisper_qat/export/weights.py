@@ -21,8 +21,8 @@ HEAD = "proj_out"
 class QuantizedWeight:
     """Codes and scales as the scheme's kernel reads them; the zero point is the scheme's.
 
-    `packed` uint8, [N, blocks, block_size * bits / 8] of a block scheme and [K, N] of int8-dynamic;
-    `scales` float32 [N, blocks].
+    `packed` uint8 [N, blocks, block_size * bits / 8] of a block scheme, int8 [K, N] of
+    int8-dynamic; `scales` float32 [N, blocks].
     """
 
     packed: np.ndarray
@@ -33,7 +33,8 @@ class QuantizedWeight:
     def __post_init__(self) -> None:
         rows, blocks = self.out_features, self.scheme.num_blocks(self.in_features)
         expected = packed_shape(rows, self.in_features, self.scheme)
-        assert self.packed.dtype == np.uint8 and self.packed.shape == expected, self.packed.shape
+        dtype = np.int8 if isinstance(self.scheme, DynamicScheme) else np.uint8
+        assert self.packed.dtype == dtype and self.packed.shape == expected, self.packed.shape
         assert self.scales.dtype == np.float32 and self.scales.shape == (rows, blocks)
 
     @property

@@ -1,7 +1,8 @@
 """onnxruntime sessions with pinned options: the same kernels wherever a model of ours runs.
 
 Without the pins ARM64 would run int4 products in KleidiAI's kernels, whose activations are
-asymmetric per row: another grid than the one trained.
+asymmetric per row: another grid than the one trained. Where u8 x s8 products saturate, the exact
+ones are asked for, and only there: they are slower.
 """
 
 from pathlib import Path
@@ -9,14 +10,14 @@ from pathlib import Path
 import onnxruntime as ort
 
 from whisper_qat.config import InputError
+from whisper_qat.infer.saturation import saturates
 
 PROVIDERS = ["CPUExecutionProvider"]
 PINNED = {
     "mlas.disable_kleidiai": "1",
     "mlas.use_lut_gemm": "0",
-    # u8 x s8 products saturate in int16 on x64 without VNNI; this asks for the exact ones.
-    "session.x64quantprecision": "1",
 }
+EXACT_PRODUCTS = "session.x64quantprecision"
 WARNINGS_OFF = 3  # errors and worse
 
 
@@ -28,6 +29,7 @@ def session_options(threads: int | None = None) -> ort.SessionOptions:
     options.log_severity_level = WARNINGS_OFF
     for key, value in PINNED.items():
         options.add_session_config_entry(key, value)
+    options.add_session_config_entry(EXACT_PRODUCTS, "1" if saturates() else "0")
     return options
 
 
