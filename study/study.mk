@@ -40,9 +40,9 @@ context := --audio_context full
 # PTQ rows: NAME-TYPE-bBLOCK; the calibrated ones listen to the study's training clips.
 ptq_rows := $(PTQ:%=%-int4-b32) $(PTQ128:%=%-int4-b128) round-to-nearest-int8-b32 optimum-dynamic-int8-b32
 calibrated := gptq weighted-least-squares
-word = $(word $(1),$(subst -b, ,$(subst -int, ,$(2))))
-ptq_flags = --method $(call word,1,$(1)) --quantization_type int$(call word,2,$(1)) --block_size $(call word,3,$(1)) \
-  $(if $(filter $(calibrated),$(call word,1,$(1))),--calibration_data $(OUT)/data/train.jsonl)
+piece = $(word $(1),$(subst -b, ,$(subst -int, ,$(2))))
+ptq_flags = --method $(call piece,1,$(1)) --quantization_type int$(call piece,2,$(1)) --block_size $(call piece,3,$(1)) \
+  $(if $(filter $(calibrated),$(call piece,1,$(1))),--calibration_data $(OUT)/data/train.jsonl)
 
 trained := $(foreach g,$(GRIDS),$(foreach s,$(SEEDS),$(g).s$(s)))
 controls := $(foreach s,$(SEEDS),control.s$(s))
