@@ -31,10 +31,12 @@ def write_json(path: str | Path, obj: object) -> None:
     numpy scalars, paths and dataclasses are accepted; NaN and infinity are a ValueError.
     """
     text = json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
-    _replace(Path(path), text + "\n")
+    write_text(path, text + "\n")
 
 
-def _replace(path: Path, text: str) -> None:
+def write_text(path: str | Path, text: str) -> None:
+    """Replace the file ``path`` with ``text`` in UTF-8, as `write_json` does."""
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

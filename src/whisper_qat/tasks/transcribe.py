@@ -1,0 +1,212 @@
+"""Transcription of files and folders: text, subtitles or JSON, to standard output or into a folder.
+
+Each transcript is written whole or not at all, and those already written are skipped, so the same
+command goes on after an interruption. An output folder belongs to one model and one set of
+settings.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tqdm import tqdm
+
+from whisper_qat.artifacts import hash_folder, read_json, write_json, write_text
+from whisper_qat.config import InputError
+from whisper_qat.infer import chunked
+from whisper_qat.infer.subtitles import srt, vtt
+from whisper_qat.infer.transcribe import SpokenSegment, Transcriber, Transcription
+from whisper_qat.locking import folder_lock
+from whisper_qat.tasks.audio_files import Recording, gather
+from whisper_qat.tasks.transcription_queue import Queue
+
+SETTINGS_NAME = ".transcribe.json"
+SUFFIX = {"text": ".txt", "srt": ".srt", "vtt": ".vtt", "json": ".json"}
+BAR = "{percentage:3.0f}% {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}, {rate_fmt}]"
+WRONG_INPUT = 2  # exit status
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranscribeConfig:
+    """Transcribe audio files with a converted model.
+
+    Args:
+        model_path: folder written by convert
+        audio: audio files, and folders that are searched for them
+        output_dir: one file per recording is written there, and what is there already is skipped;
+            without it transcripts go to standard output
+        output_format: text, srt or vtt subtitles, or json with segments, tokens and the model
+        language: language of the audio
+        timestamps: let the model mark segments; without it a segment is a chunk of at most 30 s
+        threads: of each operator; by default what onnxruntime chooses
+        max_new_tokens: tokens per 30 s at most; by default the checkpoint's own limit
+    """
+
+    model_path: Path
+    audio: list[str]
+    output_dir: Path | None = None
+    output_format: Literal["text", "srt", "vtt", "json"] = "text"
+    language: str = "fr"
+    timestamps: bool = False
+    threads: int | None = None
+    max_new_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "max_new_tokens"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"--{name} {value}: expected a number from 1")
+
+
+def run(config: TranscribeConfig) -> int:
+    """Write the transcripts; 2 when a file could not be transcribed (all others are)."""
+    recordings, problems = gather(config.audio, config.output_dir, SUFFIX[config.output_format])
+    for problem in problems:
+        complain(problem)
+    one_only = config.output_format in ("srt", "vtt") and config.output_dir is None
+    if one_only and len(recordings) > 1:
+        raise InputError(
+            f"--output_format {config.output_format}: subtitles of {len(recordings)} recordings "
+            "need --output_dir"
+        )
+    failed = 0
+    if recordings:
+        transcriber = open_model(config)
+        with destination(config, recordings) as left:
+            failed = transcribe(config, transcriber, left, len(recordings) > 1)
+    return WRONG_INPUT if problems or failed else 0
+
+
+def complain(error: InputError) -> None:
+    """One line on standard error, above the progress bar."""
+    tqdm.write(f"error: {error}", file=sys.stderr)
+
+
+def open_model(config: TranscribeConfig) -> Transcriber:
+    """The model, ready; InputError when the folder is not one of ours."""
+    return Transcriber.from_folder(
+        config.model_path, config.threads, language=config.language,
+        max_new_tokens=config.max_new_tokens, timestamps=config.timestamps,
+    )  # fmt: skip
+
+
+@contextmanager
+def destination(config: TranscribeConfig, recordings: list[Recording]) -> Iterator[list[Recording]]:
+    """Holds the output folder; yields the recordings that have no transcript in it."""
+    if config.output_dir is None:
+        yield recordings
+        return
+    with folder_lock(config.output_dir) as folder:
+        check_settings(folder, settings(config), recordings)
+        left = [r for r in recordings if r.output is not None and not r.output.exists()]
+        if len(left) < len(recordings):
+            done = len(recordings) - len(left)
+            print(f"{folder}: {done} of {len(recordings)} transcripts are there", file=sys.stderr)
+        try:
+            yield left
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted; the transcripts so far, and the chunks of an unfinished one, are "
+                f"kept in {folder}; the same command goes on from there"
+            ) from None
+
+
+def settings(config: TranscribeConfig) -> dict[str, Any]:
+    """What all transcripts of an output folder have in common."""
+    return {
+        "model": hash_folder(config.model_path),
+        "language": config.language,
+        "timestamps": config.timestamps,
+        "max_new_tokens": config.max_new_tokens,
+    }
+
+
+def check_settings(folder: Path, now: dict[str, Any], recordings: list[Recording]) -> None:
+    """Write `now` into a new folder; InputError when its transcripts were made otherwise."""
+    path = folder / SETTINGS_NAME
+    if not path.is_file():
+        for recording in recordings:
+            if recording.output is not None and recording.output.exists():
+                raise InputError(
+                    f"{recording.output}: exists and is not a transcript of this command; give "
+                    "another --output_dir"
+                )
+        write_json(path, now)
+        return
+    before = read_json(path)
+    for key in now:
+        if before.get(key) != now[key]:
+            raise InputError(
+                f"--output_dir {folder}: its transcripts were made with {key}={before.get(key)!r}, "
+                f"now {now[key]!r}; give another --output_dir"
+            )
+
+
+def transcribe(
+    config: TranscribeConfig, transcriber: Transcriber, recordings: list[Recording], named: bool
+) -> int:
+    """Transcribe all; how many could not be. `named`: standard output says whose text it is."""
+    failures: list[Recording] = []
+    render = renderer(config)
+
+    def fail(recording: Recording, error: InputError) -> None:
+        failures.append(recording)
+        complain(error)
+
+    def finish(recording: Recording, found: Transcription) -> None:
+        text = render(recording, found)
+        if recording.output is not None:
+            write_text(recording.output, text)
+        elif config.output_format == "text" and named:
+            tqdm.write(f"{recording.path}\t{text}", file=sys.stdout, end="")
+        else:
+            tqdm.write(text, file=sys.stdout, end="")
+
+    total = sum(recording.duration_s for recording in recordings)
+    with tqdm(total=total, unit="s", bar_format=BAR) as bar:
+        Queue(transcriber, finish, fail, bar.update).run(recordings)
+    return len(failures)
+
+
+def renderer(config: TranscribeConfig) -> Callable[[Recording, Transcription], str]:
+    """What turns a transcription into the content of its file."""
+    if config.output_format == "srt":
+        return lambda recording, found: srt(found.segments)
+    if config.output_format == "vtt":
+        return lambda recording, found: vtt(found.segments)
+    if config.output_format == "text":
+        return lambda recording, found: found.text + "\n"
+    made_by = {"folder": str(config.model_path), "fingerprint": hash_folder(config.model_path)}
+    indent = None if config.output_dir is None else 2  # standard output: one line each
+
+    def as_json(recording: Recording, found: Transcription) -> str:
+        content = record(config, recording, found) | {"model": made_by}
+        return json.dumps(content, ensure_ascii=False, indent=indent) + "\n"
+
+    return as_json
+
+
+def record(config: TranscribeConfig, recording: Recording, found: Transcription) -> dict[str, Any]:
+    """The JSON of one recording, times in seconds."""
+    return {
+        "audio": str(recording.path),
+        "duration_s": recording.duration_s,
+        "language": config.language,
+        "text": found.text,
+        "segments": [segment_record(segment) for segment in found.segments],
+        "tokens": found.tokens,
+        "chunks": found.chunks,
+        "wall_s": round(found.wall_s, 3),
+        "timestamps": config.timestamps,
+        "long_form": chunked.METHOD,
+    }
+
+
+def segment_record(segment: SpokenSegment) -> dict[str, Any]:
+    """A segment as people expect it: start and end."""
+    fields = asdict(segment)
+    return {"start": fields.pop("start_s"), "end": fields.pop("end_s")} | fields

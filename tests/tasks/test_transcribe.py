@@ -1,0 +1,205 @@
+"""scripts/transcribe.py: every format, folders, reruns, bad files, and no torch in its process."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.infer.onnx_folders import onnx_folder
+from whisper_qat.artifacts import hash_folder
+from whisper_qat.cli import main
+from whisper_qat.config import InputError
+from whisper_qat.infer.subtitles import srt, vtt
+from whisper_qat.infer.transcribe import Transcriber
+from whisper_qat.tasks import transcription_queue
+from whisper_qat.tasks.transcribe import TranscribeConfig, run
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def model(tiny_whisper, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("onnx") / "float"
+    return onnx_folder(tiny_whisper, folder, audio_context="dynamic", margin_s=1.0)
+
+
+@pytest.fixture
+def speech(tmp_path):
+    """Three recordings, one of them in two chunks."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for name, seconds in [("a.wav", 1), ("deep/b.wav", 2), ("long.flac", 31)]:
+        audio = rng.normal(scale=0.1, size=seconds * RATE)
+        soundfile.write(tmp_path / "in" / name, audio, RATE)
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def config(model, speech, tmp_path):
+    def make(**changes):
+        settings = {
+            "model_path": model, "audio": [str(speech)], "output_dir": tmp_path / "out",
+            "threads": 1, "max_new_tokens": 4,
+        }  # fmt: skip
+        return TranscribeConfig(**(settings | changes))
+
+    return make
+
+
+def expected(model, path):
+    transcriber = Transcriber.from_folder(model, 1, max_new_tokens=4)
+    audio, _ = soundfile.read(path, dtype="float32")
+    return transcriber.transcribe(audio)
+
+
+def test_text_files_in_the_tree_of_the_input(config, model, speech, tmp_path):
+    assert run(config()) == 0
+    found = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.txt")}
+    assert found == {"a.txt", "deep/b.txt", "long.txt"}
+    for name in ("a.wav", "long.flac"):
+        text = (tmp_path / "out" / name).with_suffix(".txt").read_text()
+        assert text == expected(model, speech / name).text + "\n"
+
+
+@pytest.mark.parametrize(("form", "render"), [("srt", srt), ("vtt", vtt)])
+def test_subtitles(config, model, speech, tmp_path, form, render):
+    assert run(config(output_format=form)) == 0
+    text = (tmp_path / "out" / f"long.{form}").read_text()
+    assert text == render(expected(model, speech / "long.flac").segments)
+    assert text.count("-->") == 2
+
+
+def test_json_has_segments_tokens_times_and_the_model(config, model, speech, tmp_path):
+    assert run(config(output_format="json")) == 0
+    found = json.loads((tmp_path / "out" / "long.json").read_text())
+    whole = expected(model, speech / "long.flac")
+    assert found["text"] == whole.text and found["tokens"] == whole.tokens
+    assert found["duration_s"] == 31 and found["chunks"] == 2 and found["wall_s"] > 0
+    assert [s["start"] for s in found["segments"]] == [s.start_s for s in whole.segments]
+    assert found["segments"][-1]["end"] == 31
+    assert set(found["segments"][0]) == {"start", "end", "text", "tokens"}
+    assert found["model"] == {"folder": str(model), "fingerprint": hash_folder(model)}
+    assert found["language"] == "fr" and not found["timestamps"]
+
+
+def test_standard_output(config, model, speech, capsys):
+    a, b = speech / "a.wav", speech / "deep" / "b.wav"
+    run(config(audio=[str(a)], output_dir=None))
+    text = expected(model, a).text
+    assert capsys.readouterr().out == text + "\n"
+    run(config(audio=[str(a), str(b)], output_dir=None))
+    assert capsys.readouterr().out == f"{a}\t{text}\n{b}\t{expected(model, b).text}\n"
+    run(config(audio=[str(a), str(b)], output_dir=None, output_format="json"))
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["audio"] for line in lines] == [str(a), str(b)]
+    run(config(audio=[str(a)], output_dir=None, output_format="srt"))
+    assert capsys.readouterr().out.startswith("1\n00:00:00,000 --> 00:00:01,000\n")
+    message = "--output_format srt: subtitles of 2 recordings need --output_dir"
+    with pytest.raises(InputError, match=message):
+        run(config(audio=[str(a), str(b)], output_dir=None, output_format="srt"))
+
+
+def test_a_rerun_skips_what_is_there(config, speech, tmp_path, capsys):
+    run(config())
+    kept = tmp_path / "out" / "a.txt"
+    kept.write_text("mine\n")
+    (tmp_path / "out" / "deep" / "b.txt").unlink()
+    assert run(config()) == 0
+    assert kept.read_text() == "mine\n" and (tmp_path / "out" / "deep" / "b.txt").exists()
+    assert "2 of 3 transcripts are there" in capsys.readouterr().err
+
+
+def test_an_interruption_says_that_nothing_is_lost(config, tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transcription_queue, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt, match="kept in .*out; the same command goes on from"):
+            run(config())
+    assert run(config()) == 0
+
+
+def test_other_settings_need_another_folder(config, tmp_path):
+    run(config())
+    message = r"--output_dir .*out: its transcripts were made with timestamps=False, now True; give"
+    with pytest.raises(InputError, match=message):
+        run(config(timestamps=True))
+    run(config(output_format="srt"))  # another form of the same is none
+
+
+def test_a_file_of_somebody_else_is_not_taken_for_a_transcript(config, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.txt").write_text("notes")
+    with pytest.raises(InputError, match=r"out/a.txt: exists and is not a transcript of this comm"):
+        run(config())
+
+
+def test_bad_files_are_named_and_the_others_done(config, speech, tmp_path, capsys):
+    (speech / "bad.wav").write_text("words")
+    long = (speech / "long.flac").read_bytes()
+    (speech / "long.flac").write_bytes(long[: len(long) // 2])
+    assert run(config(audio=[str(speech), str(speech / "no.wav")])) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    assert len(lines) == 3
+    for said in ("bad.wav: not audio", "no.wav: no such audio file", "long.flac: truncated"):
+        assert sum(said in line for line in lines) == 1
+    assert {p.name for p in (tmp_path / "out").rglob("*.txt")} == {"a.txt", "b.txt"}
+
+
+def test_nothing_but_bad_files(config, tmp_path, capsys):
+    assert run(config(audio=[str(tmp_path / "no.wav")], model_path=Path("never opened"))) == 2
+    assert "error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["threads", "max_new_tokens"])
+def test_numbers_from_one(config, name):
+    with pytest.raises(InputError, match=f"--{name} 0: expected a number from 1"):
+        config(**{name: 0})
+
+
+def test_a_checkpoint_or_no_folder_is_said_to_be_one(config, tiny_whisper, tmp_path):
+    with pytest.raises(InputError, match="a checkpoint; convert it first"):
+        run(config(model_path=tiny_whisper))
+    with pytest.raises(InputError, match="nothing: no such folder"):
+        run(config(model_path=tmp_path / "nothing"))
+
+
+def test_timestamps_of_the_model(config, model, speech, tmp_path):
+    """The tiny model may say no times, so it says nothing: the flag reaches the rules."""
+    run(config(timestamps=True, output_format="json"))
+    found = json.loads((tmp_path / "out" / "a.json").read_text())
+    assert found["timestamps"]
+
+
+def test_the_command_line_loads_nothing_slow_and_its_status_counts(model, speech, tmp_path):
+    (speech / "bad.wav").write_text("words")
+    arguments = ["--model_path", model, "--audio", speech, "--max_new_tokens", "3"]
+    arguments += ["--output_dir", tmp_path / "out", "--threads", "1"]
+    code = (
+        "import sys\nfrom whisper_qat.cli import main\n"
+        "from whisper_qat.tasks.transcribe import TranscribeConfig, run\n"
+        "try:\n    main(TranscribeConfig, run)\n"
+        "finally:\n"
+        "    slow = {'torch', 'transformers', 'scipy', 'datasets', 'pandas'} & set(sys.modules)\n"
+        "    print('loaded', slow)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == "loaded set()\n"
+    assert len(list((tmp_path / "out").rglob("*.txt"))) == 3
+
+
+def test_flags_become_the_config(model, monkeypatch):
+    seen = []
+    main(
+        TranscribeConfig, lambda config: seen.append(config),
+        ["--model_path", str(model), "--audio", "a.wav", "b", "--timestamps", "--threads", "2"],
+    )  # fmt: skip
+    assert seen[0].audio == ["a.wav", "b"] and seen[0].timestamps and seen[0].threads == 2
