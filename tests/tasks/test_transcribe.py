@@ -169,11 +169,17 @@ def test_a_checkpoint_or_no_folder_is_said_to_be_one(config, tiny_whisper, tmp_p
         run(config(model_path=tmp_path / "nothing"))
 
 
-def test_timestamps_of_the_model(config, model, speech, tmp_path):
-    """The tiny model may say no times, so it says nothing: the flag reaches the rules."""
-    run(config(timestamps=True, output_format="json"))
+def test_timestamps_come_from_the_model(tiny_whisper_folder, config, tmp_path):
+    folder = tiny_whisper_folder(tmp_path / "checkpoint", seed=1)
+    path = folder / "generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"suppress_tokens": [1, 2]}))
+    model = onnx_folder(folder, tmp_path / "onnx")
+    run(config(model_path=model, timestamps=True, output_format="json"))
     found = json.loads((tmp_path / "out" / "a.json").read_text())
-    assert found["timestamps"]
+    first = json.loads(path.read_text())["no_timestamps_token_id"] + 1
+    assert found["timestamps"] and found["tokens"][0] >= first
+    assert all(0 <= s["start"] <= s["end"] <= 1 for s in found["segments"])
+    assert all(token < first for s in found["segments"] for token in s["tokens"])
 
 
 def test_the_command_line_loads_nothing_slow_and_its_status_counts(model, speech, tmp_path):
