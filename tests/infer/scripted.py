@@ -21,3 +21,6 @@ class ScriptedBackend:
         out[0, -1] = self.steps[state["step"]]
         state["step"] += 1
         return out
+
+    def next_logits(self, tokens, state):
+        return self.logits(tokens, state)[:, -1]

@@ -1,10 +1,11 @@
-"""Both graphs of a Whisper in one folder: the encoder and the merged decoder."""
+"""All graphs of a Whisper in one folder: encoder, merged decoder, and the engine's own two."""
 
 from pathlib import Path
 
 from whisper_qat.export.decoder import build_decoder
 from whisper_qat.export.encoder import build_encoder
 from whisper_qat.export.shape import WhisperShape
+from whisper_qat.export.step import build_step
 from whisper_qat.export.weights import Weights
 
 
@@ -13,6 +14,7 @@ def write_graphs(shape: WhisperShape, weights: Weights, folder: Path) -> None:
     build_encoder(shape, weights, folder)
     build_decoder(shape, weights, folder)
     weights.check_all_used()
+    build_step(folder)
 
 
 def model_bytes(folder: Path) -> int:

@@ -4,6 +4,7 @@ The decoder knows only this protocol, numpy in and numpy out, so the same greedy
 onnxruntime and on torch and their transcripts differ by arithmetic alone.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ class Backend(Protocol):
     """A Whisper on some runtime; holds weights, never the state of an utterance.
 
     The state belongs to one utterance: it carries the encoder's result and the KV cache, and
-    `logits` changes it.
+    `logits` and `next_logits` change it.
     """
 
     def encode(self, mel: NDArray[np.float32]) -> Any:
@@ -23,4 +24,29 @@ class Backend(Protocol):
 
     def logits(self, tokens: NDArray[np.int64], state: Any) -> NDArray[np.float32]:
         """float32 [1, n, vocab] after the n NEW `tokens` [1, n]; `state` takes them up."""
+        ...
+
+    def next_logits(self, tokens: NDArray[np.int64], state: Any) -> NDArray[np.float32]:
+        """float32 [1, vocab]: as `logits`, after the last of `tokens` only."""
+        ...
+
+
+class RowsBackend(Backend, Protocol):
+    """A backend whose state holds several rows: clips side by side, or the beams of one clip.
+
+    Tokens and logits then have one row each, in the state's order.
+    """
+
+    rows_independent: bool  # a row's result does not depend on the rows beside it
+
+    def encode_clips(self, mels: Sequence[NDArray[np.float32]]) -> Any:
+        """State of one row per clip, each from [n_mels, frames]; frames may differ."""
+        ...
+
+    def keep_clips(self, state: Any, clips: Sequence[int]) -> list[int]:
+        """Drops all clips (one row each) but `clips`; their new order, which may be another."""
+        ...
+
+    def take_rows(self, state: Any, rows: Sequence[int]) -> None:
+        """The cache of the rows `rows` of one clip, in that order and as often as named."""
         ...

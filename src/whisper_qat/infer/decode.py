@@ -34,7 +34,7 @@ def greedy(backend: Backend, mel: NDArray[np.float32], rules: DecodingRules) -> 
     tokens: list[int] = []
     margins: list[float] = []
     for step in range(rules.max_new_tokens):
-        logits = backend.logits(np.array([new], dtype=np.int64), state)[0, -1]
+        logits = backend.next_logits(np.array([new], dtype=np.int64), state)[0]
         token, margin = best(rules.filters.apply(logits, step, tokens))
         margins.append(margin)
         if token in rules.end_ids:

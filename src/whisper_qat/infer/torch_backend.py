@@ -37,3 +37,7 @@ class TorchBackend:
     def logits(self, tokens: NDArray[np.int64], state: DecoderState) -> NDArray[np.float32]:
         """float32 [1, n, vocab] after the new `tokens` [1, n]."""
         return decode(self.model, torch.from_numpy(tokens).to(self.device), state).cpu().numpy()
+
+    def next_logits(self, tokens: NDArray[np.int64], state: DecoderState) -> NDArray[np.float32]:
+        """float32 [1, vocab] after the last of the new `tokens` [1, n]."""
+        return self.logits(tokens, state)[:, -1]
