@@ -151,12 +151,29 @@ def test_bad_files_are_named_and_the_others_done(config, speech, tmp_path, capsy
     assert {p.name for p in (tmp_path / "out").rglob("*.txt")} == {"a.txt", "b.txt"}
 
 
+@pytest.mark.parametrize("batch_size", [2, 10])
+def test_batches_change_no_transcript(config, tmp_path, batch_size):
+    run(config())
+    run(config(output_dir=tmp_path / "batched", batch_size=batch_size))
+    for path in (tmp_path / "out").rglob("*.txt"):
+        other = tmp_path / "batched" / path.relative_to(tmp_path / "out")
+        assert other.read_text() == path.read_text()
+
+
+def test_beams_are_asked_for(config, model, speech, tmp_path):
+    run(config(num_beams=3, output_format="json"))
+    found = json.loads((tmp_path / "out" / "a.json").read_text())
+    transcriber = Transcriber.from_folder(model, 1, max_new_tokens=4, num_beams=3)
+    audio, _ = soundfile.read(speech / "a.wav", dtype="float32")
+    assert found["num_beams"] == 3 and found["tokens"] == transcriber.transcribe(audio).tokens
+
+
 def test_nothing_but_bad_files(config, tmp_path, capsys):
     assert run(config(audio=[str(tmp_path / "no.wav")], model_path=Path("never opened"))) == 2
     assert "error: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["threads", "max_new_tokens"])
+@pytest.mark.parametrize("name", ["threads", "batch_size", "num_beams", "max_new_tokens"])
 def test_numbers_from_one(config, name):
     with pytest.raises(InputError, match=f"--{name} 0: expected a number from 1"):
         config(**{name: 0})

@@ -6,9 +6,11 @@ to the first text it would be most of the time. A checkpoint runs on torch, see 
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ from whisper_qat.config import InputError
 from whisper_qat.data.context import SAMPLE_RATE, AudioContext
 from whisper_qat.data.features import Features
 from whisper_qat.infer.backend import Backend
+from whisper_qat.infer.batch import greedy_batch
+from whisper_qat.infer.beam import BeamSettings, beam_search
 from whisper_qat.infer.chunked import chunks
 from whisper_qat.infer.decode import Decoded, greedy
 from whisper_qat.infer.decoding_rules import DecodingRules, read_rules
@@ -27,7 +31,7 @@ from whisper_qat.infer.timestamps import split
 from whisper_qat.model.info import INFO_NAME
 
 Mel = NDArray[np.float32]
-Search = Callable[[Backend, Sequence[Mel], DecodingRules], list[Decoded]]
+Search = Callable[[Any, Sequence[Mel], DecodingRules], list[Decoded]]  # Any: some need rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +74,13 @@ def one_by_one(backend: Backend, mels: Sequence[Mel], rules: DecodingRules) -> l
     return [greedy(backend, mel, rules) for mel in mels]
 
 
+def search_with(num_beams: int) -> Search:
+    """Greedy search in batches, or beams; InputError for a number that is neither."""
+    if num_beams == 1:
+        return greedy_batch
+    return partial(beam_search, settings=BeamSettings(num_beams=num_beams))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Transcriber:
     """One model ready to transcribe; nothing of an utterance is kept between calls.
@@ -94,9 +105,12 @@ class Transcriber:
         language: str = "fr",
         max_new_tokens: int | None = None,
         timestamps: bool = False,
+        batch_size: int = 1,
+        num_beams: int = 1,
     ) -> "Transcriber":
         """The model of a converted folder, on onnxruntime; None: as many threads as it likes.
 
+        Up to `batch_size` chunks are decoded at once, greedily, or by search with `num_beams`.
         InputError for a folder that is not one.
         """
         if find_runtime(folder) != "onnx":
@@ -107,7 +121,8 @@ class Transcriber:
         rules = read_rules(
             folder, language=language, max_new_tokens=max_new_tokens, timestamps=timestamps
         )
-        return cls.around(OnnxBackend.from_folder(folder, threads), folder, rules)
+        made = cls.around(OnnxBackend.from_folder(folder, threads), folder, rules)
+        return replace(made, search=search_with(num_beams), batch_size=batch_size)
 
     @classmethod
     def around(cls, backend: Backend, folder: str | Path, rules: DecodingRules) -> "Transcriber":

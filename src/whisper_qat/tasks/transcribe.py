@@ -43,6 +43,8 @@ class TranscribeConfig:
         language: language of the audio
         timestamps: let the model mark segments; without it a segment is a chunk of at most 30 s
         threads: of each operator; by default what onnxruntime chooses
+        batch_size: chunks decoded at once, across recordings
+        num_beams: beams of the search; 1 is greedy
         max_new_tokens: tokens per 30 s at most; by default the checkpoint's own limit
     """
 
@@ -53,10 +55,12 @@ class TranscribeConfig:
     language: str = "fr"
     timestamps: bool = False
     threads: int | None = None
+    batch_size: int = 1
+    num_beams: int = 1
     max_new_tokens: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("threads", "max_new_tokens"):
+        for name in ("threads", "batch_size", "num_beams", "max_new_tokens"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"--{name} {value}: expected a number from 1")
@@ -91,6 +95,7 @@ def open_model(config: TranscribeConfig) -> Transcriber:
     return Transcriber.from_folder(
         config.model_path, config.threads, language=config.language,
         max_new_tokens=config.max_new_tokens, timestamps=config.timestamps,
+        batch_size=config.batch_size, num_beams=config.num_beams,
     )  # fmt: skip
 
 
@@ -121,6 +126,7 @@ def settings(config: TranscribeConfig) -> dict[str, Any]:
         "model": hash_folder(config.model_path),
         "language": config.language,
         "timestamps": config.timestamps,
+        "num_beams": config.num_beams,
         "max_new_tokens": config.max_new_tokens,
     }
 
@@ -202,6 +208,7 @@ def record(config: TranscribeConfig, recording: Recording, found: Transcription)
         "chunks": found.chunks,
         "wall_s": round(found.wall_s, 3),
         "timestamps": config.timestamps,
+        "num_beams": config.num_beams,
         "long_form": chunked.METHOD,
     }
 
