@@ -59,7 +59,8 @@ EVALUATION = --model_path $(MODEL_PATH) $(if $(BASELINE_MODEL),--baseline_model 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup optimum-env node-env data base-model train-qat-int8 train-qat-int8-extended train-qat-int4 \
-  convert-qat-int8 convert-qat-int4 evaluate-qat quickstart test checks benchmark benchmark-train lock clean FORCE
+  convert-qat-int8 convert-qat-int4 evaluate-qat quickstart test checks benchmark benchmark-growth benchmark-train \
+  lock clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-24s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -159,9 +160,13 @@ $(EVAL_DIR)/manifest.json: $(if $(filter $(MODEL_PATH),$(MADE_HERE)),$(MODEL_PAT
 outputs/.make/evaluate-qat.args: FORCE
 	@bash scripts/keep.sh $@ $(EVALUATION)
 
-benchmark: | $(SETUP) ## speed and memory of MODEL_PATH and COMPARE on TEST_DATA (default: the prompts)
-	$(RUN) scripts/evaluate_qat.py --model_path $(MODEL_PATH) $(if $(BASELINE_MODEL),--baseline_model $(BASELINE_MODEL)) \
-	  --test_data $(or $(TEST_DATA),$(PROMPTS)) $(if $(COMPARE),--compare $(COMPARE)) --output_dir outputs/evaluations/benchmark $(EXTRA)
+BENCHMARK = --model_path $(or $(BASE_MODEL),$(BASE)) --data $(or $(TEST_DATA),$(PROMPTS)) $(EXTRA)
+
+benchmark: $(BASE)/manifest.json $(PROMPTS)/manifest.json | $(SETUP) ## our models beside other runtimes: speed, memory, WER; COMPARE="NAME=FOLDER ..." adds trained ones
+	$(RUN) scripts/benchmark.py $(BENCHMARK) $(if $(COMPARE),--compare $(COMPARE)) --output_dir outputs/evaluations/benchmark
+
+benchmark-growth: $(BASE)/manifest.json $(PROMPTS)/manifest.json | $(SETUP) ## time and memory as clips, threads and models grow
+	$(RUN) scripts/benchmark_growth.py $(BENCHMARK) --output_dir outputs/evaluations/benchmark-growth
 
 benchmark-train: $(BASE)/manifest.json $(PROMPTS)/manifest.json | $(SETUP) ## step time, memory and waiting of float, int8 and int4 training: EXTRA='--audio_contexts dynamic'
 	$(RUN) scripts/benchmark_train.py $(if $(BASE_MODEL),--base_model $(BASE_MODEL)) $(if $(TRAIN_DATA),--train_data $(TRAIN_DATA)) $(EXTRA)

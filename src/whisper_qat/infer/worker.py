@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from whisper_qat.data.context import SAMPLE_RATE
 from whisper_qat.infer.child_process import ChildDied
 from whisper_qat.infer.measure import peak_rss_bytes
 from whisper_qat.infer.peers.peer import Peer, Setup
@@ -143,9 +144,8 @@ def _open(message: tuple[Callable[[Setup], Peer], Setup]) -> tuple[Opened, Peer]
 
 def timed(peer: Peer, request: Request) -> Answer:
     """Answer one request and say what it took."""
-    audio = np.load(request.audio)
-    if request.seconds is not None:
-        audio = audio[: round(request.seconds * 16_000)]
+    end = None if request.seconds is None else round(request.seconds * SAMPLE_RATE)
+    audio = np.array(np.load(request.audio, mmap_mode="r")[:end])
     wall, cpu = time.perf_counter(), time.process_time()
     if request.tokens is None:
         text, tokens = peer.transcribe(audio), None

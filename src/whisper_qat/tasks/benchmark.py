@@ -99,8 +99,8 @@ class BenchmarkConfig:
         for name in ("short_clips", "full_clips", "long_s", "fixed_tokens", "start_rounds"):
             if getattr(self, name) < 0:
                 raise InputError(f"--{name} {getattr(self, name)}: expected 0 or more")
-        if self.fixed_tokens == 1 or self.fixed_tokens > 400:
-            raise InputError(f"--fixed_tokens {self.fixed_tokens}: expected 0, or 2 to 400")
+        if self.fixed_tokens in (1, 2) or self.fixed_tokens > 200:
+            raise InputError(f"--fixed_tokens {self.fixed_tokens}: expected 0, or 3 to 200")
         if self.threads is not None and self.max_threads is not None:
             raise InputError("--max_threads: is for the pilot, which --threads switches off")
         if not 0 <= self.margin_s <= 30:

@@ -73,9 +73,8 @@ class ReadyRow:
 
 
 def _ours(name: str, model: str, **changes: Any) -> Row:
-    return Row(
-        name=name, opener=open_ours, model=model, policy=ours.POLICY, **({"side": OURS} | changes)
-    )
+    settings = {"policy": ours.POLICY, "side": OURS} | changes
+    return Row(name=name, opener=open_ours, model=model, **settings)
 
 
 def _faster(name: str, model: str, kind: str, **changes: Any) -> Row:

@@ -3,6 +3,9 @@
 Its `chunk_length` alone makes nothing shorter: `WhisperModel.transcribe` (1.2.1) passes each
 segment's features through `pad_or_trim`, which pads them to 3,000 frames. With the option
 `margin_s` the features go to its encoder as they are, `margin_s` of silence behind the clip.
+
+CTranslate2 gives the new tokens half of `max_length`, and the prompt's four must fit in it: the
+limit asked of it is doubled, and the least it decodes is two tokens.
 """
 
 from importlib.metadata import version
@@ -22,6 +25,12 @@ OPTIONS: dict[str, Any] = {
     "condition_on_previous_text": False, "no_speech_threshold": None,
     "log_prob_threshold": None, "compression_ratio_threshold": None,
 }  # fmt: skip
+PROMPT = 4  # start, language, task, no timestamps
+
+
+def max_length(new_tokens: int) -> int:
+    """What CTranslate2 must be told for so many new tokens."""
+    return max(PROMPT + 1, 2 * new_tokens)
 
 
 class FasterWhisper:
@@ -48,8 +57,8 @@ class FasterWhisper:
     ) -> tuple[str, int]:
         """Text and number of tokens of at most 30 s."""
         segments, _ = self.model.transcribe(
-            audio, language=self.setup.language, max_new_tokens=limit, suppress_tokens=suppress,
-            **OPTIONS,
+            audio, language=self.setup.language, max_new_tokens=max_length(limit) - PROMPT,
+            suppress_tokens=suppress, **OPTIONS,
         )  # fmt: skip
         found = list(segments)
         text = " ".join(segment.text.strip() for segment in found)
@@ -77,7 +86,7 @@ class ShortFasterWhisper(FasterWhisper):
         features = self.model.feature_extractor(np.pad(audio, (0, silent)))[:, :frames]
         (result,) = self.model.model.generate(
             self.model.encode(np.ascontiguousarray(features)), [self.prompt], beam_size=1,
-            max_length=len(self.prompt) + limit, suppress_blank=True,
+            max_length=max_length(limit), suppress_blank=True,
             suppress_tokens=list(self.suppressed(self.tokenizer, list(suppress))),
         )  # fmt: skip
         tokens = result.sequences_ids[0]

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
+from transformers.utils.logging import set_verbosity_error
 
 from whisper_qat.data.context import SAMPLE_RATE
 from whisper_qat.infer.chunked import chunks
@@ -58,4 +59,5 @@ class TransformersTorch:
 def open_transformers(setup: Setup) -> TransformersTorch:
     """The checkpoint in float32."""
     torch.set_num_threads(setup.threads)
+    set_verbosity_error()  # of each call: max_new_tokens beside the config's max_length
     return TransformersTorch(load_whisper(setup.folder), setup)

@@ -1,0 +1,12 @@
+"""Time and memory of our engine as clips, threads and models grow, with the law they follow.
+
+Example:
+    python scripts/benchmark_growth.py --model_path data/whisper-base \
+      --output_dir outputs/evaluations/benchmark-growth --max_s 7200 --max_clips 1000
+"""
+
+from whisper_qat.cli import main
+from whisper_qat.tasks.benchmark_growth import GrowthConfig, run
+
+if __name__ == "__main__":
+    main(GrowthConfig, run)

@@ -1,0 +1,46 @@
+"""Forms of one checkpoint: made once, named by content, each with its files of weights."""
+
+import pytest
+
+from whisper_qat.artifacts import read_json
+from whisper_qat.config import InputError
+from whisper_qat.tasks import benchmark_models
+from whisper_qat.tasks.benchmark_models import MODELS, key, made, make_ct2_int8, weight_bytes
+
+BY_NAME = {model.name: model for model in MODELS}
+
+
+def test_key_changes_with_checkpoint_settings_and_code(
+    tiny_whisper, tiny_whisper_folder, monkeypatch
+):
+    first = key(tiny_whisper, "onnx", {"type": "int8"})
+    assert first == key(tiny_whisper, "onnx", {"type": "int8"})
+    assert first != key(tiny_whisper, "onnx", {"type": "int4"})
+    assert first != key(tiny_whisper_folder(seed=1), "onnx", {"type": "int8"})
+    monkeypatch.setattr(benchmark_models, "code_hash", lambda: "other")
+    assert first != key(tiny_whisper, "onnx", {"type": "int8"})
+
+
+@pytest.mark.parametrize("name", ["onnx-float32", "onnx-int4", "ct2-float32"])
+def test_made_once(tiny_whisper, tmp_path, name, capfd, monkeypatch):
+    monkeypatch.setattr(benchmark_models, "code_hash", lambda: "the same throughout")
+    folder = made(BY_NAME[name], tiny_whisper, tmp_path)
+    assert weight_bytes(folder) > 1000
+    assert "making" in capfd.readouterr().out
+    assert made(BY_NAME[name], tiny_whisper, tmp_path) == folder
+    assert "making" not in capfd.readouterr().out
+
+
+def test_the_checkpoint_is_a_form_of_itself(tiny_whisper, tmp_path):
+    assert made(BY_NAME["checkpoint"], tiny_whisper, tmp_path) == tiny_whisper
+
+
+def test_ct2_int8_is_the_peers_own_conversion(tiny_whisper, tmp_path):
+    make_ct2_int8(tiny_whisper, tmp_path / "ct2", {})
+    assert read_json(tmp_path / "ct2" / "manifest.json")["kind"] == "ctranslate2"
+    assert {"model.bin", "tokenizer.json"} <= {p.name for p in (tmp_path / "ct2").iterdir()}
+
+
+def test_no_weights(tmp_path):
+    with pytest.raises(InputError, match="no file of weights"):
+        weight_bytes(tmp_path)
