@@ -15,6 +15,7 @@ from whisper_qat.artifacts import read_json, write_json
 from whisper_qat.config import InputError
 from whisper_qat.export.decoder import DECODER_FILE
 from whisper_qat.export.encoder import ENCODER_FILE
+from whisper_qat.export.step import CROSS_FILE, STEP_FILE
 
 SUBFOLDER = "onnx"
 CONFIG_KEY = "transformers.js_config"
@@ -37,6 +38,8 @@ def arrange(folder: Path, quantization_type: str) -> None:
     target.mkdir()
     names = [move_graph(folder / name, target, suffix) for name in (ENCODER_FILE, DECODER_FILE)]
     settings = {"dtype": dtype, "use_external_data_format": dict.fromkeys(names, 1)}
+    for name in (STEP_FILE, CROSS_FILE):  # they refer to the data file by its old name
+        (folder / name).unlink()
     config = read_json(folder / "config.json")
     write_json(folder / "config.json", config | {CONFIG_KEY: settings})
 

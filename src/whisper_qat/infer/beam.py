@@ -132,7 +132,7 @@ def advance(
     last = step + 1 == rules.max_new_tokens
     hits = np.array([last or int(token) in rules.end_ids for token in chosen])
 
-    open_scores = total[best] + hits * NEVER
+    open_scores = total[best] + np.where(hits, NEVER, np.float32(0))
     following = largest(open_scores, count)
     beams.running = [sequences[i] for i in following]
     beams.scores = open_scores[following]
@@ -154,7 +154,7 @@ def keep(
     count = settings.num_beams
     ended = hits & (np.arange(len(hits)) < count)
     final = (scores / np.float32(length**settings.length_penalty)).astype(np.float32)
-    final = final + ~ended * NEVER
+    final = final + np.where(ended, np.float32(0), NEVER)
     candidates = [*beams.kept, *sequences]
     merged = np.concatenate([beams.kept_scores, final])
     order = largest(merged, count)

@@ -9,6 +9,7 @@ graphs runs through the merged decoder, one row at a time.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -125,15 +126,15 @@ class OnnxBackend:
             check_kernel(scheme)
         return backend
 
-    def encode(self, mel: NDArray[np.float32]) -> StepState:
+    def encode(self, mel: NDArray[np.float32]) -> Any:
         """State of a new utterance from `mel` [1, n_mels, frames]."""
         return self.decoder.start([self._encoded(mel)])
 
-    def logits(self, tokens: NDArray[np.int64], state: StepState) -> NDArray[np.float32]:
+    def logits(self, tokens: NDArray[np.int64], state: Any) -> NDArray[np.float32]:
         """float32 [rows, n, vocab] after the new `tokens` [rows, n]."""
         return self.decoder.run(tokens, state, ALL)
 
-    def next_logits(self, tokens: NDArray[np.int64], state: StepState) -> NDArray[np.float32]:
+    def next_logits(self, tokens: NDArray[np.int64], state: Any) -> NDArray[np.float32]:
         """float32 [rows, vocab] after the last of the new `tokens` [rows, n]."""
         return self.decoder.run(tokens, state, LAST)[:, -1]
 
