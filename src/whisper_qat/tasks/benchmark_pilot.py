@@ -7,6 +7,7 @@ interpreter to the first transcript, imports and loading included; files are in 
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -45,7 +46,7 @@ def pilot(name: str, tried: list[int], clip: BenchClip, open_row: Open) -> dict[
     walls: dict[int, list[float]] = {threads: [] for threads in tried}
     with ExitStack() as stack:
         workers = {
-            threads: stack.enter_context(opened(name, lambda n=threads: open_row(name, n)))
+            threads: stack.enter_context(opened(name, partial(open_row, name, threads)))
             for threads in tried
         }
         for repeat in range(REPEATS + 1):
