@@ -13,7 +13,7 @@ from whisper_qat.infer.decoding_rules import read_rules
 from whisper_qat.infer.onnx_backend import STEP_FILE, OnnxBackend
 from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
 
-FRAMES = (3000, 200, 400, 2, 1000)
+FRAMES = (3000, 206, 400, 2, 1004, 214)  # positions of every remainder by four
 
 
 def mels(seed=0):
@@ -58,8 +58,7 @@ def test_each_clip_has_the_tokens_it_has_alone(folder, seed):
     backend, rules = OnnxBackend.from_folder(folder, 1), often_ending(folder)
     together = greedy_batch(backend, mels(seed), rules)
     alone = [greedy(backend, mel, rules) for mel in mels(seed)]
-    assert [d.tokens for d in together] == [d.tokens for d in alone]
-    assert [d.ended for d in together] == [d.ended for d in alone]
+    assert together == alone  # margins too: not a bit differs
     assert len({len(d.tokens) for d in alone}) > 1  # they left at different steps
 
 

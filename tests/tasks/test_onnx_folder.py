@@ -35,7 +35,9 @@ def test_everything_that_belongs_to_a_model_is_there(output):
     graphs = {"encoder_model.onnx", "decoder_model_merged.onnx"}
     companions = {"config.json", "generation_config.json", "tokenizer.json"}
     ours = {"preprocessor_config.json", "whisper_qat.json", "manifest.json"}
-    assert names == graphs | {f"{name}_data" for name in graphs} | companions | ours
+    engine = {"step.onnx", "cross.onnx"}  # on the merged decoder's data file
+    data = {f"{name}_data" for name in graphs}
+    assert names == graphs | data | engine | companions | ours
 
 
 def test_the_manifest_states_method_and_sizes(output):

@@ -13,6 +13,7 @@ import onnx
 
 from whisper_qat.config import InputError
 from whisper_qat.export.external_data import read_tensor
+from whisper_qat.export.step import CROSS_FILE, STEP_FILE
 
 SUBFOLDER = "onnx"  # where transformers.js looks for the graphs
 PARTS = {".weight_q": "codes", ".scales": "scales", ".bias": "bias", ".weight": "weight"}
@@ -72,7 +73,9 @@ def take(folder: Path) -> Inventory:
     """The inventory of `folder`; InputError when a data file is not whole."""
     graphs = graph_files(folder)
     root = graphs[0].parent
-    tensors = [tensor for path in graphs for tensor in stored_tensors(path)]
+    # The engine's graphs hold the merged one's tensors: large ones by reference, small ones inside.
+    own = [path for path in graphs if path.name not in (STEP_FILE, CROSS_FILE)]
+    tensors = [tensor for path in own for tensor in stored_tensors(path)]
     inline = sum(tensor.bytes for tensor in tensors if tensor.place is None)
     # Two names of one place are one piece of the file.
     placed = {t.place: t.bytes for t in tensors if t.place is not None}
