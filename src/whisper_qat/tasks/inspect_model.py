@@ -135,7 +135,8 @@ def layers(
             "bits": scheme.bits if scheme else None,
             "block_size": getattr(scheme, "block_size", None),
             "parts": parts.get(name, {}),
-            "kernels": [str(kernel) for node in nodes for kernel in runs.get(node, [])],
+            # Once, though the engine's graphs run what the merged decoder runs.
+            "kernels": list(dict.fromkeys(str(k) for node in nodes for k in runs.get(node, []))),
         })  # fmt: skip
     return result
 
