@@ -14,11 +14,12 @@ from whisper_qat.export.shape import WhisperShape
 from whisper_qat.export.weights import TABLE, QuantizedWeight, Weights
 from whisper_qat.quant import numerics
 from whisper_qat.quant.packing import pack
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, Scheme
+from whisper_qat.quant.scheme import BlockScheme, ChannelScheme, DynamicScheme, RowScheme, Scheme
 
 INT8 = BlockScheme(bits=8, block_size=32)
 INT4 = BlockScheme(bits=4, block_size=16)
 DYNAMIC = DynamicScheme()
+ROW = RowScheme()
 
 
 def tiny_config(d_model: int = 64) -> WhisperConfig:
@@ -88,7 +89,7 @@ def write(
     named = tensors(model)
     layers = linear_layers(model) if scheme else []
     planned = list(layers)
-    if isinstance(scheme, DynamicScheme):
+    if isinstance(scheme, ChannelScheme):
         layers.remove(TABLE)
     quantized = {name: quantize(named[f"{name}.weight"], scheme) for name in layers if scheme}
     folder.mkdir(parents=True, exist_ok=True)

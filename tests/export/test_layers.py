@@ -17,6 +17,7 @@ from whisper_qat.quant import (
     block_weight,
     channel_weight,
     dynamic_activation,
+    row_activation,
 )
 
 FLOAT_NOISE = 1e-5
@@ -80,6 +81,35 @@ def test_dynamic_linear_has_one_range_a_call(tmp_path, bias):
     weight = channel_weight.fake_quantize(torch.from_numpy(w), cases.DYNAMIC)
     expected = functional.linear(on_grid, weight, torch.from_numpy(b) if bias else None)
     assert cases.difference(actual, expected.numpy()) < FLOAT_NOISE
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_row_linear_has_one_scale_a_row(tmp_path, bias):
+    x, w, b = normal(2, 5, 72), normal(24, 72), normal(24)
+    x *= np.logspace(-3, 3, 10, dtype=np.float32).reshape(2, 5, 1)
+    x[1, 2], w[0] = 0.0, 3.0
+    named = {"a.weight": w} | ({"a.bias": b} if bias else {})
+    weights = Weights(named, {"a": cases.quantize(w, cases.ROW)})
+    actual = run(
+        tmp_path, {"x": x}, lambda g, x, ws: layers.linear(g, x, "a", ws, bias=bias), weights
+    )
+    on_grid = row_activation.fake_quantize(torch.from_numpy(x))
+    weight = channel_weight.fake_quantize(torch.from_numpy(w), cases.ROW)
+    expected = functional.linear(on_grid, weight, torch.from_numpy(b) if bias else None).numpy()
+    for row, wanted in zip(actual.reshape(10, -1), expected.reshape(10, -1), strict=True):
+        assert np.linalg.norm(row - wanted) <= FLOAT_NOISE * np.linalg.norm(wanted)
+
+
+def test_layers_of_one_input_share_its_rounding(tmp_path):
+    x, w = normal(1, 3, 64), normal(24, 64)
+    weights = Weights({}, {name: cases.quantize(w, cases.ROW) for name in ("a", "b")})
+
+    def build(g, x, ws):
+        a, b = (layers.linear(g, x, name, ws, bias=False) for name in ("a", "b"))
+        assert [node.op_type for node in g._nodes].count("QuantizeLinear") == 1
+        return g.op("Sub", a, b)
+
+    assert (run(tmp_path, {"x": x}, build, weights) == 0).all()
 
 
 @pytest.mark.parametrize("scheme", [cases.INT8, cases.INT4], ids=lambda s: s.name)

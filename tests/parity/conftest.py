@@ -17,15 +17,18 @@ from whisper_qat.tasks.onnx_folder import write_onnx_folder
 CONTEXT = AudioContext(mode="dynamic", margin_s=1.0)
 
 
-DYNAMIC = [
-    Rule(pattern=TOKEN_TABLE, scheme="block-int8-32-f16", why="looked up"),
-    Rule(pattern=".*", scheme="int8-dynamic", why="all"),
-]
+CHANNEL = {
+    scheme: [
+        Rule(pattern=TOKEN_TABLE, scheme="block-int8-32-f16", why="looked up"),
+        Rule(pattern=".*", scheme=scheme, why="all"),
+    ]
+    for scheme in ("int8-dynamic", "int8-row")
+}
 
 
 def final_of(folder, quantization_type):
     model = load_whisper(folder)
-    rules = DYNAMIC if quantization_type == "int8-dynamic" else default_rules(quantization_type, 32)
+    rules = CHANNEL.get(quantization_type) or default_rules(quantization_type, 32)
     made = plan(model, rules) if rules else None
     if made:
         apply_plan(model, made)

@@ -5,8 +5,10 @@ import torch
 
 from whisper_qat.parity import activation_codes
 from whisper_qat.parity.activation_codes import count_moved, count_wrong
-from whisper_qat.quant import block_activation, dynamic_activation
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
+from whisper_qat.quant import block_activation, dynamic_activation, row_activation
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme
+
+BLOCKS = [BlockScheme(), BlockScheme(4, 64)]
 
 
 @pytest.fixture
@@ -14,7 +16,7 @@ def x():
     return torch.randn(4, 72, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("scheme", [BlockScheme(), BlockScheme(4, 64), DynamicScheme()], ids=str)
+@pytest.mark.parametrize("scheme", [*BLOCKS, DynamicScheme(), RowScheme()], ids=str)
 def test_none_differs(x, scheme):
     assert count_wrong(x, scheme) == 0
     assert count_wrong(torch.zeros(2, 72), scheme) == 0
@@ -38,7 +40,15 @@ def test_another_rounding_of_dynamic_codes_is_seen(x, monkeypatch):
     assert count_wrong(x, DynamicScheme()) > 0
 
 
-@pytest.mark.parametrize("scheme", [BlockScheme(), BlockScheme(4, 64), BlockScheme(2)], ids=str)
+def test_another_rounding_of_rows_is_seen(x, monkeypatch):
+    def other(x, scale):
+        return torch.floor(x / scale).add(128).to(torch.uint8)
+
+    monkeypatch.setattr(row_activation, "quantize", other)
+    assert count_wrong(x, RowScheme()) > 0
+
+
+@pytest.mark.parametrize("scheme", [*BLOCKS, BlockScheme(2), RowScheme()], ids=str)
 def test_a_row_alone_has_the_codes_it_has_in_a_batch(x, scheme):
     assert count_moved(x * torch.logspace(-2, 2, 4)[:, None], scheme) == 0
 

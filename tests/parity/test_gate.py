@@ -11,7 +11,7 @@ def run(written):
     return gate.run(*written, lines.append, transcripts_of=2), lines
 
 
-@pytest.mark.parametrize("written", ["int8", "int4", "int8-dynamic"], indirect=True)
+@pytest.mark.parametrize("written", ["int8", "int4", "int8-dynamic", "int8-row"], indirect=True)
 def test_passes_what_was_written(written):
     report, lines = run(written)
     assert report["passed"] and report["failed"] == []

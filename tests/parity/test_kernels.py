@@ -11,7 +11,7 @@ from whisper_qat.export.weights import HEAD, TABLE
 from whisper_qat.infer.optimized import optimized_model
 from whisper_qat.model.plan import STORED
 from whisper_qat.parity.kernels import INTEGER_OPS, Kernel, RunGraph, expected, faults, run_graph
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
+from whisper_qat.quant.scheme import BlockScheme, ChannelScheme, DynamicScheme
 
 HALF_INT4 = BlockScheme(4, 32, "float16")
 FC1 = "model.encoder.layers.0.fc1"
@@ -29,13 +29,15 @@ def nbits(bits=4, block_size=32, accuracy_level=4):
     return Kernel(("MatMulNBits",), settings)
 
 
-@pytest.mark.parametrize("scheme", [cases.INT4, cases.INT8, cases.DYNAMIC, None], ids=str)
+@pytest.mark.parametrize(
+    "scheme", [cases.INT4, cases.INT8, cases.DYNAMIC, cases.ROW, None], ids=str
+)
 def test_what_we_write_runs_as_planned(tmp_path, scheme):
     model = cases.tiny_whisper()
     folder = cases.write(model, tmp_path, scheme)
     planned = dict.fromkeys([*cases.linear_layers(model), *STORED], scheme)
     planned |= dict.fromkeys(STORED)
-    if isinstance(scheme, DynamicScheme):
+    if isinstance(scheme, ChannelScheme):
         planned[TABLE] = None
     graphs = [run_graph(optimized_model(path)) for path in sorted(folder.glob("*.onnx"))]
     assert faults(planned, graphs) == []

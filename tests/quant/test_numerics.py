@@ -3,14 +3,22 @@
 import pytest
 import torch
 
-from whisper_qat.quant import block_activation, block_weight, channel_weight, dynamic_activation
+from whisper_qat.quant import (
+    block_activation,
+    block_weight,
+    channel_weight,
+    dynamic_activation,
+    row_activation,
+)
 from whisper_qat.quant.numerics import fake_quantize_activation, of_weight
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme
 
 X = torch.randn(2, 5, 64, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("scheme", [BlockScheme(), DynamicScheme()], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "scheme", [BlockScheme(), DynamicScheme(), RowScheme()], ids=lambda s: s.name
+)
 def test_verbs_take_the_same_arguments(scheme):
     verbs = of_weight(scheme)
     scale, zero_point = verbs.choose_params(X[0], scheme)
@@ -30,3 +38,6 @@ def test_each_scheme_has_its_own():
     assert (block == block_activation.fake_quantize(X, 32)).all()
     dynamic = fake_quantize_activation(X, DynamicScheme(), 2)
     assert (dynamic == dynamic_activation.fake_quantize(X, 2)).all()
+    assert of_weight(RowScheme()) is channel_weight
+    rows = fake_quantize_activation(X, RowScheme(), 2)
+    assert (rows == row_activation.fake_quantize(X)).all()

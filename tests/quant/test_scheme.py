@@ -8,6 +8,7 @@ from whisper_qat.quant.scheme import (
     BLOCK_SIZES_2_BITS,
     BlockScheme,
     DynamicScheme,
+    RowScheme,
     parse_scheme,
 )
 
@@ -34,11 +35,17 @@ def test_dynamic_scheme():
     assert scheme != BlockScheme() and len({scheme, DynamicScheme(), BlockScheme()}) == 2
 
 
+def test_row_scheme_differs_from_dynamic_in_its_activations_alone():
+    scheme = parse_scheme("int8-row")
+    assert scheme == RowScheme() != DynamicScheme() and scheme.name == "int8-row"
+    assert (scheme.bits, scheme.zero_point, scheme.min_code, scheme.max_code) == (8, 128, 1, 255)
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="unknown scheme 'int8': expected block-int<bits>"):
         parse_scheme("int8")
-    with pytest.raises(ValueError, match="or int8-dynamic$"):
-        parse_scheme("int8-row")
+    with pytest.raises(ValueError, match="or one of int8-dynamic, int8-row$"):
+        parse_scheme("int8-column")
     with pytest.raises(ValueError, match="bits=3: MatMulNBits level 4 is supported for"):
         parse_scheme("block-int3-32")
     with pytest.raises(ValueError, match="block_size=16: with 2 bits one of .*float activations"):

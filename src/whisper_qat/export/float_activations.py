@@ -1,19 +1,19 @@
 """The graphs with activation quantization off: what the wiring alone computes.
 
 MatMulNBits with accuracy_level 1 takes its activations in float32 and keeps codes and scales;
-DynamicQuantizeMatMul becomes a float product with the weight that its codes and scales mean. That
-separates a wrongly wired graph (off by anything) from rounding that cascades.
+the products of the channel schemes become float products with the weight that their codes and
+scales mean. That separates a wrongly wired graph (off by anything) from rounding that cascades.
 """
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import onnx
 from onnx import TensorProto, helper
 
-from whisper_qat.export.read import DYNAMIC, WrittenModel
+from whisper_qat.export.read import DYNAMIC, ROW, WrittenModel, row_input
 
 LEVEL_FP32 = 1
 
@@ -35,7 +35,20 @@ def float_activations(path: Path) -> bytes:
 
 def in_float(graph: onnx.GraphProto) -> None:
     """Replace the dynamic products of `graph` and of its branches, in place."""
-    nodes = [new for node in graph.node for new in float_product(node)]
+    made = producers(graph)
+    rows = {node.name: row_input(made, node) for node in graph.node if node.op_type == ROW}
+    scaled = {f"{name}/rows" for name in rows}
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        if node.op_type == DYNAMIC:
+            x, codes, scales, *rest = node.input  # rest: no zero point, the bias
+            nodes += float_product(node, x, codes, scales, rest[1:])
+        elif node.op_type == ROW:
+            nodes += float_product(node, rows[node.name], node.input[1], node.input[3], [])
+        elif node.name in scaled:
+            nodes.append(helper.make_node("Identity", node.input[:1], node.output, node.name))
+        else:
+            nodes.append(node)
     del graph.node[:]
     graph.node.extend(nodes)
     for node in graph.node:
@@ -44,16 +57,13 @@ def in_float(graph: onnx.GraphProto) -> None:
                 in_float(attribute.g)
 
 
-def float_product(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
-    """`node`, or for a dynamic product x @ (codes * scale) + bias.
+def float_product(
+    node: onnx.NodeProto, x: str, codes: str, scales: str, bias: Sequence[str]
+) -> Iterator[onnx.NodeProto]:
+    """x @ (codes * scale) + bias in place of `node`.
 
     Not by DequantizeLinear: onnxruntime turns that before a MatMul into MatMulNBits of level 4.
     """
-    if node.op_type != DYNAMIC:
-        yield node
-        return
-    x, codes, scales, *rest = node.input
-    bias = rest[1:]  # behind the zero point, which is left out
     name, output = node.name, node.output[0]
     steps = [f"{name}/{part}" for part in ("codes", "weight", "product")]
     yield helper.make_node("Cast", [codes], [steps[0]], to=TensorProto.FLOAT)
@@ -61,6 +71,10 @@ def float_product(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
     yield helper.make_node("MatMul", [x, steps[1]], [steps[2] if bias else output], name)
     if bias:
         yield helper.make_node("Add", [steps[2], *bias], [output], f"{name}/bias")
+
+
+def producers(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
+    return {output: node for node in graph.node for output in node.output}
 
 
 def float_activations_folder(folder: Path, target: Path) -> Path:

@@ -6,7 +6,7 @@ stream to disk. A branch of `If` is a child graph; its initializers land in the 
 two branches use is stored once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Graph:
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._counts: dict[str, int] = {}
+        self._shared: dict[str, tuple[str, ...]] = {}
 
     def branch(self, name: str) -> "Graph":
         """A child graph for one branch of `If`: sees every value of this graph."""
@@ -86,6 +87,12 @@ class Graph:
         node = helper.make_node(op_type, list(inputs), outputs, name, domain=domain, **attributes)
         self._nodes.append(node)
         return outputs[0]
+
+    def once(self, key: str, build: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+        """What `build` adds to this graph, added the first time that `key` is asked for."""
+        if key not in self._shared:
+            self._shared[key] = build()
+        return self._shared[key]
 
     def _fresh(self, op_type: str) -> str:
         counts = self.root._counts

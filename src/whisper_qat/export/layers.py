@@ -1,10 +1,13 @@
 """The layers of Whisper as nodes: linear (float or quantized), norm, MLP, table and head."""
 
+import numpy as np
+
 from whisper_qat.export.graph import MICROSOFT, Graph
 from whisper_qat.export.weights import HEAD, TABLE, QuantizedWeight, Weights
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme
 
 LEVEL_INT8 = 4  # MatMulNBits accuracy_level: int8 activations per row and block
+ROW_ZERO_POINT = 128  # of int8-row: symmetric codes, stored unsigned
 LAYER_NORM_EPSILON = 1e-5  # torch's default; Whisper's config has no such setting
 
 
@@ -15,7 +18,7 @@ def linear(g: Graph, x: str, layer: str, weights: Weights, *, bias: bool = True)
     if quantized is not None:
         codes, scales = store_codes(g, layer, quantized)
         named = g.initializer(f"{layer}.bias", add) if add is not None else None
-        product = matmul_nbits if isinstance(quantized.scheme, BlockScheme) else dynamic_matmul
+        product = PRODUCTS[type(quantized.scheme)]
         return product(g, x, codes, scales, quantized, name=layer, bias=named)
     kernel = g.stored(f"{layer}.weight", weights.stored(layer).T)
     y = g.op("MatMul", x, kernel, name=layer)
@@ -74,6 +77,50 @@ def dynamic_matmul(
     """
     inputs = [x, codes, scales] + (["", bias] if bias else [])
     return g.op("DynamicQuantizeMatMul", *inputs, name=name, domain=MICROSOFT)
+
+
+def row_matmul(
+    g: Graph,
+    x: str,
+    codes: str,
+    scales: str,
+    quantized: QuantizedWeight,
+    *,
+    name: str,
+    bias: str | None = None,
+) -> str:
+    """An int8 product with one activation scale per row; layers that read the same x share codes.
+
+    The product's own activation scale is one number, so the rows' scales come after it.
+    """
+    row_codes, row_scales = g.once(f"{x}/rows", lambda: quantize_rows(g, x))
+    one = g.constant(1.0, np.float32)
+    zero_point = g.constant(ROW_ZERO_POINT, np.uint8)
+    inputs = [row_codes, codes, one, scales, zero_point]
+    y = g.op("MatMulIntegerToFloat", *inputs, name=name, domain=MICROSOFT)
+    y = g.op("Mul", y, row_scales, name=f"{name}/rows")
+    return y if bias is None else g.op("Add", y, bias, name=f"{name}/bias")
+
+
+def quantize_rows(g: Graph, x: str) -> tuple[str, str]:
+    """uint8 codes of x [batch, rows, K] and float32 scales [batch, rows, 1]: `row_activation`.
+
+    QuantizeLinear takes a scale per row only of a matrix.
+    """
+    last, shape = g.constant([-1]), g.op("Shape", x)
+    low = g.op("Neg", g.op("ReduceMin", x, last, keepdims=1))
+    amax = g.op("Max", g.op("ReduceMax", x, last, keepdims=1), low)
+    scales = g.op("Div", amax, g.constant(127.0, np.float32))
+    scales = g.op("Max", scales, g.constant(np.finfo(np.float32).smallest_normal, np.float32))
+    of_rows = g.op("Reshape", scales, last)
+    zero_points = g.op("Expand", g.constant(ROW_ZERO_POINT, np.uint8), g.op("Shape", of_rows))
+    width = g.op("Concat", last, g.op("Shape", x, start=-1), axis=0)
+    rows = g.op("Reshape", x, width)
+    codes = g.op("QuantizeLinear", rows, of_rows, zero_points, axis=0)
+    return g.op("Reshape", codes, shape), scales
+
+
+PRODUCTS = {BlockScheme: matmul_nbits, DynamicScheme: dynamic_matmul, RowScheme: row_matmul}
 
 
 def layer_norm(g: Graph, x: str, layer: str, weights: Weights) -> str:

@@ -4,7 +4,7 @@ Parity and the comparison of weight codes start from here, from the files, never
 the exporter still had in memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,10 +20,11 @@ from whisper_qat.export.external_data import read_tensor
 from whisper_qat.export.graph import IR_VERSION
 from whisper_qat.export.weights import HEAD, TABLE
 from whisper_qat.quant.packing import unpack
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, Scheme
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme, Scheme
 
-DYNAMIC = "DynamicQuantizeMatMul"
-QUANTIZED_OPS = ("MatMulNBits", "GatherBlockQuantized", DYNAMIC)
+DYNAMIC, ROW = "DynamicQuantizeMatMul", "MatMulIntegerToFloat"
+CHANNEL: dict[str, Scheme] = {DYNAMIC: DynamicScheme(), ROW: RowScheme()}
+QUANTIZED_OPS = ("MatMulNBits", "GatherBlockQuantized", DYNAMIC, ROW)
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,17 @@ class WrittenModel:
         """Kernel nodes by name, those inside `If` included."""
         nodes = all_nodes(self.proto.graph)
         return {node.name: node for node in nodes if node.op_type in QUANTIZED_OPS}
+
+    @cached_property
+    def named(self) -> dict[str, onnx.NodeProto]:
+        """All nodes by name, those inside `If` included."""
+        return {node.name: node for node in all_nodes(self.proto.graph)}
+
+    @cached_property
+    def producers(self) -> dict[str, onnx.NodeProto]:
+        """The node behind each value; of several branches that name it alike, the last."""
+        nodes = all_nodes(self.proto.graph)
+        return {output: node for node in nodes for output in node.output}
 
     def array(self, name: str) -> np.ndarray:
         """The initializer `name`; a copy, so that torch may wrap it."""
@@ -117,8 +129,8 @@ def read_layer(folder: Path, name: str) -> WrittenLayer:
     """The layer `name` (a planned name, or proj_out for the head over the table)."""
     model = find_model(folder, name)
     node = model.quantized_nodes[HEAD if name == TABLE else name]
-    scales = model.array(model.behind_cast(node.input[2]))
-    scheme, bias = written_scheme(node, str(scales.dtype)), 4 if node.op_type == DYNAMIC else 5
+    scales = model.array(model.behind_cast(node.input[3 if node.op_type == ROW else 2]))
+    scheme, bias = written_scheme(node, str(scales.dtype)), written_bias(model, node)
     codes = unpack(model.array(node.input[1]), scheme)
     settings = attributes(node)
     return WrittenLayer(
@@ -127,16 +139,25 @@ def read_layer(folder: Path, name: str) -> WrittenLayer:
         in_features=settings["K"] if "K" in settings else codes.shape[1],
         codes=codes,
         scales=scales.astype(np.float32).reshape(len(codes), -1),
-        bias=model.array(node.input[bias]) if len(node.input) > bias else None,
+        bias=model.array(bias) if bias else None,
     )
 
 
 def written_scheme(node: onnx.NodeProto, scale_dtype: str) -> Scheme:
     """The scheme that the product `node` computes in."""
-    if node.op_type == DYNAMIC:
-        return DynamicScheme()
+    if node.op_type in CHANNEL:
+        return CHANNEL[node.op_type]
     settings = attributes(node)
     return BlockScheme(settings["bits"], settings["block_size"], scale_dtype)
+
+
+def written_bias(model: WrittenModel, node: onnx.NodeProto) -> str | None:
+    """The initializer that the product `node`, or the Add behind its rows' scales, adds."""
+    if node.op_type == ROW:
+        add = model.named.get(f"{node.name}/bias")
+        return add.input[1] if add else None
+    place = 4 if node.op_type == DYNAMIC else 5
+    return node.input[place] if len(node.input) > place else None
 
 
 def find_model(folder: Path, name: str) -> WrittenModel:
@@ -152,21 +173,52 @@ def one_node_model(folder: Path, name: str) -> bytes:
     x is float32 [..., K] for a product and int64 tokens for the table's Gather.
     """
     model = find_model(folder, name)
-    node = onnx.NodeProto()
-    node.CopyFrom(model.quantized_nodes[name])
-    constants = constant_producers(model, node)
-    is_gather = node.op_type == "GatherBlockQuantized"
-    node.input[1 if is_gather else 0] = "x"
-    node.output[0] = "y"
-    nodes = [*constants, node]
+    written = model.quantized_nodes[name]
+    is_gather = written.op_type == "GatherBlockQuantized"
+    if written.op_type == ROW:
+        x, nodes = row_nodes(model, written)
+    else:
+        x, nodes = written.input[1 if is_gather else 0], [written]
+    constants = [n for node in nodes for n in constant_producers(model, node)]
+    nodes = [*constants, *(renamed(node, {x: "x", nodes[-1].output[0]: "y"}) for node in nodes)]
     used = sorted({i for n in nodes for i in n.input} & set(model.initializers))
-    x = helper.make_tensor_value_info(
-        "x", TensorProto.INT64 if is_gather else TensorProto.FLOAT, None
-    )
-    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
-    graph = helper.make_graph(nodes, name, [x], [y], [model.with_data(i) for i in used])
+    kind = TensorProto.INT64 if is_gather else TensorProto.FLOAT
+    inputs = [helper.make_tensor_value_info("x", kind, None)]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    graph = helper.make_graph(nodes, name, inputs, outputs, [model.with_data(i) for i in used])
     opsets = list(model.proto.opset_import)
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
+
+
+def renamed(node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
+    """A copy of `node` whose inputs and outputs take other `names`."""
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    copy.input[:] = [names.get(value, value) for value in node.input]
+    copy.output[:] = [names.get(value, value) for value in node.output]
+    return copy
+
+
+def row_nodes(model: WrittenModel, product: onnx.NodeProto) -> tuple[str, list[onnx.NodeProto]]:
+    """The float input of an int8-row `product` and its nodes, from the rounding to the bias."""
+    x = row_input(model.producers, product)
+    nodes = {}
+
+    def collect(value: str) -> None:
+        if value != x and value in model.producers and value not in nodes:
+            for earlier in model.producers[value].input:
+                collect(earlier)
+            nodes[value] = model.producers[value]
+
+    last = model.named.get(f"{product.name}/bias") or model.named[f"{product.name}/rows"]
+    collect(last.output[0])
+    return x, list(nodes.values())
+
+
+def row_input(producers: Mapping[str, onnx.NodeProto], product: onnx.NodeProto) -> str:
+    """The float value whose rows an int8-row `product` takes rounded."""
+    rounded = producers[product.input[0]]  # Reshape(QuantizeLinear(Reshape(x)))
+    return producers[producers[rounded.input[0]].input[0]].input[0]
 
 
 def constant_producers(model: WrittenModel, node: onnx.NodeProto) -> list[onnx.NodeProto]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from whisper_qat.config import InputError
 from whisper_qat.quant.packing import packed_shape
-from whisper_qat.quant.scheme import DynamicScheme, Scheme
+from whisper_qat.quant.scheme import ChannelScheme, Scheme
 
 TABLE = "model.decoder.embed_tokens"  # the plan's name for the token table and the tied head
 HEAD = "proj_out"
@@ -22,7 +22,7 @@ class QuantizedWeight:
     """Codes and scales as the scheme's kernel reads them; the zero point is the scheme's.
 
     `packed` uint8 [N, blocks, block_size * bits / 8] of a block scheme, int8 [K, N] of
-    int8-dynamic; `scales` float32 [N, blocks].
+    a channel scheme; `scales` float32 [N, blocks].
     """
 
     packed: np.ndarray
@@ -33,7 +33,7 @@ class QuantizedWeight:
     def __post_init__(self) -> None:
         rows, blocks = self.out_features, self.scheme.num_blocks(self.in_features)
         expected = packed_shape(rows, self.in_features, self.scheme)
-        dtype = np.int8 if isinstance(self.scheme, DynamicScheme) else np.uint8
+        dtype = np.int8 if isinstance(self.scheme, ChannelScheme) else np.uint8
         assert self.packed.dtype == dtype and self.packed.shape == expected, self.packed.shape
         assert self.scales.dtype == np.float32 and self.scales.shape == (rows, blocks)
 
@@ -43,7 +43,7 @@ class QuantizedWeight:
 
     def stored_scales(self, layer: str) -> np.ndarray:
         """The scales in the type and shape that the kernel takes; InputError when that rounds."""
-        if isinstance(self.scheme, DynamicScheme):
+        if isinstance(self.scheme, ChannelScheme):
             return self.scales.reshape(-1)  # one per column of the packed weight
         if self.scheme.scale_dtype == "float32":
             return self.scales

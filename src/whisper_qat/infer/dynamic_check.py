@@ -92,10 +92,13 @@ def run_kernel(
 
 
 def inside_if(node: NodeProto) -> NodeProto:
-    """`node` in both branches of an `If`; what it reads is outside.
+    """`node`, of one output, in both branches of an `If`; what it reads is outside.
 
     The condition is an input: a constant one would be folded, and the branch with it.
     """
-    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
-    branch = helper.make_graph([node], "branch", [], [y])
-    return helper.make_node("If", [CONDITION], ["y"], then_branch=branch, else_branch=branch)
+    inner = NodeProto()
+    inner.CopyFrom(node)
+    inner.output[0] = "inner"
+    value = helper.make_tensor_value_info("inner", TensorProto.FLOAT, None)
+    branch = helper.make_graph([inner], "branch", [], [value])
+    return helper.make_node("If", [CONDITION], node.output, then_branch=branch, else_branch=branch)

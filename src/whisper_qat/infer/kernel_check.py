@@ -4,7 +4,8 @@ For MatMulNBits the activation codes are read through the kernel: a weight that 
 on the diagonal and zero elsewhere returns each activation's value on its int8 grid. The inputs hold
 exact ties, negative extrema, an all-zero block and very different blocks: random ones cannot see
 a rounding rule. Expected: onnxruntime's CPU kernel at accuracy level 4 (int8 activations, one scale
-per row and block, half to even). For int8-dynamic see `infer.dynamic_check`.
+per row and block, half to even). For int8-dynamic and int8-row see
+`infer.dynamic_check` and `infer.row_check`.
 """
 
 import warnings
@@ -13,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from whisper_qat.infer import dynamic_check
+from whisper_qat.infer import dynamic_check, row_check
 from whisper_qat.infer.session import session
 from whisper_qat.quant.packing import pack
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, Scheme
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme, Scheme
 
 TOLERANCE = 0.25  # of a code: a value rounded otherwise is off by 1, float noise by at most 0.1
 LARGEST = 127  # int8 activation codes are symmetric
+FAULTS = {DynamicScheme: dynamic_check.fault, RowScheme: row_check.fault}
 OPSETS = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
 
 
@@ -29,7 +31,7 @@ class KernelMismatch(UserWarning):
 
 def check_kernel(scheme: Scheme) -> bool:
     """True when the kernel of `scheme` gives the expected values; else warns KernelMismatch."""
-    found = dynamic_check.fault() if isinstance(scheme, DynamicScheme) else block_fault(scheme)
+    found = block_fault(scheme) if isinstance(scheme, BlockScheme) else FAULTS[type(scheme)]()
     if found is None:
         return True
     warnings.warn(

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from whisper_qat.infer import dynamic_check
+from whisper_qat.infer import dynamic_check, row_check
 from whisper_qat.infer.session import session
-from whisper_qat.quant import block_activation, blocks, dynamic_activation
+from whisper_qat.quant import block_activation, blocks, dynamic_activation, row_activation
 from whisper_qat.quant.packing import pack
-from whisper_qat.quant.scheme import BlockScheme, Scheme
+from whisper_qat.quant.scheme import BlockScheme, RowScheme, Scheme
 
 ALONE = 16  # rows that are run alone
 
@@ -24,15 +24,20 @@ def count_wrong(x: Tensor, scheme: Scheme) -> int:
     """Codes of `x` [M, K], one kernel call, that the kernel rounds otherwise than torch."""
     if isinstance(scheme, BlockScheme):
         return _count_wrong_in_blocks(x, scheme)
+    identity = np.eye(x.shape[1], dtype=np.int8)
+    if isinstance(scheme, RowScheme):
+        return int((row_check.run_kernel(x.numpy(), identity) != _on_rows(x)).sum())
     scale, zero_point = dynamic_activation.choose_params(x)
     codes = dynamic_activation.quantize(x, scale, zero_point)
     expected = dynamic_activation.dequantize(codes, scale, zero_point).numpy()
-    seen = dynamic_check.run_kernel(x.numpy(), np.eye(x.shape[1], dtype=np.int8))
+    seen = dynamic_check.run_kernel(x.numpy(), identity)
     return int((seen != expected).sum())  # a code less its zero point, times the scale: exact
 
 
 def count_moved(x: Tensor, scheme: Scheme) -> int:
     """Codes of a few rows of `x` [M, K] that the kernel changes when a row comes alone."""
+    if isinstance(scheme, RowScheme):
+        return _count_moved_rows(x)
     if not isinstance(scheme, BlockScheme):
         return 0
     rows, scale = _in_blocks(x, scheme)
@@ -49,6 +54,19 @@ def _count_wrong_in_blocks(x: Tensor, scheme: BlockScheme) -> int:
     rows, scale = _in_blocks(x, scheme)
     seen = _kernel_codes(_identity(scheme), rows, scale, scheme)
     return int((seen != codes.reshape(rows.shape)).sum())
+
+
+def _count_moved_rows(x: Tensor) -> int:
+    identity, rows = np.eye(x.shape[1], dtype=np.int8), x.numpy()
+    together = row_check.run_kernel(rows, identity)
+    chosen = range(0, len(rows), max(1, len(rows) // ALONE))
+    alone = [row_check.run_kernel(rows[i : i + 1], identity) for i in chosen]
+    return int((np.concatenate(alone) != together[list(chosen)]).sum())
+
+
+def _on_rows(x: Tensor) -> NDArray[np.float32]:
+    scale, _ = row_activation.choose_params(x)
+    return row_activation.dequantize(row_activation.quantize(x, scale), scale).numpy()
 
 
 def _in_blocks(x: Tensor, scheme: BlockScheme) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

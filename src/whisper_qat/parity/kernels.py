@@ -15,7 +15,7 @@ from whisper_qat.export.layers import LEVEL_INT8
 from whisper_qat.export.read import all_nodes, attributes
 from whisper_qat.export.weights import HEAD, TABLE
 from whisper_qat.model.plan import STORED
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, Scheme
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme, Scheme
 
 Settings = dict[str, int]
 FLOAT_PRODUCT = ("MatMul", "FusedMatMul", "Gemm")
@@ -61,6 +61,7 @@ Entry = tuple[tuple[str, ...], Callable[[Any], Settings]]
 KERNELS: dict[type, tuple[Entry, Entry | None]] = {
     BlockScheme: ((("MatMulNBits",), block_int8), (("GatherBlockQuantized",), block)),
     DynamicScheme: ((("DynamicQuantizeMatMul",), nothing), None),
+    RowScheme: ((("MatMulIntegerToFloat",), nothing), None),
     type(None): ((FLOAT_PRODUCT, nothing), (("Gather",), nothing)),
 }
 

@@ -1,4 +1,4 @@
-"""Channel weights: symmetric int8 with one scale per output channel, for `DynamicQuantizeMatMul`.
+"""Channel weights: symmetric int8 with one scale per output channel, for u8 x s8 products.
 
 The rule is the one of ORT's `quantize_dynamic` with per_channel and QInt8, whose symmetric range is
 -127 .. 127: scale = f32(amax / 127), code = rint(w / scale), halves to even. The quotient is formed
@@ -11,13 +11,13 @@ One deliberate difference: a channel whose scale is subnormal becomes all zeros 
 import torch
 from torch import Tensor
 
-from whisper_qat.quant.scheme import DynamicScheme
+from whisper_qat.quant.scheme import ChannelScheme
 
 SMALLEST_NORMAL = torch.finfo(torch.float32).smallest_normal
 LARGEST = 127
 
 
-def choose_params(weight: Tensor, scheme: DynamicScheme) -> tuple[Tensor, int]:
+def choose_params(weight: Tensor, scheme: ChannelScheme) -> tuple[Tensor, int]:
     """(scale float32 [N, 1], zero point) of `weight` [N, K]."""
     low, high = torch.aminmax(weight.detach().float(), dim=-1, keepdim=True)
     amax = torch.maximum(-low, high)
@@ -26,17 +26,17 @@ def choose_params(weight: Tensor, scheme: DynamicScheme) -> tuple[Tensor, int]:
     return scale.masked_fill(scale < SMALLEST_NORMAL, 0.0), scheme.zero_point
 
 
-def quantize(weight: Tensor, scale: Tensor, scheme: DynamicScheme) -> Tensor:
+def quantize(weight: Tensor, scale: Tensor, scheme: ChannelScheme) -> Tensor:
     """Stored codes 1 .. 255 of `weight` [N, K], uint8 [N, K]."""
     return float_codes(weight.detach().float()[:, None], scale, scheme)[:, 0].to(torch.uint8)
 
 
-def dequantize(codes: Tensor, scale: Tensor, scheme: DynamicScheme) -> Tensor:
+def dequantize(codes: Tensor, scale: Tensor, scheme: ChannelScheme) -> Tensor:
     """float32 [N, K]: (code - zero_point) * scale."""
     return (codes.float() - scheme.zero_point) * scale
 
 
-def fake_quantize(weight: Tensor, scheme: DynamicScheme, scale: Tensor | None = None) -> Tensor:
+def fake_quantize(weight: Tensor, scheme: ChannelScheme, scale: Tensor | None = None) -> Tensor:
     """`weight` [N, K] moved onto its grid, float32; straight-through gradient (identity).
 
     `scale` [N, 1] fixes the grid; without it, the rule chooses one from `weight`.
@@ -44,7 +44,7 @@ def fake_quantize(weight: Tensor, scheme: DynamicScheme, scale: Tensor | None = 
     return _StraightThrough.apply(weight, scheme, scale)
 
 
-def float_codes(parts: Tensor, scale: Tensor, scheme: DynamicScheme) -> Tensor:
+def float_codes(parts: Tensor, scale: Tensor, scheme: ChannelScheme) -> Tensor:
     """Stored codes of `parts` [N, 1, K] as a new float32 tensor of the same shape."""
     divisor = torch.where(scale == 0, torch.inf, scale)[..., None]
     codes = (parts / divisor).round_().add_(scheme.zero_point)
@@ -56,7 +56,7 @@ class _StraightThrough(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: object, weight: Tensor, scheme: DynamicScheme, scale: Tensor | None
+        ctx: object, weight: Tensor, scheme: ChannelScheme, scale: Tensor | None
     ) -> Tensor:
         if scale is None:
             scale, _ = choose_params(weight, scheme)

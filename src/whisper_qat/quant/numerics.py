@@ -4,12 +4,19 @@ from types import ModuleType
 
 from torch import Tensor
 
-from whisper_qat.quant import block_activation, block_weight, channel_weight, dynamic_activation
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, Scheme
+from whisper_qat.quant import (
+    block_activation,
+    block_weight,
+    channel_weight,
+    dynamic_activation,
+    row_activation,
+)
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme, Scheme
 
 WEIGHTS: dict[type[Scheme], ModuleType] = {
     BlockScheme: block_weight,
     DynamicScheme: channel_weight,
+    RowScheme: channel_weight,
 }
 
 
@@ -24,9 +31,11 @@ def of_weight(scheme: Scheme) -> ModuleType:
 def fake_quantize_activation(x: Tensor, scheme: Scheme, first_call: int | None = None) -> Tensor:
     """`x` [..., M, K] on the grid of the scheme's activations.
 
-    `first_call` says how M divides into kernel calls (`dynamic_activation`); a block scheme's codes
-    do not depend on it.
+    `first_call` says how M divides into kernel calls (`dynamic_activation`); codes of
+    the other schemes do not depend on it.
     """
     if isinstance(scheme, BlockScheme):
         return block_activation.fake_quantize(x, scheme.block_size)
+    if isinstance(scheme, RowScheme):
+        return row_activation.fake_quantize(x)
     return dynamic_activation.fake_quantize(x, first_call)

@@ -81,13 +81,11 @@ class BlockScheme:
 
 
 @dataclass(frozen=True)
-class DynamicScheme:
-    """Symmetric int8 weights with one float32 scale per output channel, uint8 activations.
+class ChannelScheme:
+    """Symmetric int8 weights with one float32 scale per output channel; activations in 8 bits.
 
-    The arithmetic is ONNX Runtime's `DynamicQuantizeMatMul`: one asymmetric range for the whole
-    input of a kernel call, accumulation in int32 over all of K. A weight is one block as long as
-    its K, so its scale is [N, 1]. Stored codes are 1 .. 255 around 128: uint8 weights cannot
-    saturate where an x64 without VNNI adds u8 x s8 products in int16.
+    A weight is one block as long as its K, so its scale is [N, 1]; accumulation is int32 over all
+    of K. Codes are 1 .. 255 around 128, as those of blocks are; the files hold them signed.
     """
 
     bits: ClassVar[int] = 8
@@ -95,7 +93,7 @@ class DynamicScheme:
     min_code: ClassVar[int] = 1
     max_code: ClassVar[int] = 255
     scale_dtype: ClassVar[str] = "float32"
-    name: ClassVar[str] = "int8-dynamic"
+    name: ClassVar[str]
 
     def block_length(self, in_features: int) -> int:
         """Weights that share one scale: a whole row."""
@@ -108,18 +106,37 @@ class DynamicScheme:
         return scale
 
 
-Scheme = BlockScheme | DynamicScheme
+@dataclass(frozen=True)
+class DynamicScheme(ChannelScheme):
+    """ONNX Runtime's `DynamicQuantizeMatMul`: one asymmetric activation range per kernel call."""
+
+    name: ClassVar[str] = "int8-dynamic"
+
+
+@dataclass(frozen=True)
+class RowScheme(ChannelScheme):
+    """One symmetric activation scale per row: codes depend on no other row of the call.
+
+    No single operator does this: `QuantizeLinear` with a scale per row, `MatMulIntegerToFloat` and
+    a product with that scale.
+    """
+
+    name: ClassVar[str] = "int8-row"
+
+
+Scheme = BlockScheme | DynamicScheme | RowScheme
+CHANNEL_SCHEMES = {scheme.name: scheme for scheme in (DynamicScheme(), RowScheme())}
 
 
 def parse_scheme(name: str) -> Scheme:
     """The scheme that `name` spells, e.g. `block-int8-32-f16`; ValueError otherwise."""
-    if name == DynamicScheme.name:
-        return DynamicScheme()
+    if name in CHANNEL_SCHEMES:
+        return CHANNEL_SCHEMES[name]
     match = re.fullmatch(rf"block-int(\d+)-(\d+)({F16_SUFFIX})?", name)
     if match is None:
         raise ValueError(
             f"unknown scheme {name!r}: expected block-int<bits>-<block_size>[{F16_SUFFIX}] "
-            f"or {DynamicScheme.name}"
+            f"or one of {', '.join(CHANNEL_SCHEMES)}"
         )
     dtype = "float16" if match[3] else "float32"
     return BlockScheme(bits=int(match[1]), block_size=int(match[2]), scale_dtype=dtype)
