@@ -7,6 +7,8 @@ code that writes it. A change of any of them makes another folder; nothing old i
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +27,7 @@ from whisper_qat.artifacts import (
 )
 from whisper_qat.config import InputError
 from whisper_qat.infer.child_process import in_child
+from whisper_qat.infer.peers.openvino_peer import compress
 from whisper_qat.infer.peers.peer import needed
 from whisper_qat.model.info import INFO_NAME
 from whisper_qat.model.plan_file import read_rules_file
@@ -34,11 +37,20 @@ from whisper_qat.tasks import quantize_ptq
 from whisper_qat.tasks.onnx_folder import load_checkpoint, with_context, write_onnx_folder
 from whisper_qat.tasks.runtime_folder import write_runtime_folder
 
-WRITTEN_BY = ("export", "model", "ptq", "quant", "tasks/onnx_folder.py", "tasks/quantize_ptq.py",
-              "tasks/runtime_folder.py", "tasks/benchmark_models.py")  # fmt: skip
+WRITTEN_BY = (  # a change in any of these makes new folders
+    "export",
+    "model",
+    "ptq",
+    "quant",
+    "infer/peers/openvino_peer.py",
+    "tasks/benchmark_models.py",
+    "tasks/onnx_folder.py",
+    "tasks/quantize_ptq.py",
+    "tasks/runtime_folder.py",
+)
 PLANS = Path("configs/plans")
 COPIED = ["tokenizer.json", "preprocessor_config.json"]
-WEIGHT_FILES = (".bin", ".onnx", ".safetensors", ".onnx_data", ".onnx.data")
+WEIGHT_FILES = (".bin", ".onnx", ".safetensors", ".onnx_data", ".onnx.data", ".xml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +73,7 @@ MODELS = [
     Model(name="ct2-float32", form="ct2-float32", settings={}),
     Model(name="ct2-int8", form="ct2-int8", settings={}),
     Model(name="ggml-q8_0", form="ggml", settings={"plan": "ggml_q8_0", "type": "int8"}),
+    Model(name="openvino-int8", form="openvino", settings={}),
     Model(name="ggml-q4_0", form="ggml", settings={"plan": "ggml_q4_0", "type": "int4"}),
 ]
 
@@ -159,11 +172,26 @@ def make_ggml(source: Path, folder: Path, settings: dict[str, Any]) -> None:
     )  # fmt: skip
 
 
+def make_openvino(source: Path, folder: Path, settings: dict[str, Any]) -> None:
+    """Our float graphs with weights compressed by OpenVINO's tool; only its files are kept."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        floating = Path(scratch) / "float"
+        make_onnx(source, floating, {"type": "none"})
+        with new_folder(folder) as partial:
+            compress(floating, partial)
+            for path in floating.glob("*.json"):
+                if path.name != MANIFEST_NAME:
+                    shutil.copy(path, partial)
+            inputs = {"model": hash_folder(source)}
+            write_manifest(partial, kind="openvino", inputs=inputs, config=settings)
+
+
 MAKERS: dict[str, Callable[[Path, Path, dict[str, Any]], None]] = {
     "onnx": make_onnx,
     "ct2-float32": make_ct2_float,
     "ct2-int8": make_ct2_int8,
     "ggml": make_ggml,
+    "openvino": make_openvino,
 }
 
 

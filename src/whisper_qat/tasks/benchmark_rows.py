@@ -7,8 +7,15 @@ from typing import Any
 
 from whisper_qat.artifacts import hash_folder
 from whisper_qat.config import InputError, nearest
-from whisper_qat.infer.peers import faster_whisper, ours, transformers_torch, whisper_cpp
+from whisper_qat.infer.peers import (
+    faster_whisper,
+    openvino_peer,
+    ours,
+    transformers_torch,
+    whisper_cpp,
+)
 from whisper_qat.infer.peers.faster_whisper import open_faster_whisper
+from whisper_qat.infer.peers.openvino_peer import open_openvino
 from whisper_qat.infer.peers.ours import open_ours
 from whisper_qat.infer.peers.peer import Peer, PeerMissing, Setup, needed
 from whisper_qat.infer.peers.transformers_torch import open_transformers
@@ -108,6 +115,8 @@ ROWS = [
     _cpp("whisper.cpp-q8_0", "ggml-q8_0"),
     _cpp("whisper.cpp-q4_0", "ggml-q4_0"),
     _cpp("whisper.cpp-q8_0-short", "ggml-q8_0", short=True, policy=whisper_cpp.POLICY_SHORT),
+    Row(name="openvino-int8", opener=open_openvino, model="openvino-int8",
+        policy=openvino_peer.POLICY, modules=("openvino", "nncf")),
 ]  # fmt: skip
 NAMES = [row.name for row in ROWS]
 
