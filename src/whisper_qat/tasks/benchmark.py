@@ -35,8 +35,17 @@ from whisper_qat.tasks.evaluation_settings import check_settings
 
 KIND = "benchmark"
 BUSY = 0.3  # load average per core from which a line says that the machine is not idle
-NOT_SETTINGS = ("output_dir", "rows", "compare", "reference", "normalizer", "cache_dir", "rounds",
-                "start_rounds")  # fmt: skip
+NOT_SETTINGS = (
+    "output_dir",
+    "rows",
+    "compare",
+    "reference",
+    "normalizer",
+    "cache_dir",
+    "rounds",
+    "long_rounds",
+    "start_rounds",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +64,7 @@ class BenchmarkConfig:
         full_clips: clips of up to 30 s, joined from one speaker's
         long_s: seconds of one long file, joined from all clips; 0 for none
         rounds: times that every row hears every clip; more rounds go on from fewer
+        long_rounds: the same for the long file
         start_rounds: fresh processes of each row that are timed to their first transcript
         turn_clips: clips in a row's turn before the next row's
         threads: a fixed number for every row; by default each row's best, by a pilot
@@ -79,6 +89,7 @@ class BenchmarkConfig:
     full_clips: int = 5
     long_s: float = 600.0
     rounds: int = 5
+    long_rounds: int = 2
     start_rounds: int = 3
     turn_clips: int = 5
     threads: int | None = None
@@ -92,7 +103,14 @@ class BenchmarkConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("rounds", "turn_clips", "max_new_tokens", "threads", "max_threads"):
+        for name in (
+            "rounds",
+            "long_rounds",
+            "turn_clips",
+            "max_new_tokens",
+            "threads",
+            "max_threads",
+        ):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"--{name} {value}: expected a number from 1")
@@ -191,8 +209,8 @@ def measure(
     warm_up = warm_up_clip(sets)
     measure_starts(openers, config.start_rounds, warm_up, folder / "starts.jsonl", config.seed)
     schedule = Schedule(
-        rounds=config.rounds, turn_clips=config.turn_clips, fixed_tokens=config.fixed_tokens,
-        seed=config.seed, keep_alive=config.keep_alive,
+        rounds=config.rounds, long_rounds=config.long_rounds, turn_clips=config.turn_clips,
+        fixed_tokens=config.fixed_tokens, seed=config.seed, keep_alive=config.keep_alive,
     )  # fmt: skip
     for clips in sets:
         mine = {row.name: openers[row.name] for row in rows if fits(row.row, clips.kind)}

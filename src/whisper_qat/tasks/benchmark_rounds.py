@@ -28,6 +28,7 @@ class Schedule:
     """How often, in what blocks; `fixed_tokens` is the length that decoding is timed at."""
 
     rounds: int
+    long_rounds: int
     turn_clips: int
     fixed_tokens: int
     seed: int
@@ -54,13 +55,18 @@ class Task:
 def turns(clips: ClipSet, schedule: Schedule) -> Iterator[list[Task]]:
     """The blocks of all rounds; each round of a set of one window ends with the fixed lengths."""
     size = schedule.turn_clips
-    for number in range(schedule.rounds):
+    for number in range(rounds_of(clips, schedule)):
         for first in range(0, len(clips.clips), size):
             yield [Task(round=number, clip=clip) for clip in clips.clips[first : first + size]]
         if clips.kind != LONG and schedule.fixed_tokens:
             clip = max(clips.clips, key=lambda one: one.duration_s)
             lengths = (1, schedule.fixed_tokens)
             yield [Task(round=number, clip=clip, tokens=tokens) for tokens in lengths]
+
+
+def rounds_of(clips: ClipSet, schedule: Schedule) -> int:
+    """How often a set is heard."""
+    return schedule.long_rounds if clips.kind == LONG else schedule.rounds
 
 
 def order(names: list[str], turn: int, seed: int) -> list[str]:
@@ -88,7 +94,8 @@ def measure_set(
                 take_turn(name, workers[name], missing, journal, warm_up)
                 if not schedule.keep_alive:
                     workers.pop(name).close()
-            say(f"{clips.name}: round {tasks[0].round + 1} of {schedule.rounds}, turn {turn + 1}")
+            rounds = rounds_of(clips, schedule)
+            say(f"{clips.name}: round {tasks[0].round + 1} of {rounds}, turn {turn + 1}")
 
 
 def opened(name: str, opener: Callable[[], Worker]) -> Worker:
