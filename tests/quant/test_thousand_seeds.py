@@ -1,4 +1,4 @@
-"""1,000 seeds per block scheme: torch, the numpy oracle and the kernel agree in every code.
+"""1,000 seeds per block scheme and for int8-row: torch, the numpy oracle and the kernel agree in every code.
 
 All seeds go through the kernel in one call: rows of activations and of weights are on their own.
 """
@@ -6,9 +6,11 @@ All seeds go through the kernel in one call: rows of activations and of weights 
 import numpy as np
 import pytest
 import torch
+from onnx import TensorProto
 
 from tests.oracles import matmul_nbits, sessions
-from whisper_qat.quant import block_activation, block_weight, packing
+from whisper_qat.infer import row_check
+from whisper_qat.quant import block_activation, block_weight, packing, row_activation
 from whisper_qat.quant.scheme import BlockScheme
 
 SEEDS, LENGTH = 1000, 64
@@ -58,6 +60,16 @@ def test_activations(rows, bits):
     oracle_codes, oracle_scale = matmul_nbits.quantize_activation(rows, 32)
     assert (codes == oracle_codes).all() and (scale.numpy() == oracle_scale).all()
     assert (sessions.activation_codes(rows, scale.numpy(), 32, bits) == codes).all()
+
+
+def test_row_activations(rows):
+    scale, zero_point = row_activation.choose_params(torch.from_numpy(rows))
+    codes = row_activation.quantize(torch.from_numpy(rows), scale).numpy()
+    expected, expected_scale = row_check.expected(rows)
+    assert (scale.numpy() == expected_scale).all() and (codes == expected + zero_point).all()
+    inputs = [rows, expected_scale[:, 0], np.full(len(rows), zero_point, np.uint8)]
+    (seen,) = sessions.run_node("QuantizeLinear", inputs, output_types=[TensorProto.UINT8], axis=0)
+    assert (seen == codes).all()
 
 
 def test_rows_can_see_each_rounding_rule(rows):
