@@ -1,4 +1,4 @@
-"""1,000 seeds per block scheme and for int8-row: torch, the numpy oracle and the kernel agree in every code.
+"""1,000 seeds per block scheme and for int8-row: torch, numpy and the kernel agree in every code.
 
 All seeds go through the kernel in one call: rows of activations and of weights are on their own.
 """
