@@ -10,7 +10,7 @@ from whisper_qat.quant.scheme import DynamicScheme
 
 
 def test_this_machine_computes_the_trained_grid():
-    assert dynamic_check.fault() is None
+    assert dynamic_check.fault(in_branch=True) is None
     assert check_kernel(DynamicScheme())
 
 
@@ -58,4 +58,9 @@ def saturating_in_a_branch(x, weights, in_branch=False):
 def test_another_kernel_is_named(monkeypatch, kernel, message):
     monkeypatch.setattr(dynamic_check, "run_kernel", kernel)
     with pytest.warns(KernelMismatch, match=f"int8-dynamic: DynamicQuantizeMatMul .* {message}"):
-        assert not check_kernel(DynamicScheme())
+        assert not check_kernel(DynamicScheme(), in_branch=True)
+
+
+def test_a_branch_is_probed_only_where_one_runs(monkeypatch):
+    monkeypatch.setattr(dynamic_check, "run_kernel", saturating_in_a_branch)
+    assert check_kernel(DynamicScheme())

@@ -4,7 +4,7 @@ Two probes, both compared with ==. Rounding: inputs full of exact ties through t
 returns every activation's code. Saturation: the largest codes against the largest weights; an x64
 without VNNI adds two products u8 x s8 in int16, where 2 * 255 * 127 does not fit. `infer.session`
 asks onnxruntime for its cure there, which does not reach weights that a branch of `If` uses (the
-decoder's cross-attention keys and values): so the second probe runs inside a branch, too.
+merged decoder's cross-attention keys and values): where that graph runs, one is probed, too.
 """
 
 import numpy as np
@@ -22,13 +22,17 @@ FACTORS = (1.0, 0.3, -0.7)  # scales that are exact, that are not, and a range t
 OPSETS = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
 
 
-def fault() -> str | None:
-    """What the kernel does otherwise than training did, None when nothing."""
+def fault(*, in_branch: bool = False) -> str | None:
+    """What the kernel does otherwise than training did, None when nothing.
+
+    `in_branch` also asks for products inside a branch of `If`.
+    """
     if wrong := sum(wrong_codes(np.float32(factor)) for factor in FACTORS):
         total = len(FACTORS) * tie_input().size
         return f"{KERNEL} on this machine gives {wrong} of {total} activations another code"
-    for place, in_branch in (("", False), (" inside a branch of If", True)):
-        if wrong := wrong_sums(in_branch=in_branch):
+    places = {"": False, " inside a branch of If": True} if in_branch else {"": False}
+    for place, inside in places.items():
+        if wrong := wrong_sums(in_branch=inside):
             sums = f"{wrong} of {WIDTH} large sums"
             return f"{KERNEL} on this machine saturates{place}: {sums} are wrong"
     return None

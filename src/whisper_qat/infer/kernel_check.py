@@ -29,9 +29,15 @@ class KernelMismatch(UserWarning):
     """A kernel of this runtime or CPU rounds otherwise than the training did."""
 
 
-def check_kernel(scheme: Scheme) -> bool:
-    """True when the kernel of `scheme` gives the expected values; else warns KernelMismatch."""
-    found = block_fault(scheme) if isinstance(scheme, BlockScheme) else FAULTS[type(scheme)]()
+def check_kernel(scheme: Scheme, *, in_branch: bool = False) -> bool:
+    """True when the kernel of `scheme` gives the expected values; else warns KernelMismatch.
+
+    `in_branch`: products run inside a branch of `If`, too, as in the merged decoder.
+    """
+    if isinstance(scheme, BlockScheme):
+        found = block_fault(scheme)
+    else:
+        found = FAULTS[type(scheme)](in_branch=in_branch)
     if found is None:
         return True
     warnings.warn(

@@ -151,7 +151,7 @@ class OnnxBackend:
             schemes = sorted(found, key=lambda scheme: scheme.name)
         backend = cls(encoder, open_decoder(folder, threads), schemes)
         for scheme in schemes:
-            check_kernel(scheme)
+            check_kernel(scheme, in_branch=isinstance(backend.decoder, MergedDecoder))
         return backend
 
     def encode(self, mel: NDArray[np.float32]) -> Any:

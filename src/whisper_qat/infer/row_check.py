@@ -19,14 +19,18 @@ FACTORS = (1.0, 0.3, -0.7, 0.0)
 OPSETS = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
 
 
-def fault() -> str | None:
-    """What the nodes do otherwise than training did, None when nothing."""
+def fault(*, in_branch: bool = False) -> str | None:
+    """What the nodes do otherwise than training did, None when nothing.
+
+    `in_branch` also asks for products inside a branch of `If`.
+    """
     x = tie_input()
     codes, scale = expected(x)
     if wrong := int((run_kernel(x, np.eye(WIDTH, dtype=np.int8)) != codes * scale).sum()):
         return f"QuantizeLinear on this machine gives {wrong} of {x.size} activations another code"
-    for place, in_branch in (("", False), (" inside a branch of If", True)):
-        if wrong := wrong_sums(in_branch=in_branch):
+    places = {"": False, " inside a branch of If": True} if in_branch else {"": False}
+    for place, inside in places.items():
+        if wrong := wrong_sums(in_branch=inside):
             sums = f"{wrong} of {WIDTH} large sums"
             return f"{KERNEL} on this machine saturates{place}: {sums} are wrong"
     return None
