@@ -17,9 +17,10 @@ ROW = Column(title="Row", meaning="runtime and number format", numeric=False)
 
 
 def tables(results: Results) -> list[Table]:
-    """All tables, in the order printed."""
+    """All tables, in the order printed; a set that nothing was measured on has none."""
+    measured = {score["set"] for score in results["scores"]}
     return [
-        *(set_table(results, one) for one in results["sets"]),
+        *(set_table(results, one) for one in results["sets"] if one["name"] in measured),
         rows_table(results),
         policy_table(results),
     ]

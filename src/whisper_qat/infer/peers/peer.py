@@ -43,7 +43,7 @@ class Peer(Protocol):
         ...
 
     def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
-        """Decode `tokens` tokens of at most 30 s, the end forbidden; the number decoded."""
+        """Decode `tokens` tokens of at most 30 s, past the end; the number that were decoded."""
         ...
 
     def facts(self) -> dict[str, str]:

@@ -14,7 +14,10 @@ from whisper_qat.infer.peers.peer import Setup
 from whisper_qat.infer.text_decoder import TextDecoder
 from whisper_qat.model.load import load_whisper
 
-POLICY = "generate, num_beams 1, sdpa attention; padded to 30 s; the checkpoint's own filters"
+POLICY = (
+    "generate, num_beams 1, sdpa attention; padded to 30 s; the checkpoint's own filters; size: of "
+    "its file, in whatever precision that is"
+)
 
 
 class TransformersTorch:

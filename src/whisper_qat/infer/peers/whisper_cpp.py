@@ -2,7 +2,9 @@
 
 With the option `margin_s` the encoder sees the clip and so much silence (`audio_ctx`, 50 positions
 a second). Its smallest limit of tokens is two: `max_tokens` 0 stands for no limit, and the limit is
-checked after the token of that number.
+checked after the token of that number. The end is not forbidden: only `suppress_regex` could, which
+matches every word of the vocabulary at every step. So a fixed length may be cut short by the end,
+and the tokens decoded are counted.
 """
 
 from importlib.metadata import version
@@ -22,7 +24,6 @@ POLICY = (
     "as it comes; padded to 30 s"
 )
 POLICY_SHORT = f"{POLICY.rsplit(';', 1)[0]}; audio_ctx = clip + margin"
-END = r"\[_EOT_\]"  # how its vocabulary spells the end
 OPTIONS: dict[str, Any] = {
     "greedy": {"best_of": 1}, "temperature": 0.0, "temperature_inc": 0.0, "no_timestamps": True,
     "single_segment": True, "no_context": True, "suppress_blank": True, "suppress_nst": True,
@@ -43,26 +44,26 @@ class WhisperCpp:
         )
 
     def transcribe(self, audio: NDArray[np.float32]) -> str:
-        parts = [self._decode(piece, self.setup.max_new_tokens, "") for piece in chunks(audio)]
+        parts = [self._decode(piece, self.setup.max_new_tokens) for piece in chunks(audio)]
         return " ".join(parts).strip()
 
     def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
-        self._decode(audio, tokens, END)
+        self._decode(audio, tokens)
         context = self.model._ctx  # pywhispercpp has no other way to count tokens
         segments = self.native.whisper_full_n_segments(context)
-        return sum(self.native.whisper_full_n_tokens(context, i) for i in range(segments))
+        found = sum(self.native.whisper_full_n_tokens(context, i) for i in range(segments))
+        return found + (found < tokens)  # the end took a step as well
 
     def facts(self) -> dict[str, str]:
         info = self.native.whisper_print_system_info()
         text = info.decode() if isinstance(info, bytes) else str(info)
         return {"pywhispercpp": version("pywhispercpp"), "build": " ".join(text.split())}
 
-    def _decode(self, audio: NDArray[np.float32], limit: int, suppress: str) -> str:
+    def _decode(self, audio: NDArray[np.float32], limit: int) -> str:
         """Text of at most 30 s; parameters stay set in the model, so all are given each time."""
         segments = self.model.transcribe(
             audio, language=self.setup.language, n_threads=self.setup.threads,
-            max_tokens=max(1, limit - 1), suppress_regex=suppress,
-            audio_ctx=self.context.frames(len(audio)) // 2, **OPTIONS,
+            max_tokens=max(1, limit - 1), audio_ctx=self.context.frames(len(audio)) // 2, **OPTIONS,
         )  # fmt: skip
         return " ".join(segment.text for segment in segments).strip()
 
