@@ -27,7 +27,11 @@ def states(length, seed=1, width=64):
 
 
 @pytest.mark.parametrize("length", [50, 8, 1])
-@pytest.mark.parametrize("scheme", [None, cases.INT8, cases.INT4], ids=["float", "int8", "int4"])
+@pytest.mark.parametrize(
+    "scheme",
+    [None, cases.INT8, cases.INT4, cases.ROW, cases.DYNAMIC],
+    ids=["float", "int8", "int4", "row", "dynamic"],
+)
 def test_logits_are_those_of_the_merged_graph_bit_for_bit(tmp_path, scheme, length):
     folder = cases.write(cases.tiny_whisper(), tmp_path, scheme)
     both = [open_decoder(folder, 1), MergedDecoder(session(folder / DECODER_FILE, 1))]
