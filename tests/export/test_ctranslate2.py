@@ -172,7 +172,7 @@ def test_whisper_base_transcribes(whisper_base, telephone_fr, folder):
     """float32: our tokens. int8: CTranslate2 rounds activations per row, so a few words differ."""
     final = floating(whisper_base)
     prompts = load_clips(str(telephone_fr), split="test")
-    clips = [read_audio(clip) for clip in prompts if 3 < clip.duration_s < 8][:4]
+    clips = [read_audio(clip) for clip in prompts if 3 < clip.duration_s < 8][:16]
     features = Features.from_pretrained(whisper_base)
     mels = [features.log_mel(audio, AudioContext()) for audio in clips]
     rules = read_rules(whisper_base, language="fr", max_new_tokens=NEW_TOKENS)
@@ -190,5 +190,5 @@ def test_whisper_base_transcribes(whisper_base, telephone_fr, folder):
         for pair in zip(ours, found, strict=True)
     ]
     counts = total(count_words(reference, other) for reference, other in pairs)
-    assert counts.words > 30
-    assert counts.rate < 0.2
+    assert counts.words > 150
+    assert counts.rate < 0.15  # one clip of four heard otherwise is 0.23 on those four

@@ -58,9 +58,13 @@ def test_greedy_tokens_are_those_of_torch(tiny_whisper, converted):
 
 def test_kernels_of_the_plan_are_checked_once_per_scheme(tiny_whisper, tmp_path, monkeypatch):
     checked = []
-    monkeypatch.setattr(onnx_backend, "check_kernel", lambda scheme: checked.append(scheme.name))
+
+    def check(scheme, *, in_branch):
+        checked.append((scheme.name, in_branch))
+
+    monkeypatch.setattr(onnx_backend, "check_kernel", check)
     OnnxBackend.from_folder(ptq_folder(tiny_whisper, tmp_path / "int4", "int4"), 1)
-    assert checked == ["block-int4-32-f16", "block-int8-32-f16"]
+    assert checked == [("block-int4-32-f16", False), ("block-int8-32-f16", False)]
 
 
 def test_a_folder_without_graphs_is_named(tmp_path):

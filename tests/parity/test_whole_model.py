@@ -19,6 +19,9 @@ def of(relative, agreement, positions=1000):
         (of(0.02, 0.986), of(0.02, 0.99), True),
         (of(0.02, 0.984), of(0.02, 0.99), False),
         (of(0.02, 0.95, 499), of(0.02, 0.99, 499), True),
+        (of(0.02, 0.99, 499), of(1e-7, 1.00, 499), True),
+        (of(0.021, 0.99, 499), of(1e-7, 1.00, 499), False),
+        (of(0.02, 0.99, 500), of(1e-7, 0.99, 500), False),
     ],
 )
 def test_rule(runtime, floor, passed):

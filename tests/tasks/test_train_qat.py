@@ -21,7 +21,7 @@ from whisper_qat.model.fake_linear import fake_quantized
 from whisper_qat.model.final import load_final
 from whisper_qat.model.plan import HEAD
 from whisper_qat.quant import numerics
-from whisper_qat.tasks import convert, train_qat
+from whisper_qat.tasks import convert, train_parts
 from whisper_qat.tasks.train_config import TrainConfig
 from whisper_qat.tasks.train_qat import run
 
@@ -61,7 +61,7 @@ def test_a_run_leaves_a_final_folder(config, quantization_type, capsys):
 @pytest.mark.parametrize(("plan", "dynamic"), [("int8_dynamic", 16), ("int8_dynamic_all", 32)])
 def test_ready_plans_train_with_the_ranges_of_the_prompt(config, monkeypatch, plan, dynamic):
     lengths = []
-    monkeypatch.setattr(train_qat, "set_prompt_length", lambda model, n: lengths.append(n))
+    monkeypatch.setattr(train_parts, "set_prompt_length", lambda model, n: lengths.append(n))
     plan_file = ROOT / "configs" / "plans" / f"{plan}.yaml"
     run(replace(config, plan=plan_file, scales="learned", num_epochs=1))
     assert lengths == [4]  # start, language, task, no timestamps

@@ -3,7 +3,9 @@
 One code that flips on a tie in an early layer cascades, so exactness per layer does not make the
 whole exact. The yardstick is the rounding floor: torch against itself with K summed in reverse, on
 the same clips. The runtime's distance may be twice the floor, its top-token agreement 0.5 points
-below the floor's.
+below the floor's. A few positions may hold a tie on one side and none on the other, where the floor
+measures nothing: below MIN_POSITIONS it counts as at least what one flipped code costs, and
+agreement is not judged.
 """
 
 from dataclasses import asdict
@@ -23,6 +25,7 @@ from whisper_qat.parity.material import Material
 MAX_FLOORS = 2.0
 MAX_AGREEMENT_LOSS = 0.005
 MIN_POSITIONS = 500
+FLIPPED_CODE = 0.01  # logits, one code flipped: 0.009 (tiny random models) to 0.017 (Whisper base)
 
 
 def check(final: Final, folder: Path, material: Material) -> dict[str, Any]:
@@ -43,7 +46,8 @@ def check(final: Final, folder: Path, material: Material) -> dict[str, Any]:
 def judge(runtime: Distance, floor: Distance) -> dict[str, Any]:
     """The rule; with fewer than MIN_POSITIONS the agreement is reported and not judged."""
     enough = runtime.positions >= MIN_POSITIONS
-    close = runtime.relative <= MAX_FLOORS * floor.relative
+    yardstick = floor.relative if enough else max(floor.relative, FLIPPED_CODE)
+    close = runtime.relative <= MAX_FLOORS * yardstick
     agrees = runtime.agreement >= floor.agreement - MAX_AGREEMENT_LOSS
     return {
         "runtime": asdict(runtime), "floor": asdict(floor), "max_floors": MAX_FLOORS,

@@ -43,6 +43,6 @@ def test_whisper_base(whisper_base, telephone_fr, tmp_path):
                   options={"compute_type": "int8"} | options)
         )  # fmt: skip
         counts = count_words(normalize_french(clip.text), normalize_french(peer.transcribe(audio)))
-        assert counts.rate < 0.4
+        assert counts.rate < 0.5  # float32 has 0.4 here
         assert [peer.fixed(audio, n) for n in (1, 12)] == [2, 12]
         assert peer.facts()["compute_type"] == "int8_float32"
