@@ -41,8 +41,8 @@ def test_whisper_base(whisper_base, telephone_fr, tmp_path):
             Setup(folder=tmp_path / "ggml", threads=1, language="fr", max_new_tokens=60,
                   options=options)
         )  # fmt: skip
-        text = peer.transcribe(audio)
-        assert count_words(normalize_french(clip.text), normalize_french(text)).rate < 0.5  # float32 has 0.4 here
+        text = peer.transcribe(audio)  # float32: 0.4
+        assert count_words(normalize_french(clip.text), normalize_french(text)).rate < 0.5
         assert [peer.fixed(audio, n) for n in (1, 8)] == [2, 8]
         assert peer.transcribe(audio) == text  # a fixed length leaves nothing behind
     assert "AVX" in peer.facts()["build"] or "NEON" in peer.facts()["build"]
