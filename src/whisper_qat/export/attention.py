@@ -12,6 +12,8 @@ from whisper_qat.export.graph import MICROSOFT, Graph
 from whisper_qat.export.layers import linear
 from whisper_qat.export.weights import Weights
 
+MASKED_KEYS = "causal_mask/keys"  # the node that counts the keys
+
 
 def attend(
     g: Graph, q: str, k: str, v: str, mask: str | None = None, *, heads: int, head_dim: int
@@ -45,7 +47,7 @@ def causal_mask(g: Graph, first: str, end: str) -> str:
     `first` and `end` are int64 scalars.
     """
     one = g.constant(1)
-    keys = g.op("Range", g.constant(0), end, one)
+    keys = g.op("Range", g.constant(0), end, one, name=MASKED_KEYS)
     queries = g.op("Unsqueeze", g.op("Range", first, end, one), g.constant([0, 1, 3]))
     allowed = g.op("LessOrEqual", keys, queries)
     return g.op("Where", allowed, g.constant(0.0, np.float32), g.constant(-np.inf, np.float32))

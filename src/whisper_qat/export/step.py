@@ -7,6 +7,8 @@ them as inputs and gives back only the self-attention cache. Both are the merged
 and refer to its data file, so that no weight is stored twice, and each weight that is large is used
 by one of them, so that none is held in memory twice.
 
+The self-attention cache is written in place (`in_place_cache`).
+
 A step takes rows of several clips, and several rows (beams) of a clip: the rows of one clip ask
 its keys together, as queries of one attention, so beams share a clip's keys without a copy.
 `cross_lengths` says how many positions of each clip are real; those beyond are never heard.
@@ -22,6 +24,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from whisper_qat.export.decoder import DECODER, DECODER_FILE
+from whisper_qat.export.in_place_cache import CAPACITY, PAST_LENGTH, in_place
 
 STEP_FILE = "step.onnx"
 CROSS_FILE = "cross.onnx"
@@ -61,9 +64,14 @@ def step_graph(merged: onnx.GraphProto) -> onnx.GraphProto:
     outputs = [value for name, value in by_name(merged.output).items() if ".encoder." not in name]
     nodes = without_identities(nodes, set(by_name(outputs)))
     nodes = [own for node in nodes for own in shared_by_rows(node, inputs)]
-    nodes = head_from(nodes)
+    caches = {name: value for name, value in inputs.items() if ".decoder." in name}
+    nodes = head_from(without_identities(in_place(nodes, caches), set()))
     for name in (name for name in inputs if ".encoder." in name):
         inputs[name].type.tensor_type.shape.dim[0].dim_param = "clips"
+    for cached in [*inputs.values(), *outputs]:
+        if ".decoder." in cached.name:
+            cached.type.tensor_type.shape.dim[2].dim_param = CAPACITY
+    inputs[PAST_LENGTH] = helper.make_tensor_value_info(PAST_LENGTH, TensorProto.INT64, [1])
     inputs[CROSS_LENGTHS] = helper.make_tensor_value_info(
         CROSS_LENGTHS, TensorProto.INT32, ["clips"]
     )

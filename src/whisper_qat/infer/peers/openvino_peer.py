@@ -7,7 +7,7 @@ The caches come out of every step and go in again; OpenVINO GenAI keeps them ins
 another conversion, which is not measured here.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whisper_qat.infer.decoding_rules import read_rules
-from whisper_qat.infer.onnx_backend import ALL, LAST
 from whisper_qat.infer.peers.ours import Ours
 from whisper_qat.infer.peers.peer import Setup, needed
+from whisper_qat.infer.self_cache import SelfCache
+from whisper_qat.infer.step_decoder import ALL, LAST
 from whisper_qat.infer.transcribe import Transcriber
 
 POLICY = (
@@ -30,10 +31,10 @@ PARTS = ("encoder_model", "cross", "step")
 
 @dataclass
 class OpenVinoState:
-    """Cross-attention keys and values of the clip, and the cache, by input name."""
+    """Cross-attention keys and values of the clip by input name, and the cache."""
 
     feeds: dict[str, Any]
-    past: dict[str, Any] = field(default_factory=dict)
+    cache: SelfCache
 
 
 class OpenVinoBackend:
@@ -43,20 +44,18 @@ class OpenVinoBackend:
         self.encoder = encoder
         self.cross = cross
         self.step = step
-        self._no_past = {
-            port.any_name: np.zeros(
-                [size.get_length() if size.is_static else int(at == 0)
-                 for at, size in enumerate(port.partial_shape)], np.float32,
-            )
+        self._caches = {
+            port.any_name: tuple(port.partial_shape[axis].get_length() for axis in (1, 3))
             for port in step.inputs
-            if "past" in port.any_name and ".decoder." in port.any_name
-        }  # fmt: skip
+            if "past_key" in port.any_name and ".decoder." in port.any_name
+        }
 
     def encode(self, mel: NDArray[np.float32]) -> OpenVinoState:
         """State of a new utterance from `mel` [1, n_mels, frames]."""
         states = np.array(self.encoder({"input_features": mel})["last_hidden_state"])
         feeds = named(self.cross({"encoder_hidden_states": states}), self.cross)
-        return OpenVinoState(feeds | {"cross_lengths": np.array([states.shape[1]], np.int32)})
+        feeds["cross_lengths"] = np.array([states.shape[1]], np.int32)
+        return OpenVinoState(feeds, SelfCache(self._caches))
 
     def logits(self, tokens: NDArray[np.int64], state: OpenVinoState) -> NDArray[np.float32]:
         """float32 [1, n, vocab] after the new `tokens` [1, n]."""
@@ -69,10 +68,17 @@ class OpenVinoBackend:
     def _run(
         self, tokens: NDArray[np.int64], state: OpenVinoState, logits_from: int
     ) -> NDArray[np.float32]:
-        new = {"input_ids": tokens, "logits_from": np.array([logits_from])}
-        found = named(self.step(new | state.feeds | (state.past or self._no_past)), self.step)
+        cache = state.cache
+        cache.make_room(*tokens.shape)
+        new = {
+            "input_ids": tokens,
+            "logits_from": np.array([logits_from]),
+            "past_length": np.array([cache.length]),
+        }
+        found = named(self.step(new | state.feeds | cache.arrays), self.step)
         logits = found.pop("logits")
-        state.past = found
+        cache.arrays = found
+        cache.length += tokens.shape[1]
         return logits
 
 
