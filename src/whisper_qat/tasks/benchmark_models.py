@@ -66,6 +66,8 @@ MODELS = [
     Model(name="onnx-float32", form="onnx", settings={"type": "none"}),
     Model(name="onnx-int8", form="onnx", settings={"type": "int8"}),
     Model(name="onnx-int4", form="onnx", settings={"type": "int4"}),
+    Model(name="onnx-int8-row", form="onnx", settings={"type": "int8", "plan": "int8_row"}),
+    Model(name="onnx-int4-row", form="onnx", settings={"type": "int4", "plan": "int4_row"}),
     Model(
         name="onnx-optimum-int8", form="onnx", settings={"type": "int8", "method": OPTIMUM_DYNAMIC}
     ),
@@ -130,10 +132,11 @@ def make_onnx(source: Path, folder: Path, settings: dict[str, Any]) -> None:
         )
         return
     method = settings.get("method", "round-to-nearest")
+    plan = PLANS / f"{settings['plan']}.yaml" if "plan" in settings else None
     quantize_ptq.run(
         quantize_ptq.QuantizePtqConfig(
             model_path=str(source), output_path=folder, quantization_type=settings["type"],
-            method=method, audio_context="full",
+            plan=plan, method=method, audio_context="full",
         )
     )  # fmt: skip
 
