@@ -1,0 +1,98 @@
+"""Operator by operator: ONNX graphs side by side, as what another exporter makes beside ours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from whisper_qat.artifacts import write_json
+from whisper_qat.config import InputError
+from whisper_qat.environment import cpu, package_versions
+from whisper_qat.infer.graph_profile import profile
+
+FILE_WIDTH = 220  # rich would fold the table to 80 columns where there is no terminal
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileGraphsConfig:
+    """Time ONNX graphs operator by operator, side by side, on noise of given sizes.
+
+    Args:
+        graphs: NAME=FILE.onnx each
+        sizes: symbolic dimensions as NAME=N (those of the graphs' inputs; 1 where none is given)
+        values: what integer and boolean inputs hold as NAME=N (0 where none is given)
+        rounds: timed runs of each graph, in turn
+        threads: of every operator
+        json: file to write the same to
+    """
+
+    graphs: list[str]
+    sizes: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    rounds: int = 10
+    threads: int = 1
+    json: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("rounds", "threads"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--{name} {getattr(self, name)}: expected 1 or more")
+
+
+def run(config: ProfileGraphsConfig) -> None:
+    """Prints the table; writes it as JSON where asked."""
+    names = dict(_pair("--graphs", entry, "NAME=FILE.onnx") for entry in config.graphs)
+    found = profile(
+        [Path(path) for path in names.values()], numbers("--sizes", config.sizes),
+        numbers("--values", config.values), rounds=config.rounds, threads=config.threads,
+    )  # fmt: skip
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=FILE_WIDTH)
+    console.print(table(list(names), found))
+    if config.json is not None:
+        graphs = dict(zip(names, found, strict=True))
+        machine = {"cpu": cpu(), "versions": package_versions()}
+        write_json(config.json, {"graphs": graphs, "environment": machine})
+
+
+def numbers(flag: str, entries: Sequence[str]) -> dict[str, int]:
+    """{NAME: N}; InputError for an entry of another form."""
+    found = {}
+    for name, text in (_pair(flag, entry, "NAME=N") for entry in entries):
+        if not text.isdecimal():
+            raise InputError(f"{flag} {name}={text}: expected a whole number from 0 on")
+        found[name] = int(text)
+    return found
+
+
+def _pair(flag: str, entry: str, form: str) -> tuple[str, str]:
+    name, equals, text = entry.partition("=")
+    if not (name and equals and text):
+        raise InputError(f"{flag} {entry!r}: expected {form}")
+    return name, text
+
+
+def table(names: list[str], found: list[dict[str, Any]]) -> Table:
+    """A row per operator, longest first; milliseconds a run (nodes) for each graph."""
+    result = Table("operator", title="Milliseconds a run (nodes)")
+    for name in names:
+        result.add_column(name, justify="right")
+    longest: dict[str, float] = {}
+    for graph in found:
+        for operator, spent in graph["operators"].items():
+            longest[operator] = max(spent["ms"], longest.get(operator, 0.0))
+    for operator in sorted(longest, key=lambda name: -longest[name]):
+        result.add_row(operator, *(_cell(graph["operators"].get(operator)) for graph in found))
+    result.add_section()
+    sums = [sum(spent["ms"] for spent in graph["operators"].values()) for graph in found]
+    result.add_row("sum of the operators", *(f"{total:.2f}" for total in sums))
+    result.add_row("CPU time of a run, median", *(f"{graph['cpu_ms']:.2f}" for graph in found))
+    return result
+
+
+def _cell(spent: dict[str, float] | None) -> str:
+    return f"{spent['ms']:.2f} ({spent['nodes']:.0f})" if spent else ""
