@@ -84,17 +84,21 @@ def test_one_range_per_call_is_decoded_one_by_one(folder):
     assert found == [greedy(backend, mel, rules) for mel in mels()[:3]]
 
 
-def test_int8_dynamic_layers_have_one_range_per_call():
-    assert OnnxBackend(None, None, [BlockScheme(8, 32)]).rows_independent
-    assert not OnnxBackend(None, None, [BlockScheme(8, 32), DynamicScheme()]).rows_independent
+def test_int8_dynamic_layers_have_one_range_per_call(folder):
+    steps = OnnxBackend.from_folder(folder, 1).decoder
+    assert OnnxBackend(None, steps, [BlockScheme(8, 32)]).rows_independent
+    assert not OnnxBackend(None, steps, [BlockScheme(8, 32), DynamicScheme()]).rows_independent
 
 
 def test_no_clips_no_results(folder):
     assert greedy_batch(OnnxBackend.from_folder(folder, 1), [], often_ending(folder)) == []
 
 
-def test_a_folder_without_the_step_graph_is_refused(folder, tmp_path):
+def test_a_folder_without_the_step_graph_decodes_one_by_one(folder, tmp_path):
     old = shutil.copytree(folder, tmp_path / "old")
     (old / STEP_FILE).unlink()
-    with pytest.raises(InputError, match=r"no step\.onnx, which batches and beams need"):
-        greedy_batch(OnnxBackend.from_folder(old, 1), mels(), often_ending(folder))
+    merged, rules = OnnxBackend.from_folder(old, 1), often_ending(folder)
+    found = greedy_batch(merged, mels()[:3], rules)
+    assert found == [greedy(merged, mel, rules) for mel in mels()[:3]]
+    with pytest.raises(InputError, match=r"no step\.onnx, which beams need"):
+        merged.encode_clips(mels())

@@ -71,5 +71,5 @@ def test_a_step_graph_of_an_earlier_version(folder, tmp_path):
     vector = onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.INT64, None)
     old.graph.output.append(vector)
     (tmp_path / STEP_FILE).write_bytes(old.SerializeToString())
-    with pytest.raises(InputError, match=r"step\.onnx: written by an earlier .* convert the model"):
+    with pytest.raises(InputError, match=r"step\.onnx: written by an earlier .* remove the folder"):
         StepDecoder.from_folder(tmp_path, 1)

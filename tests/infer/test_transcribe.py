@@ -154,3 +154,8 @@ def test_nothing_slow_is_loaded(converted):
         "assert not slow, slow"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_chunk_at_a_time(tmp_path):
+    with pytest.raises(InputError, match="batch_size 0: expected 1 or more"):
+        Transcriber.from_folder(tmp_path, batch_size=0)

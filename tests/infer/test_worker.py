@@ -59,3 +59,12 @@ def test_closing_ends_the_process():
 def test_cpu_time_is_that_of_the_request(audio):
     answer = timed(FakePeer(setup(delay_s=0.02)), Request(audio=audio))
     assert answer.cpu_s < 0.02 <= answer.wall_s
+
+
+def test_closing_after_the_process_was_killed(audio):
+    worker = Worker(open_fake, setup())
+    worker._process.kill()
+    worker._process.wait()
+    with pytest.raises(ChildDied, match=r"status -9 \(out of memory\?\)"):
+        worker.ask(Request(audio=audio))
+    worker.close()

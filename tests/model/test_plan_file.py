@@ -1,5 +1,7 @@
 """The plan file: rules as YAML, and each mistake by its place."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.export.cases import tiny_whisper
@@ -54,3 +56,18 @@ def test_the_plan_must_be_what_its_type_says():
     floats = plan(model, [Rule(pattern=".*", scheme="float", why="")])
     with pytest.raises(InputError, match="weights in none; pass --quantization_type none"):
         check_type(floats, model, "int4")
+
+
+def test_as_many_weights_of_two_kinds_are_either():
+    model = tiny_whisper()
+    halves = [
+        Rule(pattern=".*fc1", scheme="block-int4-32", why=""),
+        Rule(pattern=".*fc2", scheme="block-int8-32", why=""),
+        Rule(pattern=".*", scheme="float", why=""),
+    ]
+    only = [entry for entry in plan(model, halves).layers if "fc" in entry.name]
+    made = replace(plan(model, halves), layers=only)
+    check_type(made, model, "int4")
+    check_type(made, model, "int8")
+    with pytest.raises(InputError, match="50% of the layers' weights in int"):
+        check_type(made, model, "int2")

@@ -20,7 +20,7 @@ def config(base, root, **changes):
 
 
 def test_points_and_laws(tiny_whisper, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(benchmark_models, "code_hash", lambda: "the same throughout")
+    monkeypatch.setattr(benchmark_models, "code_hash", lambda *_: "the same throughout")
     shape = Shape(encoder_layers=2, decoder_layers=1, width=64)
     monkeypatch.setitem(benchmark_growth.SHAPES, "depth", [shape])
     write_clips(tmp_path / "clips", seconds=(1.0, 1.5, 2.0))
@@ -57,3 +57,9 @@ def test_bad_flags(tiny_whisper, tmp_path, changes, message):
 def test_no_checkpoint(tmp_path):
     with pytest.raises(InputError, match=r"--model_path .*none: no such folder"):
         run(config(tmp_path / "none", tmp_path))
+
+
+def test_no_short_clip(tiny_whisper, tmp_path):
+    write_clips(tmp_path / "clips", seconds=(8.0,))
+    with pytest.raises(InputError, match=r"--data .*: no clip under 6 s for --axes clips"):
+        run(config(tiny_whisper, tmp_path, axes=["clips"]))

@@ -4,8 +4,20 @@ import pytest
 
 from whisper_qat.artifacts import read_json
 from whisper_qat.config import InputError
+from whisper_qat.model.load import load_whisper
+from whisper_qat.model.plan_file import check_type, read_rules_file
+from whisper_qat.model.prepare import plan
 from whisper_qat.tasks import benchmark_models
-from whisper_qat.tasks.benchmark_models import MODELS, key, made, make_ct2_int8, weight_bytes
+from whisper_qat.tasks.benchmark_models import (
+    MODELS,
+    code_hash,
+    engine_hash,
+    key,
+    made,
+    make_ct2_int8,
+    plan_of,
+    weight_bytes,
+)
 
 BY_NAME = {model.name: model for model in MODELS}
 
@@ -17,13 +29,13 @@ def test_key_changes_with_checkpoint_settings_and_code(
     assert first == key(tiny_whisper, "onnx", {"type": "int8"})
     assert first != key(tiny_whisper, "onnx", {"type": "int4"})
     assert first != key(tiny_whisper_folder(seed=1), "onnx", {"type": "int8"})
-    monkeypatch.setattr(benchmark_models, "code_hash", lambda: "other")
+    monkeypatch.setattr(benchmark_models, "code_hash", lambda *_: "other")
     assert first != key(tiny_whisper, "onnx", {"type": "int8"})
 
 
 @pytest.mark.parametrize("name", ["onnx-float32", "onnx-int4", "ct2-float32"])
 def test_made_once(tiny_whisper, tmp_path, name, capfd, monkeypatch):
-    monkeypatch.setattr(benchmark_models, "code_hash", lambda: "the same throughout")
+    monkeypatch.setattr(benchmark_models, "code_hash", lambda *_: "the same throughout")
     folder = made(BY_NAME[name], tiny_whisper, tmp_path)
     assert weight_bytes(folder) > 1000
     assert "making" in capfd.readouterr().out
@@ -44,3 +56,23 @@ def test_ct2_int8_is_the_peers_own_conversion(tiny_whisper, tmp_path):
 def test_no_weights(tmp_path):
     with pytest.raises(InputError, match="no file of weights"):
         weight_bytes(tmp_path)
+
+
+def test_every_shipped_plan_fits_its_row(tiny_whisper):
+    model = load_whisper(tiny_whisper)
+    named = [m.settings for m in MODELS if "plan" in m.settings]
+    assert {"int8_row", "int4_row"} <= {settings["plan"] for settings in named}
+    for settings in named:
+        check_type(plan(model, read_rules_file(plan_of(settings))), model, settings["type"])
+
+
+def test_the_key_changes_with_the_plan(tiny_whisper, tmp_path, monkeypatch):
+    settings = {"type": "int8", "plan": "int8_row"}
+    before = key(tiny_whisper, "onnx", settings)
+    monkeypatch.setattr(benchmark_models, "PLANS", tmp_path)
+    (tmp_path / "int8_row.yaml").write_text("- {pattern: '.*', scheme: float}")
+    assert key(tiny_whisper, "onnx", settings) != before
+
+
+def test_the_engine_has_a_hash_of_its_own():
+    assert engine_hash() == engine_hash() != code_hash()

@@ -93,3 +93,8 @@ def test_a_rerun_measures_what_is_missing(clips, tmp_path):
 def test_a_dead_process_names_its_row(clips, tmp_path):
     with pytest.raises(GateError, match="row a: its process ended with status -9"):
         measure(clips, {"a": partial(fake, dies=True)}, tmp_path / "j.jsonl")
+
+
+def test_a_set_that_no_row_hears(clips, tmp_path):
+    measure_set(clips, {}, schedule(), tmp_path / "none.jsonl", clips.clips[0], print)
+    assert not (tmp_path / "none.jsonl").exists()

@@ -106,3 +106,11 @@ def test_a_file_is_no_checkpoint(tmp_path):
     (tmp_path / "model.bin").write_text("")
     with pytest.raises(InputError, match="is a file"):
         checkpoint_folder(str(tmp_path / "model.bin"), tmp_path / "out")
+
+
+def test_graphs_of_an_earlier_version_are_refused(output):
+    manifest = read_json(output / "manifest.json")
+    del manifest["graph_version"]
+    write_json(output / "manifest.json", manifest)
+    with pytest.raises(InputError, match=r"earlier version \(graph_version None, now 2\); give an"):
+        is_up_to_date(output, manifest["inputs"], manifest["config"])

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.tasks.tiny_speech import save_tiny_speech
+from whisper_qat.config import InputError
 from whisper_qat.model.load import load_whisper
 from whisper_qat.tasks.train_config import TrainConfig
 from whisper_qat.tasks.train_speed import measure
@@ -28,3 +29,13 @@ def test_the_counted_steps(tiny_whisper, tmp_path, kl_weight):
     most = 2 * flops.training_step(shape, 3000, 20, teacher_frames=3000 if kl_weight else None)
     assert least < speed.model_flops[0] < most
     assert not (tmp_path / "run").exists()
+
+
+def test_too_few_clips(tiny_whisper, tmp_path):
+    data = str(save_tiny_speech(tmp_path / "speech"))
+    config = TrainConfig(
+        base_model=str(tiny_whisper), train_data=data, output_dir=str(tmp_path / "run"),
+        per_device_batch_size=1, gradient_accumulation_steps=2, num_workers=0,
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"steps; 1002 steps of 2 need 2004 clips"):
+        measure(config, steps=1000)

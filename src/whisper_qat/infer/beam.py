@@ -102,7 +102,8 @@ def search_clip(
         came_from, going = advance(beams, logits, step, rules, settings)
         if not going:
             break
-        backend.take_rows(state, came_from)
+        if came_from != list(range(settings.num_beams)):
+            backend.take_rows(state, came_from)
         new = np.array([[tokens[-1]] for tokens in beams.running], dtype=np.int64)
         logits = backend.next_logits(new, state)
     tokens = beams.kept[0]

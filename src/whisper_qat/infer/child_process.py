@@ -14,13 +14,15 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from whisper_qat.config import GateError
+
 Result = TypeVar("Result")
 
 PARENT = "WHISPER_QAT_PARENT_PID"
 BOOT = f"from {__name__} import serve; serve()"
 
 
-class ChildDied(RuntimeError):
+class ChildDied(GateError):
     """The process ended without an answer, most often for want of memory."""
 
 
@@ -42,7 +44,7 @@ def in_child(function: Callable[..., Result], *arguments: Any) -> Result:
         process.wait()
         raise
     if process.returncode != 0 or not answer:
-        raise ChildDied(f"its process ended with status {process.returncode}")
+        raise ChildDied(f"its process ended with status {process.returncode} (out of memory?)")
     succeeded, value = pickle.loads(answer)
     if succeeded:
         return value

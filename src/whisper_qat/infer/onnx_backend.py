@@ -38,7 +38,8 @@ class OnnxBackend:
         self.encoder = encoder
         self.decoder = decoder
         # One activation range over a whole call: rows beside a row change its grid.
-        self.rows_independent = not any(isinstance(scheme, DynamicScheme) for scheme in schemes)
+        ranged = any(isinstance(scheme, DynamicScheme) for scheme in schemes)
+        self.rows_independent = isinstance(decoder, StepDecoder) and not ranged
 
     @classmethod
     def from_folder(cls, folder: str | Path, threads: int | None = None) -> "OnnxBackend":
@@ -94,9 +95,7 @@ class OnnxBackend:
 
     def _steps(self) -> StepDecoder:
         if not isinstance(self.decoder, StepDecoder):
-            raise InputError(
-                f"the folder has no {STEP_FILE}, which batches and beams need; convert it anew"
-            )
+            raise InputError(f"the folder has no {STEP_FILE}, which beams need; convert it anew")
         return self.decoder
 
 

@@ -69,7 +69,7 @@ class StepDecoder:
         if "past_length" not in [i.name for i in step.get_inputs()]:
             raise InputError(
                 f"{folder / STEP_FILE}: written by an earlier version (no input past_length); "
-                "convert the model anew"
+                "remove the folder and convert the model anew"
             )
         return cls(step, session(folder / CROSS_FILE, threads))
 
@@ -124,7 +124,9 @@ class StepDecoder:
     ) -> NDArray[np.float32]:
         """float32 [rows, n, vocab] after the new `tokens` [rows, n], from `logits_from` on."""
         rows, new = tokens.shape
-        if state.cache.make_room(rows, new) or state.binding is None:
+        if state.cache.make_room(rows, new):
+            state.binding = None
+        if state.binding is None:
             state.binding = self._bound(state)
         now = {
             "input_ids": value(tokens),

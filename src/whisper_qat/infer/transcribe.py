@@ -113,6 +113,8 @@ class Transcriber:
         Up to `batch_size` chunks are decoded at once, greedily, or by search with `num_beams`.
         InputError for a folder that is not one.
         """
+        if batch_size < 1:
+            raise InputError(f"batch_size {batch_size}: expected 1 or more")
         if find_runtime(folder) != "onnx":
             raise InputError(
                 f"{folder}: a checkpoint; convert it first: python scripts/convert_qat_to_"

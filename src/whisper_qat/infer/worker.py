@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -78,8 +79,9 @@ class Worker:
     def close(self) -> None:
         """End the process; a hung one is killed."""
         assert self._process.stdin and self._process.stdout
-        for pipe in (self._process.stdin, self._process.stdout):
-            pipe.close()
+        with suppress(BrokenPipeError):  # what a dead child never read
+            self._process.stdin.close()
+        self._process.stdout.close()
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -100,7 +102,7 @@ class Worker:
             succeeded, value = pickle.load(self._process.stdout)
         except (EOFError, BrokenPipeError):
             status = self._process.wait()
-            raise ChildDied(f"its process ended with status {status}") from None
+            raise ChildDied(f"its process ended with status {status} (out of memory?)") from None
         if succeeded:
             return value
         raise value

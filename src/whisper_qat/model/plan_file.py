@@ -45,7 +45,7 @@ def _rule(entry: object, where: str) -> Rule:
 
 
 def check_type(plan: Plan, model: nn.Module, quantization_type: str) -> None:
-    """InputError unless most of the plan's weights have the bits that `quantization_type` says.
+    """InputError when more of the plan's weights have other bits than `quantization_type` says.
 
     Token table, convolutions and positions do not count: an int4 model has them in more bits.
     """
@@ -56,7 +56,7 @@ def check_type(plan: Plan, model: nn.Module, quantization_type: str) -> None:
             kind = "none" if scheme is None else f"int{scheme.bits}"
             weights[kind] += model.get_parameter(f"{entry.name}.weight").numel()
     kind, count = weights.most_common(1)[0]
-    if kind != quantization_type:
+    if weights[quantization_type] < count:
         share = count / weights.total()
         raise InputError(
             f"quantization_type={quantization_type}: the plan puts {share:.0%} of the layers' "

@@ -28,6 +28,7 @@ from whisper_qat.metrics.normalize import NORMALIZERS, get_normalizer
 from whisper_qat.model.load import check_checkpoint
 from whisper_qat.report.benchmark_page import render, text
 from whisper_qat.tasks.benchmark_clips import ClipSet, build_sets, warm_up_clip
+from whisper_qat.tasks.benchmark_models import engine_hash
 from whisper_qat.tasks.benchmark_pilot import best_threads, measure_starts
 from whisper_qat.tasks.benchmark_rounds import Schedule, measure_set
 from whisper_qat.tasks.benchmark_rows import ReadyRow, available, choose, fits, given, ready
@@ -176,7 +177,8 @@ def settings(config: BenchmarkConfig, rows: list[ReadyRow]) -> dict[str, Any]:
     """What must not change between the runs that fill one folder."""
     kept = {k: v for k, v in asdict(config).items() if k not in NOT_SETTINGS}
     plain = {k: str(v) if isinstance(v, Path) else v for k, v in kept.items()}
-    return plain | {"rows": {row.name: hash_folder(row.folder) for row in rows}}
+    found = {row.name: hash_folder(row.folder) for row in rows}
+    return plain | {"rows": found, "engine": engine_hash()}
 
 
 def choose_threads(

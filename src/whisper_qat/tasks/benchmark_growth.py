@@ -25,8 +25,8 @@ from whisper_qat.locking import folder_lock
 from whisper_qat.model.load import check_checkpoint
 from whisper_qat.report.benchmark_growth import render, text
 from whisper_qat.tasks.benchmark import cores, environment, load_at_start
-from whisper_qat.tasks.benchmark_clips import BenchClip, long_group, short_groups, write
-from whisper_qat.tasks.benchmark_models import MODELS, made, shortened
+from whisper_qat.tasks.benchmark_clips import SHORT_S, BenchClip, long_group, short_groups, write
+from whisper_qat.tasks.benchmark_models import MODELS, engine_hash, made, shortened
 from whisper_qat.tasks.benchmark_pilot import candidates
 from whisper_qat.tasks.benchmark_shapes import DEPTHS, PUBLISHED, WIDTHS, Shape, make_random
 from whisper_qat.tasks.evaluation_corpora import usable
@@ -119,9 +119,10 @@ def run(config: GrowthConfig) -> None:
     with folder_lock(config.output_dir) as folder:
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
         kept = {k: v for k, v in asdict(config).items() if k not in NOT_SETTINGS}
-        check_settings(folder, {k: str(v) if isinstance(v, Path) else v for k, v in kept.items()})
         model = next(m for m in MODELS if m.name == f"onnx-{config.quantization_type}")
         full = made(model, config.model_path, cache)
+        plain = {k: str(v) if isinstance(v, Path) else v for k, v in kept.items()}
+        check_settings(folder, plain | {"model": hash_folder(full), "engine": engine_hash()})
         notes = [f"{config.quantization_type}, {config.threads} threads but on that axis"]
         write_json(
             folder / "measured.json",
@@ -180,6 +181,8 @@ def numbers(config: GrowthConfig, full: Path, clips: list[Clip], folder: Path) -
     """So many short clips one after another in one process."""
     own = shortened(full, config.margin_s)
     drawn = [write(group, folder) for group in short_groups(clips, 50, config.seed)]
+    if not drawn:
+        raise InputError(f"--data {config.data}: no clip under {SHORT_S:g} s for --axes clips")
     for number in NUMBERS:
         if number <= config.max_clips:
             requests = [Request(audio=drawn[i % len(drawn)].path) for i in range(number)]

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ WRITTEN_BY = (  # a change in any of these makes new folders
     "tasks/quantize_ptq.py",
     "tasks/runtime_folder.py",
 )
-PLANS = Path("configs/plans")
+PLANS = Path(__file__).parents[3] / "configs" / "plans"
+CONVERTERS = {"ct2-int8": ("ctranslate2",), "openvino": ("openvino", "nncf")}
 COPIED = ["tokenizer.json", "preprocessor_config.json"]
 WEIGHT_FILES = (".bin", ".onnx", ".safetensors", ".onnx_data", ".onnx.data", ".xml")
 
@@ -67,7 +69,7 @@ MODELS = [
     Model(name="onnx-int8", form="onnx", settings={"type": "int8"}),
     Model(name="onnx-int4", form="onnx", settings={"type": "int4"}),
     Model(name="onnx-int8-row", form="onnx", settings={"type": "int8", "plan": "int8_row"}),
-    Model(name="onnx-int4-row", form="onnx", settings={"type": "int4", "plan": "int4_row"}),
+    Model(name="onnx-int4-row", form="onnx", settings={"type": "int8", "plan": "int4_row"}),
     Model(
         name="onnx-optimum-int8", form="onnx", settings={"type": "int8", "method": OPTIMUM_DYNAMIC}
     ),
@@ -108,16 +110,29 @@ def shortened(folder: Path, margin_s: float) -> Path:
 
 
 def key(source: Path, form: str, settings: dict[str, Any]) -> str:
-    """Twelve digits that change with the checkpoint, the settings or the code that writes."""
-    content = json.dumps([hash_folder(source), form, settings, code_hash()], sort_keys=True)
+    """Twelve digits that change with the checkpoint, the settings, the plan or what writes."""
+    plan = hash_file(plan_of(settings)) if "plan" in settings else ""
+    tools = [version(tool) for tool in CONVERTERS.get(form, ())]
+    parts = [hash_folder(source), form, settings, plan, tools, code_hash()]
+    content = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def code_hash() -> str:
+def plan_of(settings: dict[str, Any]) -> Path:
+    """The shipped plan that `settings` name."""
+    return PLANS / f"{settings['plan']}.yaml"
+
+
+def engine_hash() -> str:
+    """Hash of the modules that run a folder: what one benchmark compares is one engine's."""
+    return code_hash(("infer", "data"))
+
+
+def code_hash(names: tuple[str, ...] = WRITTEN_BY) -> str:
     """Hash of the modules that decide what a folder holds."""
     package = Path(__file__).parents[1]
     files: list[Path] = []
-    for name in WRITTEN_BY:
+    for name in names:
         path = package / name
         files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
     return hashlib.sha256("".join(map(hash_file, files)).encode()).hexdigest()
@@ -132,7 +147,7 @@ def make_onnx(source: Path, folder: Path, settings: dict[str, Any]) -> None:
         )
         return
     method = settings.get("method", "round-to-nearest")
-    plan = PLANS / f"{settings['plan']}.yaml" if "plan" in settings else None
+    plan = plan_of(settings) if "plan" in settings else None
     quantize_ptq.run(
         quantize_ptq.QuantizePtqConfig(
             model_path=str(source), output_path=folder, quantization_type=settings["type"],
@@ -165,7 +180,7 @@ def make_ct2_int8(source: Path, folder: Path, settings: dict[str, Any]) -> None:
 def make_ggml(source: Path, folder: Path, settings: dict[str, Any]) -> None:
     """Every matrix in one of whisper.cpp's block types, by the plan shipped for it."""
     final = load_checkpoint(source, str(source))
-    rules = read_rules_file(PLANS / f"{settings['plan']}.yaml")
+    rules = read_rules_file(plan_of(settings))
     info = replace(final.info, quantization_type=settings["type"], method="ptq",
                    ptq_method="round-to-nearest")  # fmt: skip
     final = replace(final, plan=round_to_nearest(final.model, rules), info=info)

@@ -230,8 +230,7 @@ def _measured(job: RowJob, folder: Path) -> RowMeasure:
         return in_child(MEASURES[job.runtime], job)
     except ChildDied as error:
         raise GateError(
-            f"row {job.name}: {error} (out of memory?); the clips measured so far are kept in "
-            f"{folder}"
+            f"row {job.name}: {error}; the clips measured so far are kept in {folder}"
         ) from None
     except InputError as error:
         raise InputError(f"row {job.name}: {error}") from None

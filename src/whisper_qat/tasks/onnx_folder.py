@@ -29,6 +29,7 @@ KIND = "onnx"
 FULL_CONTEXT = {"mode": "full", "margin_s": 0.0}
 FLOAT32 = {"dtype": "float32", "torch_dtype": "float32"}  # whatever the checkpoint was stored in
 MAX_MARGIN_S = 30.0
+GRAPH_VERSION = 2  # 2: step.onnx writes its cache in place
 OTHERS = {  # input -> what a folder made from another one is called
     "model": "another checkpoint",
     "calibration clips": "other calibration clips",
@@ -65,6 +66,11 @@ def is_up_to_date(
     manifest = read_manifest(output)
     if manifest["kind"] != kind:
         raise InputError(f"--output_path {output}: is a {manifest['kind']} folder; {advice}")
+    if kind == KIND and manifest.get("graph_version") != GRAPH_VERSION:
+        raise InputError(
+            f"--output_path {output}: its graphs are of an earlier version (graph_version "
+            f"{manifest.get('graph_version')}, now {GRAPH_VERSION}); {advice}"
+        )
     if manifest["inputs"] != inputs:
         names = [name for name in inputs if manifest["inputs"].get(name) != inputs[name]]
         what = OTHERS[names[0]] if names else "more inputs"
@@ -136,6 +142,7 @@ def manifest_facts(final: Final, folder: Path) -> dict[str, Any]:
     names = ("method", "quantization_type", "fine_tuned", "audio_context", "base_model",
              "training_seed", "ptq_method")  # fmt: skip
     return {name: info[name] for name in names} | {
+        "graph_version": GRAPH_VERSION,
         "model_bytes": model_bytes(folder),
         "fp32_bytes": checkpoint_weights(final).fp32_bytes,
     }

@@ -14,6 +14,7 @@ import torch
 from accelerate.utils import set_seed
 from torch import nn
 
+from whisper_qat.config import InputError
 from whisper_qat.infer.measure import peak_rss_bytes
 from whisper_qat.tasks.train_config import TrainConfig
 from whisper_qat.tasks.train_parts import load, make_accelerator, make_loop
@@ -50,7 +51,12 @@ def measure(config: TrainConfig, steps: int) -> Speed:
         folder = Path(scratch)
         parts = load(config, folder, accelerator)
         loop = make_loop(config, folder, accelerator, parts)
-        loop.evaluate = lambda student: {"eval_loss": 0.0}
+        if loop.total < WARM_UP + steps:
+            raise InputError(
+                f"{config.train_data}: {len(parts.selection.train)} clips for training make "
+                f"{loop.total} steps; {WARM_UP + steps} steps of {per_step} need {needed} clips"
+            )
+        loop.keep_nothing()
         set_seed(config.seed)
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()

@@ -121,6 +121,10 @@ class Loop:
                         "run the same command again to go on"
                     )
 
+    def keep_nothing(self) -> None:
+        """No validation and no checkpoint from now on: for measuring steps."""
+        self._evaluate = self._save = lambda: None  # type: ignore[method-assign]
+
     def _is_save_step(self) -> bool:
         return self.progress.step % self.settings.save_steps == 0
 
