@@ -160,7 +160,7 @@ $(EVAL_DIR)/manifest.json: $(if $(filter $(MODEL_PATH),$(MADE_HERE)),$(MODEL_PAT
 outputs/.make/evaluate-qat.args: FORCE
 	@bash scripts/keep.sh $@ $(EVALUATION)
 
-BENCHMARK = --model_path $(or $(BASE_MODEL),$(BASE)) --data $(or $(TEST_DATA),$(PROMPTS)) $(EXTRA)
+BENCHMARK = --model_path $(or $(BASE_MODEL),$(BASE)) --data $(or $(if $(filter command,$(origin TEST_DATA)),$(TEST_DATA)),$(PROMPTS)) $(EXTRA)
 
 benchmark: $(BASE)/manifest.json $(PROMPTS)/manifest.json | $(SETUP) ## our models beside other runtimes: speed, memory, WER; COMPARE="NAME=FOLDER ..." adds trained ones
 	$(RUN) scripts/benchmark.py $(BENCHMARK) $(if $(COMPARE),--compare $(COMPARE)) --output_dir outputs/evaluations/benchmark

@@ -60,7 +60,7 @@ def test_rows_of_one_checkpoint(tiny_whisper, clips, tmp_path, capsys):
 
 def test_missing_peers_are_said_in_one_line_each(tiny_whisper, clips, tmp_path, monkeypatch):
     def absent(module):
-        raise PeerMissing(f"{module} cannot be imported; pip install 'whisper-qat[bench]'")
+        raise PeerMissing(f"{module} cannot be imported")
 
     monkeypatch.setattr(benchmark_rows, "needed", absent)
     with pytest.raises(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from whisper_qat.config import InputError
 
-INSTALL = "pip install 'whisper-qat[bench]'"
+INSTALL = ".venv/bin/pip install -e '.[bench]'"
 
 
 class PeerMissing(InputError):
