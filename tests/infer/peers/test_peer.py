@@ -7,7 +7,7 @@ from whisper_qat.infer.peers.peer import PeerMissing, needed
 
 def test_a_missing_runtime_names_its_extra():
     with pytest.raises(
-        PeerMissing, match=r"no_such_runtime cannot be imported .*pip install 'whisper-qat\[bench\]"
+        PeerMissing, match=r"no_such_runtime cannot be imported .*pip install -e '.\[bench\]"
     ):
         needed("no_such_runtime")
 
