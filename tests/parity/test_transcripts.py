@@ -8,12 +8,13 @@ from whisper_qat.parity import transcripts
 from whisper_qat.parity.transcripts import judge, margin_at_fork
 
 
-def rows(number, *, forked=0, floor=0, wrong=0):
+def rows(number, *, forked=0, floor=0, wrong=0, floor_wrong=0):
     """`number` transcripts of five words: so many fork, so many of the forked have one error."""
     return [
         {
             "id": str(i), "reference": "un deux trois quatre cinq",
-            "torch": "un deux trois quatre cinq", "floor": "un deux trois quatre cinq",
+            "torch": "un deux trois quatre cinq",
+            "floor": "un deux trois quatre " + ("sept" if i < floor_wrong else "cinq"),
             "onnx": "un deux trois quatre " + ("six" if i < wrong else "cinq"),
             "forked": i < forked, "floor_forked": i < floor, "margin": 0.1 if i < forked else None,
         }
@@ -30,6 +31,8 @@ def rows(number, *, forked=0, floor=0, wrong=0):
         (rows(100, forked=17, floor=11), False),
         (rows(400, forked=6, wrong=6), True),  # 6 of 2,000 words: 0.3 points
         (rows(400, forked=7, wrong=7), False),
+        (rows(400, forked=10, wrong=10, floor=4, floor_wrong=4), True),
+        (rows(400, forked=11, wrong=11, floor=4, floor_wrong=4), False),
         (rows(99, forked=50), True),
     ],
 )
@@ -50,7 +53,7 @@ def test_what_is_reported():
 
 
 def test_noise_has_no_word_error_rate():
-    assert judge(rows(3), speech=False)["wer"] == {"torch": None, "onnx": None, "floor": None}
+    assert judge(rows(3), speech=False)["wer"] == {}
 
 
 def test_decoding_both_sides(written):
