@@ -12,7 +12,10 @@ WIDTH = 120
 def show(report: dict[str, Any]) -> str:
     """Prints both tables; returns them as text."""
     kept = Console(file=StringIO(), width=WIDTH)
-    for console in (Console(), kept):
+    shown = Console()
+    if not shown.is_terminal:
+        shown = Console(width=WIDTH)  # rich would fold the tables to 80 columns
+    for console in (shown, kept):
         console.print(report["why"])
         console.print(_rows(report["rows"]))
         console.print(_job(report["job"]))
