@@ -2,7 +2,7 @@
 
 Example:
     python scripts/profile_graphs.py --graphs ours=A/encoder_model.onnx other=B/encoder_model.onnx \
-        --sizes encoder_sequence_length=3000
+        --sizes feature_length=3000
 """
 
 from whisper_qat.cli import main

@@ -6,16 +6,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from whisper_qat.report.console import wide_console
+
 WIDTH = 120
 
 
 def show(report: dict[str, Any]) -> str:
     """Prints both tables; returns them as text."""
     kept = Console(file=StringIO(), width=WIDTH)
-    shown = Console()
-    if not shown.is_terminal:
-        shown = Console(width=WIDTH)  # rich would fold the tables to 80 columns
-    for console in (shown, kept):
+    for console in (wide_console(), kept):
         console.print(report["why"])
         console.print(_rows(report["rows"]))
         console.print(_job(report["job"]))

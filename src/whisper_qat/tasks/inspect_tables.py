@@ -5,21 +5,19 @@ Reads the plain values that `--json` writes and knows neither files nor runtime.
 
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
+
+from whisper_qat.report.console import wide_console
 
 PARTS = ("codes", "scales", "bias", "weight")
 BITS = {"float32": "32", "float16": "16", "int8": "8", "uint8": "8"}
 SHORT = {"float32": "f32", "float16": "f16"}
-FILE_WIDTH = 220  # rich would fold the tables to 80 columns where there is no terminal
 LISTED = 10  # names of nodes and duplicates shown; all of them are in the JSON
 
 
 def show(report: dict[str, Any]) -> None:
     """Prints all tables to standard output."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=FILE_WIDTH)
+    console = wide_console()
     for table in (kinds(report), layers(report), runs(report)):
         console.print(table)
     for line in summary(report):

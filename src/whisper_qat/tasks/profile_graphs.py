@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from whisper_qat.artifacts import write_json
 from whisper_qat.config import InputError
 from whisper_qat.environment import cpu, package_versions
 from whisper_qat.infer.graph_profile import profile
-
-FILE_WIDTH = 220  # rich would fold the table to 80 columns where there is no terminal
+from whisper_qat.report.console import wide_console
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +47,7 @@ def run(config: ProfileGraphsConfig) -> None:
         [Path(path) for path in names.values()], numbers("--sizes", config.sizes),
         numbers("--values", config.values), rounds=config.rounds, threads=config.threads,
     )  # fmt: skip
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=FILE_WIDTH)
-    console.print(table(list(names), found))
+    wide_console().print(table(list(names), found))
     if config.json is not None:
         graphs = dict(zip(names, found, strict=True))
         machine = {"cpu": cpu(), "versions": package_versions()}

@@ -3,7 +3,8 @@
 NNCF's `compress_weights` gives every matrix unsigned codes with one scale and zero point per row;
 the CPU plugin quantizes activations by its own rule. The graphs are the engine's own (encoder,
 cross-attention once per clip, step), because the merged decoder's branches cannot be compressed.
-The caches come out of every step and go in again; OpenVINO GenAI keeps them inside a model of
+The caches come out of every step and go in again, free places (up to 63 positions) with them, where
+onnxruntime writes in place; OpenVINO GenAI keeps them inside a model of
 another conversion, which is not measured here.
 """
 
