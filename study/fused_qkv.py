@@ -1,6 +1,7 @@
 """Two graphs of the same q, k and v: three MatMulNBits, or one of all columns and a Split.
 
-To time them: scripts/profile_graphs.py --graphs three=OUT/three.onnx one=OUT/one.onnx --sizes rows=1
+To time them: scripts/profile_graphs.py --graphs three=OUT/three.onnx one=OUT/one.onnx
+--sizes rows=1
 
 Example:
     python study/fused_qkv.py --output_dir /tmp/qkv --width 512 --bits 8
