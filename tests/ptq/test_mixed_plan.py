@@ -1,5 +1,8 @@
-"""Mixed plans: the best KL per byte first, within one budget."""
+"""Mixed plans: the least KL, or the fewest bytes, within one budget."""
 
+from itertools import product
+
+import numpy as np
 import pytest
 
 from whisper_qat.ptq.mixed_plan import Unit, propose
@@ -15,12 +18,36 @@ def unit(name, coarse_kl, coarse_bytes=100, fine_bytes=200, fine_kl=0.0):
 UNITS = [unit("small", 0.1), unit("large", 0.5), unit("dear", 0.6, fine_bytes=1100)]
 
 
-def test_size_budget_takes_the_best_per_byte_that_fit():
+def test_size_budget_takes_the_least_kl_that_fits():
     made = propose(UNITS, max_bytes=500)
     assert made.fine == ("large", "small") and made.bytes == 500
     assert made.expected_kl == pytest.approx(0.6)
     assert propose(UNITS, max_bytes=499).fine == ("large",)
     assert propose(UNITS, max_bytes=300).fine == ()
+
+
+def test_a_small_unit_does_not_take_the_room_of_a_large_one():
+    """By KL per byte `small` comes before `dear`, and then there is no room for it."""
+    units = [unit("small", 0.1), unit("dear", 0.6, fine_bytes=1100)]
+    assert propose(units, max_bytes=1299).fine == ("dear",)
+    assert propose(units, max_bytes=1300).fine == ("small", "dear")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_against_every_choice(seed):
+    random = np.random.default_rng(seed)
+    coarse, fine = random.uniform(0, 0.1, 8), random.uniform(0, 0.03, 8)
+    added = random.integers(1, 14_000_000, 8)
+    units = [
+        unit(str(i), coarse[i], fine_kl=fine[i], coarse_bytes=0, fine_bytes=int(added[i]))
+        for i in range(8)
+    ]
+    all_choices = [np.array(choice) for choice in product((0, 1), repeat=8)]
+    kls = np.array([coarse.sum() - (coarse - fine) @ x for x in all_choices])
+    sizes = np.array([added @ x for x in all_choices])
+    budget, limit = int(added.sum() * 0.4), float(np.median(kls))
+    assert propose(units, max_bytes=budget).expected_kl == pytest.approx(kls[sizes <= budget].min())
+    assert propose(units, max_kl=limit).bytes == sizes[kls <= limit + 1e-9].min()
 
 
 def test_kl_budget_stops_when_it_is_met():

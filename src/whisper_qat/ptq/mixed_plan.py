@@ -1,12 +1,16 @@
 """Mixed plans: which parts get the finer scheme, from measured sensitivities, under a budget.
 
-Every unit starts coarse. Units are made finer in the order of KL avoided per byte added, until the
-size budget is spent or the expected KL is within the loss budget. Expected means: the units' own
-KLs added up, which ignores how they interact; whoever proposes a plan measures it whole afterwards.
+Which units to make finer is a 0/1 knapsack, solved exactly (scipy's milp): the best KL per byte
+first is not enough, because small units then use up the room that a large and good one (the token
+table) needs. The KL expected is the sum of the units' own, which ignores how they interact; whoever
+proposes a plan measures it whole afterwards.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +34,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Proposal:
-    """`fine`: units by name in the order of choice; bytes of all units; the KL expected."""
+    """`fine`: units by name, the best KL per byte first; bytes of all units; the KL expected."""
 
     fine: tuple[str, ...]
     bytes: int
@@ -40,25 +44,38 @@ class Proposal:
 def propose(
     units: Sequence[Unit], *, max_bytes: int | None = None, max_kl: float | None = None
 ) -> Proposal:
-    """The plan under exactly one budget: `max_bytes` of all units, or `max_kl` expected.
+    """Under exactly one budget: least KL within `max_bytes` of all units, or fewest bytes within
+    an expected `max_kl`.
 
     Raises ValueError when everything coarse is already over `max_bytes`, or everything fine over
     `max_kl`.
     """
-    assert (max_bytes is None) != (max_kl is None)
-    size = sum(unit.coarse_bytes for unit in units)
-    kl = sum(unit.coarse_kl for unit in units)
-    if max_bytes is not None and size > max_bytes:
-        raise ValueError(f"{size} bytes with every part coarse, the budget is {max_bytes}")
-    fine = []
-    for unit in sorted(units, key=lambda unit: unit.gain, reverse=True):
-        if max_kl is not None and kl <= max_kl:
-            break
-        added = unit.fine_bytes - unit.coarse_bytes
-        fits = max_bytes is None or size + added <= max_bytes
-        if fits and unit.gain > 0:
-            fine.append(unit.name)
-            size, kl = size + added, kl - unit.coarse_kl + unit.fine_kl
-    if max_kl is not None and kl > max_kl:
-        raise ValueError(f"expected KL {kl:.4g} with every part fine, the budget is {max_kl:.4g}")
-    return Proposal(tuple(fine), size, kl)
+    assert max_bytes is None or max_kl is None
+    units = sorted(units, key=lambda unit: unit.gain, reverse=True)
+    size, kl = sum(unit.coarse_bytes for unit in units), sum(unit.coarse_kl for unit in units)
+    added = np.array([unit.fine_bytes - unit.coarse_bytes for unit in units])
+    avoided = np.array([unit.coarse_kl - unit.fine_kl for unit in units])
+    # What is no better fine stays coarse; what is better and costs nothing is fine in every plan.
+    bounds = Bounds((avoided > 0) & (added <= 0), avoided > 0)
+    if max_bytes is not None:
+        if size > max_bytes:
+            raise ValueError(f"{size} bytes with every part coarse, the budget is {max_bytes}")
+        chosen = _solved(-avoided, LinearConstraint(added, ub=max_bytes - size), bounds)
+    else:
+        assert max_kl is not None
+        least = kl - avoided[avoided > 0].sum()
+        if least > max_kl:
+            message = f"expected KL {least:.4g} with every part fine, the budget is {max_kl:.4g}"
+            raise ValueError(message)
+        chosen = _solved(added, LinearConstraint(avoided, lb=kl - max_kl), bounds)
+    fine = tuple(unit.name for unit, one in zip(units, chosen, strict=True) if one)
+    return Proposal(fine, size + int(added @ chosen), float(kl - avoided @ chosen))
+
+
+def _solved(cost: np.ndarray, limit: LinearConstraint, bounds: Bounds) -> np.ndarray:
+    """The 0/1 vector of least `cost`; the caller has seen that there is one."""
+    scale = np.abs(cost).max() or 1.0  # KLs are far below 1, where a solver's tolerances are
+    found = milp(cost / scale, integrality=1, bounds=bounds, constraints=limit,
+                 options={"mip_rel_gap": 0})  # fmt: skip
+    assert found.success, found.message
+    return np.rint(found.x).astype(int)
