@@ -42,17 +42,20 @@ def test_a_killed_child_is_said_to_be():
 
 
 def test_interrupt_ends_the_child(tmp_path):
-    code = (
-        "import time\nfrom whisper_qat.infer.child_process import in_child\n"
-        "in_child(time.sleep, 60)\n"
-    )
+    """Sent when the child is at work: an import that is interrupted may swallow the signal."""
+    at_work = tmp_path / "at_work"
+    work = f"import pathlib, time; pathlib.Path({str(at_work)!r}).touch(); time.sleep(600)"
+    code = f"from whisper_qat.infer.child_process import in_child\nin_child(exec, {work!r})\n"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True
-    )
-    time.sleep(1.5)
-    parent.send_signal(signal.SIGINT)
-    _, told = parent.communicate(timeout=20)
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as parent:
+        try:
+            while not at_work.exists() and parent.poll() is None:
+                time.sleep(0.1)
+            parent.send_signal(signal.SIGINT)
+            _, told = parent.communicate(timeout=300)
+        finally:
+            parent.kill()
     assert "KeyboardInterrupt" in told
 
 
