@@ -42,13 +42,16 @@ def test_a_killed_child_is_said_to_be():
 
 
 def test_interrupt_ends_the_child(tmp_path):
-    """Sent when the child is at work: an import that is interrupted may swallow the signal."""
+    """Sent when the child is at work; whoever runs the tests may have SIGINT ignored."""
     at_work = tmp_path / "at_work"
     work = f"import pathlib, time; pathlib.Path({str(at_work)!r}).touch(); time.sleep(600)"
     code = f"from whisper_qat.infer.child_process import in_child\nin_child(exec, {work!r})\n"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as parent:  # fmt: skip
         try:
             while not at_work.exists() and parent.poll() is None:
                 time.sleep(0.1)
