@@ -1,5 +1,7 @@
 """History: one line a step, and after a kill the file of an undisturbed run."""
 
+import shutil
+
 from whisper_qat.train.history import History
 
 
@@ -22,6 +24,14 @@ def test_what_came_after_the_checkpoint_is_dropped(tmp_path):
     again = History(tmp_path)
     again.keep_until(2)
     assert [line["step"] for line in again.lines()] == [1, 2]
+
+
+def test_closed_folder_can_be_removed_and_nothing_open_can_be_closed(tmp_path):
+    history = History(tmp_path / "run")
+    history.close()
+    history.add({"step": 1, "loss": 2.0})
+    history.close()
+    shutil.rmtree(tmp_path / "run")
 
 
 def test_nothing_to_keep(tmp_path):

@@ -72,7 +72,10 @@ def _run(loop: Loop, config: TrainConfig) -> Speed:
         per_step.append(metrics)
         work.append(seen.take())
 
-    loop.run(report)
+    try:
+        loop.run(report)
+    finally:
+        loop.history.close()
     counted, work = per_step[WARM_UP:], work[WARM_UP:]
     return Speed(
         seconds=[m["seconds"] for m in counted], waited_s=[m["waited_s"] for m in counted],

@@ -36,6 +36,12 @@ class History:
         if self.writer is not None:
             self.writer.flush()
 
+    def close(self) -> None:
+        """Ends TensorBoard's writing thread, which would write into a folder being removed."""
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
+
     def keep_until(self, step: int) -> None:
         """Drop what was recorded after `step`, a half-written last line included."""
         if not self.path.is_file():
