@@ -56,6 +56,14 @@ def test_noise_has_no_word_error_rate():
     assert judge(rows(3), speech=False)["wer"] == {}
 
 
+def test_speech_without_a_reference_word_has_none():
+    silent = [row | {"reference": "..."} for row in rows(100, forked=6)]
+    assert judge(silent, speech=True)["wer"] == {}
+    assert not judge(silent, speech=True)["passed"]
+    spoken = rows(100, wrong=1)
+    assert judge(spoken + silent, speech=True)["wer"] == judge(spoken, speech=True)["wer"]
+
+
 def test_decoding_both_sides(written):
     final, folder, material, rules = written
     found = transcripts.check(final, folder, material, rules, TextDecoder.from_folder(folder))

@@ -50,14 +50,19 @@ def check(
 
 
 def judge(rows: list[dict[str, Any]], *, speech: bool) -> dict[str, Any]:
-    """The rule; `rows` have id, reference, the texts of each side, forked, floor_forked, margin."""
+    """The rule; `rows` have id, reference, the texts of each side, forked, floor_forked, margin.
+
+    Without a reference word there is no WER: `wer` is empty then, and the share alone decides.
+    """
     changed = [row for row in rows if row["forked"]]
     share = len(changed) / len(rows)
     floor = sum(row["floor_forked"] for row in rows) / len(rows)
-    wer = {side: _wer(rows, side) for side in SIDES} if speech else {}
+    normalize = get_normalizer(NORMALIZER).apply
+    spoken = [row for row in rows if normalize(row["reference"])] if speech else []
+    wer = {side: _wer(spoken, side) for side in SIDES} if spoken else {}
     enough = len(rows) >= MIN_TRANSCRIPTS
     close = share <= floor + MAX_SHARE_OVER_FLOOR
-    if speech:
+    if wer:
         moved, by_rounding = (abs(wer[side] - wer["torch"]) for side in ("onnx", "floor"))
         close = close and moved <= by_rounding + MAX_WER_CHANGE
     return {
@@ -82,9 +87,9 @@ def _row(
 
 def _wer(rows: list[dict[str, Any]], side: str) -> float:
     normalize = get_normalizer(NORMALIZER).apply
-    pairs = [(normalize(row["reference"]), normalize(row[side])) for row in rows]
-    counts = [count_words(reference, heard) for reference, heard in pairs if reference]
-    return total(counts).rate if counts else 0.0
+    return total(
+        [count_words(normalize(row["reference"]), normalize(row[side])) for row in rows]
+    ).rate
 
 
 def margin_at_fork(a: Decoded, b: Decoded) -> float:
