@@ -9,7 +9,7 @@ from tests.infer.fake_peers import FakePeer, open_fake
 from whisper_qat.config import InputError
 from whisper_qat.infer.child_process import ChildDied
 from whisper_qat.infer.peers.peer import Setup
-from whisper_qat.infer.worker import Request, Worker, timed
+from whisper_qat.infer.worker import Request, Worker, _samples, timed
 
 
 def setup(**options):
@@ -31,6 +31,14 @@ def test_requests_one_after_another(audio):
         assert answer.peak_rss_bytes > 1e6
         assert worker.ask(Request(audio=audio, seconds=1.5)).text == "24000 samples"
         assert worker.ask(Request(audio=audio, tokens=7)).tokens == 7
+
+
+def test_the_first_samples_of_a_file_as_they_are(tmp_path):
+    stored = np.random.default_rng(0).standard_normal(100).astype(np.float32)
+    np.save(tmp_path / "a.npy", stored)
+    assert _samples(tmp_path / "a.npy", None).tobytes() == stored.tobytes()
+    assert _samples(tmp_path / "a.npy", 60).tobytes() == stored[:60].tobytes()
+    assert _samples(tmp_path / "a.npy", 200).tobytes() == stored.tobytes()
 
 
 def test_an_error_is_raised_here_and_the_process_goes_on(audio):
