@@ -18,6 +18,7 @@ from whisper_qat.data.context import AudioContext
 from whisper_qat.data.source import load_clips
 from whisper_qat.infer.chunked import chunks
 from whisper_qat.infer.decoding_rules import read_rules
+from whisper_qat.infer.fallback import Fallback
 from whisper_qat.infer.transcribe import Transcriber, find_runtime, one_by_one, read_context
 
 RATE = 16_000
@@ -74,6 +75,22 @@ def test_without_timestamps_a_segment_is_a_chunk(tiny_whisper):
     assert segments[0].start_s == 0 and segments[-1].end_s == 65
     assert all(a.end_s == b.start_s for a, b in pairwise(segments))
     assert {s.text for s in segments} == {transcriber.text_decoder.text([75])}
+
+
+def test_chunks_that_repeat_themselves_are_decoded_again(tiny_whisper):
+    transcriber, backend = scripted(tiny_whisper, [75] * 200, max_new_tokens=200)
+    backend.steps /= 5  # 20 : 0 leaves sampling no choice, 4 : 0 does
+    plain = transcriber.transcribe(speech(31))
+    assert plain.tokens == [75] * 400 and plain.repetitions == []
+    named = replace(transcriber, fallback=Fallback(temperatures=())).transcribe(speech(31))
+    assert named.tokens == plain.tokens
+    first, second = named.repetitions
+    assert first.start_s == 0 and first.end_s == second.start_s and second.end_s == 31
+    assert first.temperature == 0 and first.compression_ratio > 2.4
+    mended = replace(transcriber, fallback=Fallback()).transcribe(speech(31))
+    assert all(r.temperature > 0 for r in mended.repetitions)
+    assert [r.compression_ratio < 2.4 for r in mended.repetitions] == [True, True]
+    assert mended.tokens != plain.tokens
 
 
 def test_blocks_and_batches_change_nothing(tiny_whisper):

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,10 @@ from tests.infer.onnx_folders import onnx_folder
 from whisper_qat.artifacts import hash_folder
 from whisper_qat.cli import main
 from whisper_qat.config import InputError
+from whisper_qat.infer.fallback import Fallback, compression_ratio
 from whisper_qat.infer.subtitles import srt, vtt
 from whisper_qat.infer.transcribe import Transcriber
-from whisper_qat.tasks import transcription_queue
+from whisper_qat.tasks import transcribe, transcription_queue
 from whisper_qat.tasks.transcribe import TranscribeConfig, run
 
 RATE = 16_000
@@ -166,6 +169,31 @@ def test_beams_are_asked_for(config, model, speech, tmp_path):
     transcriber = Transcriber.from_folder(model, 1, max_new_tokens=4, num_beams=3)
     audio, _ = soundfile.read(speech / "a.wav", dtype="float32")
     assert found["num_beams"] == 3 and found["tokens"] == transcriber.transcribe(audio).tokens
+
+
+def test_a_chunk_that_repeats_itself_is_named_and_decoded_again(
+    config, model, speech, tmp_path, capsys, monkeypatch
+):
+    audio, _ = soundfile.read(speech / "a.wav", dtype="float32")
+    ratio = compression_ratio(Transcriber.from_folder(model, 1).transcribe(audio).text)
+    # The random model repeats itself less than a trained one; so a lower threshold is exceeded.
+    monkeypatch.setattr(transcribe, "Fallback", partial(Fallback, threshold=0.99 * ratio))
+
+    def shown(name, **changes):
+        made = config(audio=[str(speech / "a.wav")], output_dir=tmp_path / name, **changes)
+        run(replace(made, output_format="json", max_new_tokens=None))
+        return json.loads((tmp_path / name / "a.json").read_text())
+
+    looped, mended = shown("named", fallback=False), shown("mended")
+    (named,), (again,) = looped["repetitions"], mended["repetitions"]
+    assert named == {"start": 0, "end": 1, "temperature": 0, "compression_ratio": ratio}
+    assert again["temperature"] > 0 and again["compression_ratio"] < ratio
+    assert looped["tokens"] != mended["tokens"]
+    said = capsys.readouterr().err
+    assert f"a.wav: 0.0 to 1.0 s repeats itself (compression ratio {ratio:.1f})" in said
+    assert f"s repeated itself; decoded at temperature {again['temperature']} (compress" in said
+    with pytest.raises(InputError, match="made with fallback=True, now False; give another"):
+        shown("mended", fallback=False)
 
 
 def test_nothing_but_bad_files(config, tmp_path, capsys):

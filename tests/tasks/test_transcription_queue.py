@@ -23,9 +23,12 @@ class LengthTranscriber:
         if self.calls is not None and len(self.batches) == self.calls:
             raise KeyboardInterrupt
         self.batches.append(len(pieces))
-        return [Decoded(tokens=[len(p)], margins=[np.inf], ended=True) for p in pieces]
+        return [
+            Decoded(tokens=[len(p)], margins=[np.inf], ended=True, temperature=0.2) for p in pieces
+        ]
 
     def assemble(self, found, wall_s):
+        assert all(chunk.decoded.temperature == 0.2 for chunk in found)
         tokens = [token for chunk in found for token in chunk.decoded.tokens]
         assert wall_s >= 0
         return Transcription(

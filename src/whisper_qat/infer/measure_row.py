@@ -20,6 +20,7 @@ from tqdm import tqdm
 from whisper_qat.data.audio import read_audio
 from whisper_qat.data.clip import Clip
 from whisper_qat.infer.child_process import orphaned
+from whisper_qat.infer.fallback import Fallback
 from whisper_qat.infer.journal import Journal
 from whisper_qat.infer.kernel_check import KernelMismatch
 from whisper_qat.infer.measure import peak_rss_bytes
@@ -40,7 +41,7 @@ class CorpusJob:
 
 @dataclass(frozen=True, kw_only=True)
 class RowJob:
-    """One model and what it is to transcribe."""
+    """One model, what it is to transcribe, and what becomes of text that repeats itself."""
 
     name: str
     folder: str
@@ -49,6 +50,7 @@ class RowJob:
     language: str
     max_new_tokens: int | None
     corpora: list[CorpusJob]
+    fallback: Fallback | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +70,9 @@ class RowMeasure:
 def open_on_onnx(job: RowJob) -> Transcriber:
     """The row's converted folder on onnxruntime."""
     return Transcriber.from_folder(
-        job.folder, job.threads, language=job.language, max_new_tokens=job.max_new_tokens
-    )
+        job.folder, job.threads,
+        language=job.language, max_new_tokens=job.max_new_tokens, fallback=job.fallback,
+    )  # fmt: skip
 
 
 def measure_row(

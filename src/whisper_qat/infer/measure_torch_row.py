@@ -17,5 +17,5 @@ def open_on_torch(job: RowJob) -> Transcriber:
     """The row's checkpoint on torch."""
     return open_transcriber(
         job.folder, "torch", job.threads,
-        language=job.language, max_new_tokens=job.max_new_tokens,
+        language=job.language, max_new_tokens=job.max_new_tokens, fallback=job.fallback,
     )  # fmt: skip

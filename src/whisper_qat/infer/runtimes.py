@@ -4,12 +4,14 @@ For evaluation, where both are measured alike. Importing it loads torch, which `
 does not.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from whisper_qat.config import InputError
 from whisper_qat.infer.decoding_rules import read_rules
+from whisper_qat.infer.fallback import Fallback
 from whisper_qat.infer.torch_backend import TorchBackend
 from whisper_qat.infer.transcribe import Transcriber, find_runtime
 
@@ -23,6 +25,7 @@ def open_transcriber(
     *,
     language: str = "fr",
     max_new_tokens: int | None = None,
+    fallback: Fallback | None = None,
 ) -> Transcriber:
     """The model of `folder` on "onnx" or "torch"; None: the one that its files are for.
 
@@ -33,9 +36,11 @@ def open_transcriber(
         raise InputError(f"runtime={runtime!r}: expected one of {', '.join(RUNTIMES)}")
     if runtime == "onnx":
         return Transcriber.from_folder(
-            folder, threads, language=language, max_new_tokens=max_new_tokens
-        )
+            folder, threads,
+            language=language, max_new_tokens=max_new_tokens, fallback=fallback,
+        )  # fmt: skip
     if threads is not None:
         torch.set_num_threads(threads)
     rules = read_rules(folder, language=language, max_new_tokens=max_new_tokens)
-    return Transcriber.around(TorchBackend.from_folder(folder), folder, rules)
+    made = Transcriber.around(TorchBackend.from_folder(folder), folder, rules)
+    return replace(made, fallback=fallback)

@@ -6,7 +6,7 @@ to the first text it would be most of the time. A checkpoint runs on torch, see 
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from whisper_qat.infer.beam import BeamSettings, beam_search
 from whisper_qat.infer.chunked import chunks
 from whisper_qat.infer.decode import Decoded, greedy
 from whisper_qat.infer.decoding_rules import DecodingRules, read_rules
+from whisper_qat.infer.fallback import Fallback, compression_ratio
 from whisper_qat.infer.onnx_backend import DECODER_FILE, ENCODER_FILE, OnnxBackend
 from whisper_qat.infer.text_decoder import TextDecoder
 from whisper_qat.infer.timestamps import split
@@ -54,11 +55,25 @@ class DecodedChunk:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Repetition:
+    """A chunk, in seconds, that repeated itself at first: what was kept of it.
+
+    `temperature` is that of the sampling, 0 where it was not decoded again; `compression_ratio`
+    that of the text.
+    """
+
+    start_s: float
+    end_s: float
+    temperature: float
+    compression_ratio: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Transcription:
     """`tokens` and `margins` are those of all `chunks` in a row; `wall_s` covers everything.
 
     A segment is a chunk, or with timestamps what the decoder marked; those without text are left
-    out.
+    out. `repetitions` are looked for where a fallback was asked for.
     """
 
     text: str
@@ -67,6 +82,7 @@ class Transcription:
     chunks: int
     wall_s: float
     margins: list[float]
+    repetitions: list[Repetition] = field(default_factory=list)
 
 
 def one_by_one(backend: Backend, mels: Sequence[Mel], rules: DecodingRules) -> list[Decoded]:
@@ -85,7 +101,7 @@ def search_with(num_beams: int) -> Search:
 class Transcriber:
     """One model ready to transcribe; nothing of an utterance is kept between calls.
 
-    `search` decodes up to `batch_size` chunks in one call.
+    `search` decodes up to `batch_size` chunks in one call; without a `fallback` its word is final.
     """
 
     backend: Backend
@@ -95,6 +111,7 @@ class Transcriber:
     rules: DecodingRules
     search: Search = one_by_one
     batch_size: int = 1
+    fallback: Fallback | None = None
 
     @classmethod
     def from_folder(
@@ -107,11 +124,13 @@ class Transcriber:
         timestamps: bool = False,
         batch_size: int = 1,
         num_beams: int = 1,
+        fallback: Fallback | None = None,
     ) -> "Transcriber":
         """The model of a converted folder, on onnxruntime; None: as many threads as it likes.
 
-        Up to `batch_size` chunks are decoded at once, greedily, or by search with `num_beams`.
-        InputError for a folder that is not one.
+        Up to `batch_size` chunks are decoded at once, greedily, or by search with `num_beams`;
+        with a `fallback` those that repeat themselves are decoded again, by sampling. InputError
+        for a folder that is not one.
         """
         if batch_size < 1:
             raise InputError(f"batch_size {batch_size}: expected 1 or more")
@@ -124,7 +143,9 @@ class Transcriber:
             folder, language=language, max_new_tokens=max_new_tokens, timestamps=timestamps
         )
         made = cls.around(OnnxBackend.from_folder(folder, threads), folder, rules)
-        return replace(made, search=search_with(num_beams), batch_size=batch_size)
+        return replace(
+            made, search=search_with(num_beams), batch_size=batch_size, fallback=fallback
+        )
 
     @classmethod
     def around(cls, backend: Backend, folder: str | Path, rules: DecodingRules) -> "Transcriber":
@@ -152,7 +173,14 @@ class Transcriber:
     def decode(self, pieces: Sequence[NDArray[np.float32]]) -> list[Decoded]:
         """What is said in pieces of at most 30 s each, of one recording or of several."""
         mels = [self.features.log_mel(piece, self.context) for piece in pieces]
-        return self.search(self.backend, mels, self.rules)
+        found = self.search(self.backend, mels, self.rules)
+        if self.fallback is None:
+            return found
+        text = self.text_decoder.text
+        return [
+            self.fallback.decode_again(decoded, self.backend, mel, self.rules, text)
+            for decoded, mel in zip(found, mels, strict=True)
+        ]
 
     def assemble(self, found: Sequence[DecodedChunk], wall_s: float) -> Transcription:
         """The chunks of one recording, in order, as its transcription."""
@@ -164,7 +192,23 @@ class Transcriber:
             chunks=len(found),
             wall_s=wall_s,
             margins=[margin for chunk in found for margin in chunk.decoded.margins],
+            repetitions=[r for chunk in found for r in self._repetitions(chunk)],
         )
+
+    def _repetitions(self, chunk: DecodedChunk) -> list[Repetition]:
+        """The chunk, where it repeats itself or did so before it was decoded again."""
+        text = self.text_decoder.text(chunk.decoded.tokens)
+        temperature = chunk.decoded.temperature
+        if self.fallback is None or not (temperature or self.fallback.repeats(text)):
+            return []
+        return [
+            Repetition(
+                start_s=chunk.start_s,
+                end_s=chunk.end_s,
+                temperature=temperature,
+                compression_ratio=compression_ratio(text),
+            )
+        ]
 
     def _segments(self, chunk: DecodedChunk) -> list[SpokenSegment]:
         timestamps = self.rules.filters.timestamps

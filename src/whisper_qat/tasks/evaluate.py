@@ -28,6 +28,7 @@ from whisper_qat.environment import cpu, git_revision, gpu, package_versions
 from whisper_qat.infer import chunked
 from whisper_qat.infer.child_process import ChildDied, in_child
 from whisper_qat.infer.decoding_rules import read_rules
+from whisper_qat.infer.fallback import Fallback
 from whisper_qat.infer.measure_row import CorpusJob, RowJob, RowMeasure, measure_row
 from whisper_qat.infer.measure_torch_row import measure_torch_row
 from whisper_qat.locking import folder_lock
@@ -64,6 +65,8 @@ class EvaluateConfig:
         threads: of each operator; by default every core this process may use
         language: language of the audio
         max_new_tokens: tokens per 30 s at most; by default the checkpoint's own limit
+        fallback: decode again, by sampling, what repeats itself (as transcribe.py does); without
+            it a loop counts as the errors that it is
         seed: of the draw
         corpora_config: what the names of corpora stand for
         normalizers: text rules that WER is counted by; the first one leads the report
@@ -83,6 +86,7 @@ class EvaluateConfig:
     threads: int | None = None
     language: str = "fr"
     max_new_tokens: int | None = None
+    fallback: bool = False
     seed: int = 0
     corpora_config: Path = DEFAULT_CONFIG
     normalizers: list[str] = field(default_factory=lambda: list(NORMALIZERS))
@@ -151,6 +155,8 @@ def settings(config: EvaluateConfig, rows: list[RowFolder]) -> dict[str, Any]:
     """What must not change between the runs that fill one folder."""
     kept = ("corpora", "test_data", "max_samples", "language", "max_new_tokens", "seed")
     values = {name: getattr(config, name) for name in kept}
+    if config.fallback:
+        values["fallback"] = str(Fallback())
     return values | {
         "normalizers": config.normalizers,
         "threads": num_threads(config),
@@ -219,6 +225,7 @@ def measure(
         language=config.language,
         max_new_tokens=config.max_new_tokens,
         corpora=jobs,
+        fallback=Fallback() if config.fallback else None,
     )
     found = asdict(_measured(job, folder))
     write_json(record, found)
@@ -259,7 +266,7 @@ def measurements(
         "decoding": {
             "language": config.language,
             "task": TASK,
-            "strategy": "greedy",
+            "strategy": f"greedy; {Fallback()}" if config.fallback else "greedy",
             "max_new_tokens": limit,
             "padding": PADDING_POLICY,
             "long_form": chunked.METHOD,

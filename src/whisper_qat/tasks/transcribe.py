@@ -18,8 +18,9 @@ from tqdm import tqdm
 from whisper_qat.artifacts import hash_folder, read_json, write_json, write_text
 from whisper_qat.config import InputError
 from whisper_qat.infer import chunked
+from whisper_qat.infer.fallback import Fallback
 from whisper_qat.infer.subtitles import srt, vtt
-from whisper_qat.infer.transcribe import SpokenSegment, Transcriber, Transcription
+from whisper_qat.infer.transcribe import Repetition, SpokenSegment, Transcriber, Transcription
 from whisper_qat.locking import folder_lock
 from whisper_qat.tasks.audio_files import Recording, gather
 from whisper_qat.tasks.transcription_queue import Queue
@@ -46,6 +47,8 @@ class TranscribeConfig:
         batch_size: chunks decoded at once, across recordings
         num_beams: beams of the search; 1 is greedy
         max_new_tokens: tokens per 30 s at most; by default the checkpoint's own limit
+        fallback: decode a chunk that repeats itself again, sampling at rising temperatures as
+            openai/whisper does; without it such chunks are only named
     """
 
     model_path: Path
@@ -58,6 +61,7 @@ class TranscribeConfig:
     batch_size: int = 1
     num_beams: int = 1
     max_new_tokens: int | None = None
+    fallback: bool = True
 
     def __post_init__(self) -> None:
         for name in ("threads", "batch_size", "num_beams", "max_new_tokens"):
@@ -95,8 +99,13 @@ def open_model(config: TranscribeConfig) -> Transcriber:
     return Transcriber.from_folder(
         config.model_path, config.threads, language=config.language,
         max_new_tokens=config.max_new_tokens, timestamps=config.timestamps,
-        batch_size=config.batch_size, num_beams=config.num_beams,
+        batch_size=config.batch_size, num_beams=config.num_beams, fallback=fallback(config),
     )  # fmt: skip
+
+
+def fallback(config: TranscribeConfig) -> Fallback:
+    """What becomes of chunks that repeat themselves."""
+    return Fallback() if config.fallback else Fallback(temperatures=())
 
 
 @contextmanager
@@ -128,6 +137,7 @@ def settings(config: TranscribeConfig) -> dict[str, Any]:
         "timestamps": config.timestamps,
         "num_beams": config.num_beams,
         "max_new_tokens": config.max_new_tokens,
+        "fallback": config.fallback,
     }
 
 
@@ -164,6 +174,8 @@ def transcribe(
         complain(error)
 
     def finish(recording: Recording, found: Transcription) -> None:
+        for repetition in found.repetitions:
+            tqdm.write(f"{recording.path}: {told(repetition)}", file=sys.stderr)
         text = render(recording, found)
         if recording.output is not None:
             write_text(recording.output, text)
@@ -176,6 +188,15 @@ def transcribe(
     with tqdm(total=total, unit="s", bar_format=BAR) as bar:
         Queue(transcriber, finish, fail, bar.update).run(recordings)
     return len(failures)
+
+
+def told(repetition: Repetition) -> str:
+    """A line on a chunk that repeats itself, or did."""
+    where = f"{repetition.start_s:.1f} to {repetition.end_s:.1f} s"
+    ratio = f"compression ratio {repetition.compression_ratio:.1f}"
+    if not repetition.temperature:
+        return f"{where} repeats itself ({ratio})"
+    return f"{where} repeated itself; decoded at temperature {repetition.temperature} ({ratio})"
 
 
 def renderer(config: TranscribeConfig) -> Callable[[Recording, Transcription], str]:
@@ -203,9 +224,10 @@ def record(config: TranscribeConfig, recording: Recording, found: Transcription)
         "duration_s": recording.duration_s,
         "language": config.language,
         "text": found.text,
-        "segments": [segment_record(segment) for segment in found.segments],
+        "segments": [in_seconds(segment) for segment in found.segments],
         "tokens": found.tokens,
         "chunks": found.chunks,
+        "repetitions": [in_seconds(repetition) for repetition in found.repetitions],
         "wall_s": round(found.wall_s, 3),
         "timestamps": config.timestamps,
         "num_beams": config.num_beams,
@@ -213,7 +235,7 @@ def record(config: TranscribeConfig, recording: Recording, found: Transcription)
     }
 
 
-def segment_record(segment: SpokenSegment) -> dict[str, Any]:
-    """A segment as people expect it: start and end."""
-    fields = asdict(segment)
+def in_seconds(part: SpokenSegment | Repetition) -> dict[str, Any]:
+    """A part of a recording as people expect it: start and end."""
+    fields = asdict(part)
     return {"start": fields.pop("start_s"), "end": fields.pop("end_s")} | fields

@@ -149,12 +149,18 @@ def write_down(piece: Piece, decoded: Decoded) -> None:
     """Into the journal, where there is one; a transcript needs no margins."""
     if piece.work.journal is not None:
         id = chunk_id(piece.work.recording, piece.start)
-        piece.work.journal.append({"id": id, "tokens": decoded.tokens, "ended": decoded.ended})
+        record = {"id": id, "tokens": decoded.tokens, "ended": decoded.ended}
+        piece.work.journal.append(record | {"temperature": decoded.temperature})
 
 
 def read_back(record: dict[str, Any]) -> Decoded:
     """What `write_down` wrote."""
-    return Decoded(tokens=record["tokens"], margins=[], ended=record["ended"])
+    return Decoded(
+        tokens=record["tokens"],
+        margins=[],
+        ended=record["ended"],
+        temperature=record["temperature"],
+    )
 
 
 def close(work: Work, *, finished: bool) -> None:
