@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from whisper_qat.cli import main
 from whisper_qat.config import GateError, InputError
 from whisper_qat.data.corpora import DEFAULT_CONFIG
 from whisper_qat.infer import measure_row, teacher_forced
+from whisper_qat.infer.fallback import Fallback
 from whisper_qat.tasks import evaluate, evaluation_forced
 from whisper_qat.tasks.evaluate import EvaluateConfig, run
 
@@ -123,6 +126,26 @@ def _fill(value, roles):
     if isinstance(value, list):
         return [_fill(item, roles) for item in value]
     return value.format_map(roles) if isinstance(value, str) else value
+
+
+def test_what_repeats_itself_is_decoded_again_where_asked(
+    roles, test_data, tmp_path, here, monkeypatch, tiny_whisper
+):
+    # Nothing of four tokens is over 2.4; over 0 everything is, and is drawn again in both runtimes.
+    monkeypatch.setattr(evaluate, "Fallback", partial(Fallback, threshold=0.0))
+    settings = config(roles, test_data, tmp_path / "out", baseline_model=str(tiny_whisper))
+    run(settings)
+    again = replace(settings, output_dir=tmp_path / "again", fallback=True)
+    run(again)
+    plain, drawn = rows_of(tmp_path / "out"), rows_of(tmp_path / "again")
+    assert len(plain) == 2 and set(plain) == set(drawn)
+    for name in plain:
+        assert [row["tokens"] for row in plain[name]] != [row["tokens"] for row in drawn[name]]
+    for folder, strategy in [("out", "greedy"), ("again", f"greedy; {Fallback(threshold=0.0)}")]:
+        measured = read_json(tmp_path / folder / "measurements.json")
+        assert measured["decoding"]["strategy"] == strategy
+    with pytest.raises(InputError, match=r"other settings \(fallback='over a compress.*now None"):
+        run(replace(again, fallback=False))
 
 
 def test_more_rows_are_measured_alone_and_the_rest_is_kept(

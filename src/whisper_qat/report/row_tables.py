@@ -48,10 +48,15 @@ def headline_table(results: Results) -> Table:
     ]  # fmt: skip
     rows = [_headline_row(results, row) for row in results["rows"]]
     note = (
-        f"{_pooled_words(results)}, normaliser {results['primary_normalizer']}; greedy decoding. "
-        f"Baseline: {results['baseline'] or 'none named'}."
+        f"{_pooled_words(results)}, normaliser {results['primary_normalizer']}"
+        f"{_strategy(results)}. Baseline: {results['baseline'] or 'none named'}."
     )
     return table("WER, size and speed of each row", columns, rows, note)
+
+
+def _strategy(results: Results) -> str:
+    """How tokens were chosen, where the results say so."""
+    return f"; decoding {results['decoding']['strategy']}" if results["decoding"] else ""
 
 
 def _pooled_words(results: Results) -> str:
