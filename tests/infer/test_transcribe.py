@@ -93,6 +93,25 @@ def test_chunks_that_repeat_themselves_are_decoded_again(tiny_whisper):
     assert mended.tokens != plain.tokens
 
 
+def test_draws_depend_on_the_chunk_alone(converted):
+    """Not on the batch, nor on the search that went before."""
+    audio = speech(70)
+
+    def texts(threshold, **settings):
+        fallback = Fallback(threshold=threshold)
+        transcriber = Transcriber.from_folder(converted, 1, fallback=fallback, **settings)
+        found = transcriber.transcribe(audio)
+        assert len(found.repetitions) == found.chunks == 3
+        return found
+
+    ratios = [r.compression_ratio for r in texts(0.0, max_new_tokens=60).repetitions]
+    lower = 0.99 * min(ratios)  # the random model's greedy text exceeds it, its draws do not
+    alone = texts(lower, max_new_tokens=60)
+    assert all(r.temperature > 0 for r in alone.repetitions)
+    for settings in ({"batch_size": 2}, {"batch_size": 3}, {"num_beams": 2}):
+        assert texts(lower, max_new_tokens=60, **settings).tokens == alone.tokens
+
+
 def test_blocks_and_batches_change_nothing(tiny_whisper):
     transcriber, _ = scripted(tiny_whisper, [75])
     audio = speech(65)

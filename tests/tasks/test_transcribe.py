@@ -187,12 +187,13 @@ def test_a_chunk_that_repeats_itself_is_named_and_decoded_again(
     looped, mended = shown("named", fallback=False), shown("mended")
     (named,), (again,) = looped["repetitions"], mended["repetitions"]
     assert named == {"start": 0, "end": 1, "temperature": 0, "compression_ratio": ratio}
+    assert looped["fallback"] is None and "sampled at temperatures" in mended["fallback"]
     assert again["temperature"] > 0 and again["compression_ratio"] < ratio
     assert looped["tokens"] != mended["tokens"]
     said = capsys.readouterr().err
-    assert f"a.wav: 0.0 to 1.0 s repeats itself (compression ratio {ratio:.1f})" in said
+    assert f"a.wav: 0.0 to 1.0 s repeats itself (compression ratio {ratio:.1f}); kept" in said
     assert f"s repeated itself; decoded at temperature {again['temperature']} (compress" in said
-    with pytest.raises(InputError, match="made with fallback=True, now False; give another"):
+    with pytest.raises(InputError, match="made with fallback='over a .*, now None; give another"):
         shown("mended", fallback=False)
 
 

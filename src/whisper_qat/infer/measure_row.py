@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -152,4 +152,5 @@ def measure_clip(transcriber: Transcriber, clip: Clip) -> dict[str, Any]:
         "tokens": found.tokens,
         "chunks": found.chunks,
         "lowest_margin": lowest if math.isfinite(lowest) else None,
+        "repetitions": [asdict(repetition) for repetition in found.repetitions],
     }

@@ -25,10 +25,11 @@ from whisper_qat.infer.beam import BeamSettings, beam_search
 from whisper_qat.infer.chunked import chunks
 from whisper_qat.infer.decode import Decoded, greedy
 from whisper_qat.infer.decoding_rules import DecodingRules, read_rules
-from whisper_qat.infer.fallback import Fallback, compression_ratio
+from whisper_qat.infer.fallback import Fallback
 from whisper_qat.infer.onnx_backend import DECODER_FILE, ENCODER_FILE, OnnxBackend
 from whisper_qat.infer.text_decoder import TextDecoder
 from whisper_qat.infer.timestamps import split
+from whisper_qat.metrics.hallucination import compression_ratio
 from whisper_qat.model.info import INFO_NAME
 
 Mel = NDArray[np.float32]
@@ -56,10 +57,10 @@ class DecodedChunk:
 
 @dataclass(frozen=True, kw_only=True)
 class Repetition:
-    """A chunk, in seconds, that repeated itself at first: what was kept of it.
+    """A chunk, in seconds, whose text was repetitive, and what was kept of it.
 
-    `temperature` is that of the sampling, 0 where it was not decoded again; `compression_ratio`
-    that of the text.
+    `temperature` is that of the draw that replaced the text, 0 where none did and it is kept as it
+    was; `compression_ratio` that of the text kept.
     """
 
     start_s: float

@@ -47,8 +47,9 @@ class TranscribeConfig:
         batch_size: chunks decoded at once, across recordings
         num_beams: beams of the search; 1 is greedy
         max_new_tokens: tokens per 30 s at most; by default the checkpoint's own limit
-        fallback: decode a chunk that repeats itself again, sampling at rising temperatures as
-            openai/whisper does; without it such chunks are only named
+        fallback: replace a chunk that repeats itself by the first of five draws, at rising
+            temperatures, that does not (after openai/whisper); without it such chunks are only
+            named
     """
 
     model_path: Path
@@ -137,7 +138,7 @@ def settings(config: TranscribeConfig) -> dict[str, Any]:
         "timestamps": config.timestamps,
         "num_beams": config.num_beams,
         "max_new_tokens": config.max_new_tokens,
-        "fallback": config.fallback,
+        "fallback": str(fallback(config)) if config.fallback else None,
     }
 
 
@@ -195,7 +196,7 @@ def told(repetition: Repetition) -> str:
     where = f"{repetition.start_s:.1f} to {repetition.end_s:.1f} s"
     ratio = f"compression ratio {repetition.compression_ratio:.1f}"
     if not repetition.temperature:
-        return f"{where} repeats itself ({ratio})"
+        return f"{where} repeats itself ({ratio}); kept as it is"
     return f"{where} repeated itself; decoded at temperature {repetition.temperature} ({ratio})"
 
 
@@ -231,6 +232,7 @@ def record(config: TranscribeConfig, recording: Recording, found: Transcription)
         "wall_s": round(found.wall_s, 3),
         "timestamps": config.timestamps,
         "num_beams": config.num_beams,
+        "fallback": str(fallback(config)) if config.fallback else None,
         "long_form": chunked.METHOD,
     }
 

@@ -159,7 +159,7 @@ def read_back(record: dict[str, Any]) -> Decoded:
         tokens=record["tokens"],
         margins=[],
         ended=record["ended"],
-        temperature=record["temperature"],
+        temperature=record.get("temperature", 0.0),  # not in journals of earlier versions
     )
 
 
