@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -131,8 +131,9 @@ def _fill(value, roles):
 def test_what_repeats_itself_is_decoded_again_where_asked(
     roles, test_data, tmp_path, here, monkeypatch, tiny_whisper
 ):
-    # Nothing of four tokens is over 2.4; over 0 everything is, and is drawn again in both runtimes.
-    monkeypatch.setattr(evaluate, "Fallback", partial(Fallback, threshold=0.0))
+    # Four tokens are no loop; so every clip's text is called one, and its first draw is not.
+    answers = cycle([True, False])
+    monkeypatch.setattr(Fallback, "repeats", lambda self, text: next(answers))
     settings = config(roles, test_data, tmp_path / "out", baseline_model=str(tiny_whisper))
     run(settings)
     again = replace(settings, output_dir=tmp_path / "again", fallback=True)
@@ -141,7 +142,9 @@ def test_what_repeats_itself_is_decoded_again_where_asked(
     assert len(plain) == 2 and set(plain) == set(drawn)
     for name in plain:
         assert [row["tokens"] for row in plain[name]] != [row["tokens"] for row in drawn[name]]
-    for folder, strategy in [("out", "greedy"), ("again", f"greedy; {Fallback(threshold=0.0)}")]:
+        assert all(row["repetitions"] == [] for row in plain[name])
+        assert all(row["repetitions"][0]["temperature"] == 0.2 for row in drawn[name])
+    for folder, strategy in [("out", "greedy"), ("again", f"greedy; {Fallback()}")]:
         measured = read_json(tmp_path / folder / "measurements.json")
         assert measured["decoding"]["strategy"] == strategy
     with pytest.raises(InputError, match=r"other settings \(fallback='over a compress.*now None"):
