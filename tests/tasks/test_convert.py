@@ -1,6 +1,6 @@
 """The conversion task: what it accepts, what it refuses, and that a second run does nothing."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -10,7 +10,7 @@ from whisper_qat.export.read import read_codes
 from whisper_qat.export.step import CROSS_FILE, STEP_FILE
 from whisper_qat.model.fake_linear import fake_quantized
 from whisper_qat.model.final import fix_scales, load_final, save_final
-from whisper_qat.model.info import Info
+from whisper_qat.model.info import Info, read_info
 from whisper_qat.model.load import load_whisper
 from whisper_qat.model.plan import HEAD, default_rules
 from whisper_qat.model.prepare import apply_plan, plan
@@ -21,6 +21,7 @@ INFO = Info(
     method="qat",
     fine_tuned=True,
     audio_context={"mode": "dynamic", "margin_s": 1.0},
+    trained_context={"mode": "dynamic", "margin_s": 1.0, "max_margin_s": 4.0},
     base_model={"name": "tiny", "fingerprint": "abc"},
 )
 
@@ -58,6 +59,13 @@ def test_codes_of_final_are_the_codes_of_the_graphs(config, final):
     assert (manifest["method"], manifest["quantization_type"]) == ("qat", "int4")
     assert manifest["audio_context"] == {"mode": "dynamic", "margin_s": 1.0}
     assert (config.output_path / "plan.json").read_text() == (final / "plan.json").read_text()
+
+
+def test_another_context_leaves_word_of_the_trained_one(config):
+    run(replace(config, audio_context="full"))
+    for content in (read_manifest(config.output_path), asdict(read_info(config.output_path))):
+        assert content["audio_context"] == {"mode": "full", "margin_s": 0.0}
+        assert content["trained_context"] == INFO.trained_context is not None
 
 
 def test_a_second_run_does_nothing(config, capsys):

@@ -45,5 +45,8 @@ def test_the_loop_has_the_settings_and_draws_margins_for_training_only(config):
     loop = make_loop(config, Path(config.output_dir), accelerator, parts)
     assert loop.data.collator.max_margin_s == 5.0 and parts.collator.max_margin_s is None
     assert loop.data.collator.full_teacher and parts.collator.full_teacher
+    assert parts.info.trained_context == {
+        "mode": "dynamic", "margin_s": 3.0, "max_margin_s": 5.0, "teacher_context": "full",
+    }  # fmt: skip
     assert loop.settings.gradient_accumulation_steps == 2
     assert loop.total == 2 * -(-len(parts.selection.train) // 2)

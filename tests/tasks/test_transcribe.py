@@ -15,6 +15,7 @@ from tests.infer.onnx_folders import onnx_folder
 from whisper_qat.artifacts import hash_folder
 from whisper_qat.cli import main
 from whisper_qat.config import InputError
+from whisper_qat.data.context import AudioContext
 from whisper_qat.infer.fallback import Fallback, compression_ratio
 from whisper_qat.infer.subtitles import srt, vtt
 from whisper_qat.infer.transcribe import Transcriber
@@ -195,6 +196,16 @@ def test_a_chunk_that_repeats_itself_is_named_and_decoded_again(
     assert f"s repeated itself; decoded at temperature {again['temperature']} (compress" in said
     with pytest.raises(InputError, match="made with fallback='over a .*, now None; give another"):
         shown("mended", fallback=False)
+
+
+def test_the_encoder_can_hear_30_s(config, model, speech, tmp_path):
+    run(config(output_format="json"))
+    run(config(output_dir=tmp_path / "full", output_format="json", audio_context="full"))
+    short, full = (json.loads((tmp_path / n / "a.json").read_text()) for n in ("out", "full"))
+    assert (short["audio_context"], full["audio_context"]) == ("folder", "full")
+    transcriber = Transcriber.from_folder(model, 1, max_new_tokens=4, audio_context=AudioContext())
+    audio, _ = soundfile.read(speech / "a.wav", dtype="float32")
+    assert full["tokens"] == transcriber.transcribe(audio).tokens != short["tokens"]
 
 
 def test_nothing_but_bad_files(config, tmp_path, capsys):

@@ -126,12 +126,14 @@ class Transcriber:
         batch_size: int = 1,
         num_beams: int = 1,
         fallback: Fallback | None = None,
+        audio_context: AudioContext | None = None,
     ) -> "Transcriber":
         """The model of a converted folder, on onnxruntime; None: as many threads as it likes.
 
         Up to `batch_size` chunks are decoded at once, greedily, or by search with `num_beams`;
-        with a `fallback` those that repeat themselves are decoded again, by sampling. InputError
-        for a folder that is not one.
+        with a `fallback` those that repeat themselves are decoded again, by sampling. Without an
+        `audio_context` the encoder hears what the folder was made for. InputError for a folder that
+        is not one.
         """
         if batch_size < 1:
             raise InputError(f"batch_size {batch_size}: expected 1 or more")
@@ -144,6 +146,8 @@ class Transcriber:
             folder, language=language, max_new_tokens=max_new_tokens, timestamps=timestamps
         )
         made = cls.around(OnnxBackend.from_folder(folder, threads), folder, rules)
+        if audio_context is not None:
+            made = replace(made, context=audio_context)
         return replace(
             made, search=search_with(num_beams), batch_size=batch_size, fallback=fallback
         )

@@ -140,7 +140,7 @@ def manifest_facts(final: Final, folder: Path) -> dict[str, Any]:
     """What a report needs to know of the folder: how it was made and how large it is."""
     info = asdict(final.info)
     names = ("method", "quantization_type", "fine_tuned", "audio_context", "base_model",
-             "training_seed", "ptq_method")  # fmt: skip
+             "training_seed", "ptq_method", "trained_context")  # fmt: skip
     return {name: info[name] for name in names} | {
         "graph_version": GRAPH_VERSION,
         "model_bytes": model_bytes(folder),

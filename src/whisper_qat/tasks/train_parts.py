@@ -123,6 +123,9 @@ def _info(config: TrainConfig, base: Path) -> Info:
         fine_tuned=True, audio_context=asdict(config.context),
         base_model={"name": config.base_model, "fingerprint": fingerprint(base)},
         training_seed=config.seed,
+        trained_context=asdict(config.context) | {
+            "max_margin_s": config.max_margin_s, "teacher_context": config.teacher_context,
+        },
     )  # fmt: skip
 
 

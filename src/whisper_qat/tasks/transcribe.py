@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from whisper_qat.artifacts import hash_folder, read_json, write_json, write_text
 from whisper_qat.config import InputError
+from whisper_qat.data.context import AudioContext
 from whisper_qat.infer import chunked
 from whisper_qat.infer.fallback import Fallback
 from whisper_qat.infer.subtitles import srt, vtt
@@ -47,6 +48,7 @@ class TranscribeConfig:
         batch_size: chunks decoded at once, across recordings
         num_beams: beams of the search; 1 is greedy
         max_new_tokens: tokens per 30 s at most; by default the checkpoint's own limit
+        audio_context: folder: the encoder hears what the model was made for; full: 30 s always
         fallback: replace a chunk that repeats itself by the first of five draws, at rising
             temperatures, that does not (after openai/whisper); without it such chunks are only
             named
@@ -62,6 +64,7 @@ class TranscribeConfig:
     batch_size: int = 1
     num_beams: int = 1
     max_new_tokens: int | None = None
+    audio_context: Literal["folder", "full"] = "folder"
     fallback: bool = True
 
     def __post_init__(self) -> None:
@@ -101,6 +104,7 @@ def open_model(config: TranscribeConfig) -> Transcriber:
         config.model_path, config.threads, language=config.language,
         max_new_tokens=config.max_new_tokens, timestamps=config.timestamps,
         batch_size=config.batch_size, num_beams=config.num_beams, fallback=fallback(config),
+        audio_context=AudioContext() if config.audio_context == "full" else None,
     )  # fmt: skip
 
 
@@ -139,6 +143,7 @@ def settings(config: TranscribeConfig) -> dict[str, Any]:
         "num_beams": config.num_beams,
         "max_new_tokens": config.max_new_tokens,
         "fallback": str(fallback(config)) if config.fallback else None,
+        "audio_context": None if config.audio_context == "folder" else config.audio_context,
     }
 
 
@@ -233,6 +238,7 @@ def record(config: TranscribeConfig, recording: Recording, found: Transcription)
         "timestamps": config.timestamps,
         "num_beams": config.num_beams,
         "fallback": str(fallback(config)) if config.fallback else None,
+        "audio_context": config.audio_context,
         "long_form": chunked.METHOD,
     }
 
