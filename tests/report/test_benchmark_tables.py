@@ -4,7 +4,7 @@ import pytest
 
 from tests.report.benchmark_folder import write_benchmark
 from whisper_qat.report.benchmark import summarize
-from whisper_qat.report.benchmark_tables import machine, tables, times
+from whisper_qat.report.benchmark_tables import error_rate, machine, tables, times
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,12 @@ def test_times():
     ratio = {"rate": 1.5, "low": 1.25, "high": 2.0}
     assert times(ratio) == "1.50"
     assert times(ratio, interval=True) == "1.50 [1.25, 2.00]"
+
+
+def test_one_clip_has_no_interval():
+    one = {"rate": 0.5, "low": 0.5, "high": 0.5}
+    assert times(one, interval=True) == "0.50" and error_rate(one) == "50.00"
+    assert error_rate(one | {"low": 0.25}) == "50.00 [25.00, 50.00]" and error_rate(None) == ""
 
 
 def test_machine_says_when_it_was_busy(found):

@@ -8,6 +8,7 @@ from whisper_qat.report.printing import (
     duration,
     megabytes,
     number,
+    percent,
     percent_interval,
 )
 from whisper_qat.report.tables import Column, Table, table
@@ -51,7 +52,6 @@ def set_table(results: Results, clip_set: Mapping[str, Any]) -> Table:
 
 
 def _set_row(score: Mapping[str, Any]) -> list[str]:
-    wer = score["wer"]
     return [
         score["row"],
         number(score["rtfx"], 1),
@@ -61,7 +61,7 @@ def _set_row(score: Mapping[str, Any]) -> list[str]:
         _first(score),
         number(score["tokens_per_s"], 1),
         megabytes(score["peak_rss_bytes"]),
-        percent_interval(wer["rate"], wer["low"], wer["high"]) if wer else "",
+        error_rate(score["wer"]),
     ]
 
 
@@ -70,7 +70,23 @@ def times(found: Mapping[str, Any] | None, *, interval: bool = False) -> str:
     if found is None:
         return ""
     text = number(found["rate"])
-    return f"{text} [{number(found['low'])}, {number(found['high'])}]" if interval else text
+    if not (interval and has_width(found)):
+        return text
+    return f"{text} [{number(found['low'])}, {number(found['high'])}]"
+
+
+def error_rate(wer: Mapping[str, Any] | None) -> str:
+    """A rate in percent with its interval; empty where no reference has words."""
+    if wer is None:
+        return ""
+    if not has_width(wer):
+        return percent(wer["rate"])
+    return percent_interval(wer["rate"], wer["low"], wer["high"])
+
+
+def has_width(found: Mapping[str, Any]) -> bool:
+    """Whether there is an interval to speak of: one clip, or one round, gives none."""
+    return bool(found["low"] < found["high"])
 
 
 def _first(score: Mapping[str, Any]) -> str:
