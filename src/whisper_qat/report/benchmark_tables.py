@@ -85,7 +85,7 @@ def error_rate(wer: Mapping[str, Any] | None) -> str:
 
 
 def has_width(found: Mapping[str, Any]) -> bool:
-    """Whether there is an interval to speak of: one clip, or one round, gives none."""
+    """Whether there is an interval to speak of: one clip, one round, or all alike give none."""
     return bool(found["low"] < found["high"])
 
 
