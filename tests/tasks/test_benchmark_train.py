@@ -29,6 +29,9 @@ def test_every_kind_runs_the_same_steps(tiny_whisper, tmp_path):
     for row in report["rows"]:
         assert len(row["rounds"]) == 2 and 0 <= row["waiting_share"] < 1
         assert row["rounds"][0]["clips"] == [2] and row["peak_bytes"] > 2**20
+        elapsed = [sum(r["seconds"] + r["waited_s"]) for r in row["rounds"]]
+        work = [sum(r["model_flops"]) for r in row["rounds"]]
+        assert row["model_flops_per_s"] == pytest.approx(sum(work) / sum(elapsed))
     # The same clips in both kinds, other clips in the next round.
     assert [r["model_flops"] for r in plain["rounds"]] == [
         r["model_flops"] for r in quantized["rounds"]

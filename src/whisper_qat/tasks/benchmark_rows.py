@@ -107,6 +107,7 @@ ROWS = [
     _ours("ours-int8-short", "onnx-int8", short=True),
     _ours("ours-int4-short", "onnx-int4", short=True),
     _ours("ours-int8-row-short", "onnx-int8-row", short=True),
+    _ours("ours-int4-row-short", "onnx-int4-row", short=True),
     _ours("optimum-int8", "onnx-optimum-int8", side=PEER,
           policy="optimum's int8 settings on our encoder and merged decoder, our search"),
     Row(name="transformers-float32", opener=open_transformers, model="checkpoint",

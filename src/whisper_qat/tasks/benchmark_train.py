@@ -121,15 +121,16 @@ def _rows(found: dict[str, list[Speed]]) -> list[dict[str, Any]]:
         kind, context = name.split()
         float_rounds = found[f"{FLOAT} {context}"]
         seconds, waited = _all(rounds, "seconds"), _all(rounds, "waited_s")
+        elapsed = sum(seconds) + sum(waited)
         pairs = zip(seconds, _all(float_rounds, "seconds"), strict=True)
         peaks, float_peaks = ([s.peak_bytes for s in rs] for rs in (rounds, float_rounds))
         rows.append({
             "quantization_type": kind, "audio_context": context,
             "step_s": median(seconds), "to_float": median(a / b for a, b in pairs),
-            "clips_per_s": sum(_all(rounds, "clips")) / (sum(seconds) + sum(waited)),
-            "waiting_share": sum(waited) / (sum(seconds) + sum(waited)),
+            "clips_per_s": sum(_all(rounds, "clips")) / elapsed,
+            "waiting_share": sum(waited) / elapsed,
             "peak_bytes": max(peaks), "memory_to_float": max(peaks) / max(float_peaks),
-            "model_flops_per_s": sum(_all(rounds, "model_flops")) / sum(seconds),
+            "model_flops_per_s": sum(_all(rounds, "model_flops")) / elapsed,
             "rounds": [asdict(speed) for speed in rounds],
         })  # fmt: skip
     return rows
