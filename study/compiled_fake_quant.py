@@ -1,0 +1,68 @@
+"""Fake quantization eager and through torch.compile: time of forward and backward, same values?
+
+Weights and activations of Whisper base's layers; medians of interleaved runs.
+
+Example:
+    OMP_NUM_THREADS=1 python study/compiled_fake_quant.py --runs 15
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from whisper_qat.quant import numerics
+from whisper_qat.quant.scheme import parse_scheme
+
+Function = Callable[[Tensor], Tensor]
+# Without it the compiler keeps what is rounded to float16, the scales, in float32.
+OPTIONS = {"emulate_precision_casts": True}
+SHAPES = {"weight": [(2048, 512), (51_865, 512)], "activation": [(4, 300, 512), (4, 300, 2048)]}
+
+
+def seconds(function: Function, x: Tensor) -> tuple[float, Tensor, Tensor]:
+    """Time of one forward and backward, the values, and the gradient."""
+    x = x.detach().clone().requires_grad_()
+    start = time.perf_counter()
+    y = function(x)
+    y.backward(torch.ones_like(y))
+    assert x.grad is not None
+    return time.perf_counter() - start, y.detach(), x.grad
+
+
+def compare(name: str, function: Function, shape: tuple[int, ...], runs: int) -> str:
+    """One line: medians in ms and whether values and gradients are equal."""
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    forms = {"eager": function, "compiled": torch.compile(function, options=OPTIONS)}
+    found = {form: seconds(f, x) for form, f in forms.items()}  # compiles, and warms up
+    same = all(torch.equal(a, b) for a, b in zip(*(f[1:] for f in found.values()), strict=True))
+    differ = (found["eager"][1] != found["compiled"][1]).float().mean().item()
+    times: dict[str, list[float]] = {form: [] for form in forms}
+    for _ in range(runs):
+        for form, f in forms.items():
+            times[form].append(1000 * seconds(f, x)[0])
+    a, b = (statistics.median(times[form]) for form in forms)
+    equal = "equal" if same else f"NOT equal ({100 * differ:.4f} % of the values)"
+    return f"{name:32} {shape!s:18} eager {a:8.2f} ms  compiled {b:8.2f} ms  {a / b:5.2f}x  {equal}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=15)
+    runs = parser.parse_args().runs
+    for scheme in map(parse_scheme, ("block-int8-32-f16", "block-int4-32-f16", "int8-row")):
+        verbs = numerics.of_weight(scheme)
+        for shape in SHAPES["weight"]:
+            name = f"weight {scheme.name}"
+            print(compare(name, lambda x: verbs.fake_quantize(x, scheme, None), shape, runs))  # noqa: B023
+        for shape in SHAPES["activation"]:
+            name = f"activation {scheme.name}"
+            quantize = lambda x: numerics.fake_quantize_activation(x, scheme, None)  # noqa: B023, E731
+            print(compare(name, quantize, shape, runs))
+
+
+if __name__ == "__main__":
+    main()
