@@ -12,8 +12,9 @@ from whisper_qat.export.external_data import ExternalData
 from whisper_qat.export.graph import Graph
 
 
+@pytest.mark.parametrize("one_query", [False, True])
 @pytest.mark.parametrize("first", [0, 3])
-def test_causal_attention_equals_torch(tmp_path, first):
+def test_causal_attention_equals_torch(tmp_path, first, one_query):
     rng = np.random.default_rng(4)
     queries, keys = 4, 4 + first
     q = rng.normal(size=(2, 3, queries, 8)).astype(np.float32)
@@ -23,7 +24,8 @@ def test_causal_attention_equals_torch(tmp_path, first):
         q_name = g.input("q", TensorProto.FLOAT, ["b", "q_len", 24])
         kv = [g.input(n, TensorProto.FLOAT, ["b", 3, "k_len", 8]) for n in "kv"]
         span = [g.input(n, TensorProto.INT64, []) for n in ("first", "end")]
-        mixed = attend(g, q_name, *kv, causal_mask(g, *span), heads=3, head_dim=8)
+        mask = causal_mask(g, *span)
+        mixed = attend(g, q_name, *kv, mask, heads=3, head_dim=8, one_query=one_query)
         g.output(mixed, "y", TensorProto.FLOAT, ["b", "q_len", 24])
         g.save(tmp_path / "m.onnx")
     joined = q.transpose(0, 2, 1, 3).reshape(2, queries, 24)

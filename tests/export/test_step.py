@@ -26,14 +26,14 @@ def states(length, seed=1, width=64):
     return np.random.default_rng(seed).normal(size=(1, length, width)).astype(np.float32)
 
 
-@pytest.mark.parametrize("length", [50, 8, 1])
+@pytest.mark.parametrize("length", [52, 8, 4])
 @pytest.mark.parametrize(
     "scheme",
     [None, cases.INT8, cases.INT4, cases.ROW, cases.DYNAMIC],
     ids=["float", "int8", "int4", "row", "dynamic"],
 )
 def test_logits_are_those_of_the_merged_graph_bit_for_bit(tmp_path, scheme, length):
-    """With a cache as long as its past: free places behind it change a softmax's last bit."""
+    """Positions in fours and a cache as long as its past: others change the last bit of a sum."""
     folder = cases.write(cases.tiny_whisper(), tmp_path, scheme)
     both = [open_decoder(folder, 1), MergedDecoder(session(folder / DECODER_FILE, 1))]
     kept = [side.start([value(states(length))]) for side in both]
@@ -138,3 +138,11 @@ def test_names_agree_with_the_engine():
 def test_a_merged_graph_without_the_final_norm_is_refused():
     with pytest.raises(AssertionError, match="no final norm"):
         step.head_from([onnx.helper.make_node("Relu", ["x"], ["y"], "other")])
+
+
+def test_no_factor_keeps_attention_from_the_product_of_a_single_row(tmp_path):
+    folder = cases.write(cases.tiny_whisper(), tmp_path, None)
+    nodes = onnx.load(str(folder / STEP_FILE), load_external_data=False).graph.node
+    attention = [node for node in nodes if node.op_type == "MultiHeadAttention"]
+    factors = {a.f for node in attention for a in node.attribute if a.name == "scale"}
+    assert attention and factors == {1.0}

@@ -122,14 +122,14 @@ def decoder_layer(
     new_k, new_v = cache_form(g, key_value(g, normed, attention, weights), **size)
     k = g.op("Concat", cut(g, past["decoder.key"], step), new_k, axis=2)
     v = g.op("Concat", cut(g, past["decoder.value"], step), new_v, axis=2)
-    mixed = attend(g, q, k, v, step.mask, **size)
+    mixed = attend(g, q, k, v, step.mask, **size, one_query=True)
     x = g.op("Add", x, linear(g, mixed, f"{attention}.out_proj", weights))
 
     attention = f"{layer}.encoder_attn"
     normed = layer_norm(g, x, f"{attention}_layer_norm", weights)
     q = linear(g, normed, f"{attention}.q_proj", weights)
     cross_k, cross_v = cross_key_value(g, attention, past, step, weights, **size)
-    mixed = attend(g, q, cross_k, cross_v, None, **size)
+    mixed = attend(g, q, cross_k, cross_v, None, **size, one_query=True)
     x = g.op("Add", x, linear(g, mixed, f"{attention}.out_proj", weights))
 
     normed = layer_norm(g, x, f"{layer}.final_layer_norm", weights)

@@ -76,7 +76,7 @@ class StepDecoder:
     def start(self, encoded: Sequence[ort.OrtValue]) -> StepState:
         """State of one row per clip from the encoder's states [1, positions, d] of each."""
         lengths = np.array([states.shape()[1] for states in encoded], dtype=np.int32)
-        encoded = [_even_sum(states) for states in encoded]
+        encoded = [_in_fours(states) for states in encoded]
         cache = SelfCache(self._caches)
         if len(encoded) == 1:
             feeds = {"encoder_hidden_states": encoded[0]}
@@ -152,15 +152,16 @@ class StepDecoder:
         return binding
 
 
-def _even_sum(states: ort.OrtValue) -> ort.OrtValue:
-    """Encoder states [1, positions, d] with a row more, never heard, where 3 beyond fours are left.
+def _in_fours(states: ort.OrtValue) -> ort.OrtValue:
+    """Encoder states [1, positions, d] with up to three rows more, never heard: whole fours.
 
-    The softmax sums by fours, and three that are left in another order than four: without the row
-    a clip would differ in the last bit (2e-7) from itself beside a longer clip.
+    Products of a single query and the softmax go by fours, and what is left in another order:
+    without the rows a clip would differ in the last bit (2e-7) from itself beside a longer clip.
     """
-    if states.shape()[1] % 4 != 3:
+    missing = -states.shape()[1] % 4
+    if not missing:
         return states
-    return value(np.pad(states.numpy(), ((0, 0), (0, 1), (0, 0))))
+    return value(np.pad(states.numpy(), ((0, 0), (0, missing), (0, 0))))
 
 
 def _past(present: str) -> str:

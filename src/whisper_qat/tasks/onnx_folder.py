@@ -29,7 +29,8 @@ KIND = "onnx"
 FULL_CONTEXT = {"mode": "full", "margin_s": 0.0}
 FLOAT32 = {"dtype": "float32", "torch_dtype": "float32"}  # whatever the checkpoint was stored in
 MAX_MARGIN_S = 30.0
-GRAPH_VERSION = 2  # 2: step.onnx writes its cache in place
+# 2: step.onnx writes its cache in place; 3: the decoder scales queries, not scores
+GRAPH_VERSION = 3
 OTHERS = {  # input -> what a folder made from another one is called
     "model": "another checkpoint",
     "calibration clips": "other calibration clips",
