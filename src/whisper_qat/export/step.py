@@ -63,7 +63,7 @@ def step_graph(merged: onnx.GraphProto) -> onnx.GraphProto:
     nodes = [folded(node, inputs) for node in inlined(merged, "then_branch")]
     outputs = [value for name, value in by_name(merged.output).items() if ".encoder." not in name]
     nodes = without_identities(nodes, set(by_name(outputs)))
-    nodes = [own for node in nodes for own in shared_by_rows(node, inputs)]
+    nodes = shared_by_rows(nodes, inputs)
     caches = {name: value for name, value in inputs.items() if ".decoder." in name}
     nodes = head_from(without_identities(in_place(nodes, caches), set()))
     for name in (name for name in inputs if ".encoder." in name):
@@ -125,27 +125,38 @@ def without_identities(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[o
     return kept
 
 
-def shared_by_rows(node: onnx.NodeProto, inputs: Iterable[str]) -> list[onnx.NodeProto]:
-    """Cross-attention [rows, n, d] over [clips, ...]: the rows of a clip as queries of one."""
-    if node.op_type != "MultiHeadAttention" or node.input[1] not in inputs:
-        return [node]
-    (query, key, value), (output,) = node.input[:3], node.output
-    attention = onnx.NodeProto()
-    attention.CopyFrom(node)
-    attention.input[:] = [f"{output}/queries", key, value, "", CROSS_LENGTHS]
-    attention.output[:] = [f"{output}/rows"]
-    clips, shape = f"{output}/clips", f"{output}/shape"
+def shared_by_rows(nodes: Iterable[onnx.NodeProto], inputs: Iterable[str]) -> list[onnx.NodeProto]:
+    """Cross-attention [rows, n, d] over [clips, ...]: the rows of a clip as queries of one.
+
+    The two shapes are those of every layer, so the first one's serve all.
+    """
     make = helper.make_node
-    return [
-        make("Shape", [key], [clips], start=0, end=1),
-        make("Shape", [query], [f"{output}/width"], start=2),
-        make("Constant", [], [f"{output}/any"], value_ints=[-1]),
-        make("Concat", [clips, f"{output}/any", f"{output}/width"], [f"{output}/by_clip"], axis=0),
-        make("Reshape", [query, f"{output}/by_clip"], [f"{output}/queries"]),
-        attention,
-        make("Shape", [query], [shape]),
-        make("Reshape", [f"{output}/rows", shape], [output]),
-    ]
+    found: list[onnx.NodeProto] = []
+    known = False
+    for node in nodes:
+        if node.op_type != "MultiHeadAttention" or node.input[1] not in inputs:
+            found.append(node)
+            continue
+        (query, key, value), (output,) = node.input[:3], node.output
+        if not known:
+            found += [
+                make("Shape", [key], ["clips"], start=0, end=1),
+                make("Shape", [query], ["width"], start=2),
+                make("Constant", [], ["any"], value_ints=[-1]),
+                make("Concat", ["clips", "any", "width"], ["by_clip"], axis=0),
+                make("Shape", [query], ["by_row"]),
+            ]
+            known = True
+        attention = onnx.NodeProto()
+        attention.CopyFrom(node)
+        attention.input[:] = [f"{output}/queries", key, value, "", CROSS_LENGTHS]
+        attention.output[:] = [f"{output}/rows"]
+        found += [
+            make("Reshape", [query, "by_clip"], [f"{output}/queries"]),
+            attention,
+            make("Reshape", [f"{output}/rows", "by_row"], [output]),
+        ]
+    return found
 
 
 def head_from(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
