@@ -1,6 +1,7 @@
 """Rows: what a folder is, what it is called, what it weighs; and where the baseline comes from."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from transformers import WhisperForConditionalGeneration
 
 from tests.tasks.evaluation_folders import all_roles
 from whisper_qat.config import InputError
+from whisper_qat.model.plan import Plan, PlanEntry
 from whisper_qat.tasks.evaluation_rows import (
     describe,
     open_baseline,
@@ -16,6 +18,7 @@ from whisper_qat.tasks.evaluation_rows import (
     parse_compare,
     plan_fingerprint,
     row_sizes,
+    scheme_name,
 )
 
 
@@ -56,6 +59,15 @@ def test_description_of_a_row(roles):
     assert row["scheme"] == "block-int8-32-f16" and row["format"] == "onnx"
     assert describe(open_row(roles["base"]))["scheme"] is None
     json.dumps(row)
+
+
+def test_a_mixed_plan_is_named_by_its_common_schemes(roles, tmp_path):
+    row = open_row(roles["qat"])
+    named = [("int8-row", 12), ("block-int4-32-f16", 7), ("block-int8-32-f16", 1)]
+    schemes = [scheme for scheme, count in named for _ in range(count)]
+    layers = tuple(PlanEntry(name=str(i), scheme=s, why="") for i, s in enumerate(schemes))
+    Plan(layers).write(tmp_path)
+    assert scheme_name(replace(row, folder=tmp_path)) == "int8-row + block-int4-32-f16"
 
 
 def test_seed_is_that_of_the_training(roles):

@@ -72,7 +72,7 @@ class Row:
     @property
     def grid(self) -> str | None:
         """The scheme without how its scales are stored: equal grids can be compared."""
-        return None if self.scheme is None else self.scheme.removesuffix("-f16")
+        return None if self.scheme is None else self.scheme.replace("-f16", "")
 
 
 @dataclass(frozen=True, kw_only=True)

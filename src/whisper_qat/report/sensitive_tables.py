@@ -47,7 +47,7 @@ def _group_table(results: Results, corpus: str, entries: list[dict[str, Any]]) -
                numeric=False),
         Column(title="Seeds", meaning="training seeds pooled"),
         Column(title="Made by", meaning="as in the first table", numeric=False),
-        Column(title="Weights", meaning="scheme of most layers", numeric=False),
+        Column(title="Weights", meaning="schemes of most layers", numeric=False),
         Column(title="WER, %", meaning="pooled word errors per reference word, with interval"),
         Column(title="Δ WER to control, points", meaning="group minus float control, paired"),
         Column(title="p", meaning="two-sided, that this difference is 0"),

@@ -247,10 +247,11 @@ def plan_fingerprint(row: RowFolder) -> str | None:
 
 
 def scheme_name(row: RowFolder) -> str | None:
-    """The scheme of most planned layers; None for a float row."""
+    """The schemes of a tenth of the planned layers or more, most first; None for a float row."""
     if row.info.quantization_type == "none":
         return None
     if row.info.ptq_method == optimum_dynamic.NAME:  # follows no plan
         return optimum_dynamic.SCHEME
     schemes = Counter(scheme.name for scheme in read_plan(row.folder).quantized().values())
-    return schemes.most_common(1)[0][0]
+    common = [(name, n) for name, n in schemes.most_common() if n >= schemes.total() / 10]
+    return " + ".join(name for name, _ in common)
