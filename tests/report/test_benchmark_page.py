@@ -8,7 +8,7 @@ def test_pages(tmp_path):
     results = render(write_benchmark(tmp_path))
     for name in ("report.md", "report.html"):
         found = (tmp_path / name).read_text()
-        assert "2.00 [" in found
+        assert "2.00" in found and "16.67 [" in found
         assert "gone: left out: not installed" in found
     shown = text(results)
     assert "set-short" in shown
