@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from whisper_qat.quant import blocks
+from whisper_qat.quant.row_chunks import by_rows
 from whisper_qat.quant.scheme import BlockScheme
 
 SMALLEST_NORMAL = torch.finfo(torch.float32).smallest_normal
@@ -71,11 +72,14 @@ class _StraightThrough(torch.autograd.Function):
     def forward(  # type: ignore[override]
         ctx: object, weight: Tensor, scheme: BlockScheme, scale: Tensor | None
     ) -> Tensor:
-        if scale is None:
-            scale, _ = choose_params(weight, scheme)
-        codes = float_codes(blocks.split(weight.float(), scheme.block_size), scale, scheme)
-        values = codes.sub_(scheme.zero_point).mul_(scale[..., None])
-        return blocks.join(values, weight.shape[-1])
+        def on_grid(weight: Tensor, scale: Tensor | None = None) -> tuple[Tensor]:
+            if scale is None:
+                scale, _ = choose_params(weight, scheme)
+            codes = float_codes(blocks.split(weight.float(), scheme.block_size), scale, scheme)
+            values = codes.sub_(scheme.zero_point).mul_(scale[..., None])
+            return (blocks.join(values, weight.shape[-1]),)
+
+        return by_rows(on_grid, *(t for t in (weight, scale) if t is not None))[0]
 
     @staticmethod
     def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]

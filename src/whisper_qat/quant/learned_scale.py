@@ -7,12 +7,14 @@ by 1 / sqrt(block * largest code), section 2.2 of the paper, which keeps one sca
 that of one weight. A float16 scale is rounded forwards and straight-through backwards.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from whisper_qat.quant import blocks, numerics
+from whisper_qat.quant.row_chunks import by_rows
 from whisper_qat.quant.scheme import Scheme
 
 
@@ -25,30 +27,41 @@ class _LearnedScale(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, scale: Tensor, scheme: Scheme) -> Tensor:  # type: ignore[override]
         stored = scheme.storable(scale)
-        parts = blocks.split(weight.float(), scheme.block_length(weight.shape[-1]))
-        codes = (
-            numerics.of_weight(scheme).float_codes(parts, stored, scheme).sub_(scheme.zero_point)
-        )
         ctx.save_for_backward(weight, stored)
         ctx.scheme = scheme
-        return blocks.join(codes.mul_(stored[..., None]), weight.shape[-1])
+        return by_rows(partial(on_grid, scheme=scheme), weight, stored)[0]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
         weight, scale = ctx.saved_tensors
-        scheme: Scheme = ctx.scheme
-        block = scheme.block_length(weight.shape[-1])
-        parts = blocks.split(weight.float(), block)
-        incoming = blocks.split(gradient.float(), block)
-        reciprocal = torch.where(scale == 0, 0.0, 1.0 / scale)[..., None]
-        # Codes are computed again: keeping them would cost another copy of every weight.
-        codes = numerics.of_weight(scheme).float_codes(parts, scale, scheme).sub_(scheme.zero_point)
-        u = parts * reciprocal
-        low = scheme.min_code - scheme.zero_point - 0.5
-        high = scheme.max_code - scheme.zero_point + 0.5
-        inside = (u >= low) & (u < high)
-        slope = codes.sub_(u.masked_fill_(~inside, 0.0))
-        factor = (block * max(1, scheme.zero_point - 1)) ** -0.5
-        to_scale = (incoming * slope).sum(-1) * factor
-        to_weight = blocks.join(incoming * inside, weight.shape[-1])
+        to_weight, to_scale = by_rows(
+            partial(gradients, scheme=ctx.scheme), weight, scale, gradient
+        )
         return to_weight, to_scale, None
+
+
+def on_grid(weight: Tensor, scale: Tensor, scheme: Scheme) -> tuple[Tensor]:
+    """Values of `weight` [N, K] on the grid of the stored `scale` [N, blocks]."""
+    parts = blocks.split(weight.float(), scheme.block_length(weight.shape[-1]))
+    codes = numerics.of_weight(scheme).float_codes(parts, scale, scheme).sub_(scheme.zero_point)
+    return (blocks.join(codes.mul_(scale[..., None]), weight.shape[-1]),)
+
+
+def gradients(
+    weight: Tensor, scale: Tensor, gradient: Tensor, scheme: Scheme
+) -> tuple[Tensor, Tensor]:
+    """What the `gradient` [N, K] of the values says of the weight [N, K] and of its scales."""
+    block = scheme.block_length(weight.shape[-1])
+    parts = blocks.split(weight.float(), block)
+    incoming = blocks.split(gradient.float(), block)
+    reciprocal = torch.where(scale == 0, 0.0, 1.0 / scale)[..., None]
+    # Codes are computed again: keeping them would cost another copy of every weight.
+    codes = numerics.of_weight(scheme).float_codes(parts, scale, scheme).sub_(scheme.zero_point)
+    u = parts * reciprocal
+    low = scheme.min_code - scheme.zero_point - 0.5
+    high = scheme.max_code - scheme.zero_point + 0.5
+    inside = (u >= low) & (u < high)
+    slope = codes.sub_(u.masked_fill_(~inside, 0.0))
+    factor = (block * max(1, scheme.zero_point - 1)) ** -0.5
+    to_scale = (incoming * slope).sum(-1) * factor
+    return blocks.join(incoming * inside, weight.shape[-1]), to_scale
