@@ -27,15 +27,16 @@ class _LearnedScale(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, scale: Tensor, scheme: Scheme) -> Tensor:  # type: ignore[override]
         stored = scheme.storable(scale)
-        ctx.save_for_backward(weight, stored)
+        (values,) = by_rows(partial(on_grid, scheme=scheme), weight, stored)
+        ctx.save_for_backward(weight, stored, values)
         ctx.scheme = scheme
-        return by_rows(partial(on_grid, scheme=scheme), weight, stored)[0]
+        return values
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
-        weight, scale = ctx.saved_tensors
+        weight, scale, values = ctx.saved_tensors
         to_weight, to_scale = by_rows(
-            partial(gradients, scheme=ctx.scheme), weight, scale, gradient
+            partial(gradients, scheme=ctx.scheme), weight, scale, values, gradient
         )
         return to_weight, to_scale, None
 
@@ -48,15 +49,19 @@ def on_grid(weight: Tensor, scale: Tensor, scheme: Scheme) -> tuple[Tensor]:
 
 
 def gradients(
-    weight: Tensor, scale: Tensor, gradient: Tensor, scheme: Scheme
+    weight: Tensor, scale: Tensor, values: Tensor, gradient: Tensor, scheme: Scheme
 ) -> tuple[Tensor, Tensor]:
-    """What the `gradient` [N, K] of the values says of the weight [N, K] and of its scales."""
+    """What the `gradient` of the `values` says of the weight and of its scales [N, blocks].
+
+    All but the scales are [N, K].
+    """
     block = scheme.block_length(weight.shape[-1])
     parts = blocks.split(weight.float(), block)
     incoming = blocks.split(gradient.float(), block)
     reciprocal = torch.where(scale == 0, 0.0, 1.0 / scale)[..., None]
-    # Codes are computed again: keeping them would cost another copy of every weight.
-    codes = numerics.of_weight(scheme).float_codes(parts, scale, scheme).sub_(scheme.zero_point)
+    # The values are there anyway; to keep the codes would cost another copy of every weight, and
+    # code * scale / scale is within 1e-7 of the code.
+    codes = (blocks.split(values, block) * reciprocal).round_()
     u = parts * reciprocal
     low = scheme.min_code - scheme.zero_point - 0.5
     high = scheme.max_code - scheme.zero_point + 0.5
