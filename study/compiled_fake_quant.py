@@ -33,15 +33,20 @@ def seconds(function: Function, x: Tensor) -> tuple[float, Tensor, Tensor]:
     return time.perf_counter() - start, y.detach(), x.grad
 
 
-def compare(name: str, function: Function, shape: tuple[int, ...], runs: int) -> str:
+def compare(
+    name: str, function: Function, shape: tuple[int, ...], flags: argparse.Namespace
+) -> str:
     """One line: medians in ms and whether values and gradients are equal."""
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    forms = {"eager": function, "compiled": torch.compile(function, options=OPTIONS)}
+    forms = {
+        "eager": function,
+        "compiled": torch.compile(function, options=OPTIONS if flags.exact else {}),
+    }
     found = {form: seconds(f, x) for form, f in forms.items()}  # compiles, and warms up
     same = all(torch.equal(a, b) for a, b in zip(*(f[1:] for f in found.values()), strict=True))
     differ = (found["eager"][1] != found["compiled"][1]).float().mean().item()
     times: dict[str, list[float]] = {form: [] for form in forms}
-    for _ in range(runs):
+    for _ in range(flags.runs):
         for form, f in forms.items():
             times[form].append(1000 * seconds(f, x)[0])
     a, b = (statistics.median(times[form]) for form in forms)
@@ -52,16 +57,17 @@ def compare(name: str, function: Function, shape: tuple[int, ...], runs: int) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=15)
-    runs = parser.parse_args().runs
+    parser.add_argument("--inexact", dest="exact", action="store_false", help="torch's defaults")
+    flags = parser.parse_args()
     for scheme in map(parse_scheme, ("block-int8-32-f16", "block-int4-32-f16", "int8-row")):
         verbs = numerics.of_weight(scheme)
         for shape in SHAPES["weight"]:
             name = f"weight {scheme.name}"
-            print(compare(name, lambda x: verbs.fake_quantize(x, scheme, None), shape, runs))  # noqa: B023
+            print(compare(name, lambda x: verbs.fake_quantize(x, scheme, None), shape, flags))  # noqa: B023
         for shape in SHAPES["activation"]:
             name = f"activation {scheme.name}"
             quantize = lambda x: numerics.fake_quantize_activation(x, scheme, None)  # noqa: B023, E731
-            print(compare(name, quantize, shape, runs))
+            print(compare(name, quantize, shape, flags))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Row chunks: the same bits as in one piece, for weights of every scheme and their gradients."""
+"""Row chunks: the same bits as in one piece, for weights and their gradients."""
 
 import pytest
 import torch
 
-from whisper_qat.quant import block_weight, learned_scale, row_chunks
+from whisper_qat.quant import learned_scale, numerics, row_chunks
 from whisper_qat.quant.row_chunks import by_rows
 from whisper_qat.quant.scheme import parse_scheme
 
@@ -30,7 +30,9 @@ def test_chunks_are_the_whole(monkeypatch, rows):
     assert max(seen) <= 4 and sum(seen) == rows
 
 
-@pytest.mark.parametrize("name", ["block-int8-32-f16", "block-int4-32", "block-int2-32-f16"])
+@pytest.mark.parametrize(
+    "name", ["block-int8-32-f16", "block-int4-32", "block-int2-32-f16", "int8-row"]
+)
 def test_values_and_gradients_do_not_depend_on_the_chunk(monkeypatch, name):
     scheme = parse_scheme(name)
     incoming = torch.randn(11, 50, generator=torch.Generator().manual_seed(1))
@@ -38,9 +40,10 @@ def test_values_and_gradients_do_not_depend_on_the_chunk(monkeypatch, name):
     for chunk in (50, 150, 10**6):
         monkeypatch.setattr(row_chunks, "CHUNK", chunk)
         x = weight(11)
-        scale = block_weight.choose_params(x, scheme)[0]
-        by_rule = block_weight.fake_quantize(x, scheme)
-        given = block_weight.fake_quantize(x, scheme, scale * 1.5)
+        verbs = numerics.of_weight(scheme)
+        scale = verbs.choose_params(x, scheme)[0]
+        by_rule = verbs.fake_quantize(x, scheme)
+        given = verbs.fake_quantize(x, scheme, scale * 1.5)
         x.requires_grad_(), scale.requires_grad_()
         learned = learned_scale.fake_quantize(x, scale, scheme)
         learned.backward(incoming)

@@ -27,46 +27,45 @@ class _LearnedScale(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, scale: Tensor, scheme: Scheme) -> Tensor:  # type: ignore[override]
         stored = scheme.storable(scale)
-        (values,) = by_rows(partial(on_grid, scheme=scheme), weight, stored)
-        ctx.save_for_backward(weight, stored, values)
+        values, codes = by_rows(partial(on_grid, scheme=scheme), weight, stored)
+        ctx.save_for_backward(weight, stored, codes)
         ctx.scheme = scheme
         return values
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
-        weight, scale, values = ctx.saved_tensors
+        weight, scale, codes = ctx.saved_tensors
         to_weight, to_scale = by_rows(
-            partial(gradients, scheme=ctx.scheme), weight, scale, values, gradient
+            partial(gradients, scheme=ctx.scheme), weight, scale, codes, gradient
         )
         return to_weight, to_scale, None
 
 
-def on_grid(weight: Tensor, scale: Tensor, scheme: Scheme) -> tuple[Tensor]:
-    """Values of `weight` [N, K] on the grid of the stored `scale` [N, blocks]."""
+def on_grid(weight: Tensor, scale: Tensor, scheme: Scheme) -> tuple[Tensor, Tensor]:
+    """`weight` [N, K] on the grid of the stored `scale` [N, blocks], and its int8 codes.
+
+    Codes are without the zero point, [N, blocks, block]: a byte a weight, kept
+    so that the backward pass need not round again.
+    """
     parts = blocks.split(weight.float(), scheme.block_length(weight.shape[-1]))
     codes = numerics.of_weight(scheme).float_codes(parts, scale, scheme).sub_(scheme.zero_point)
-    return (blocks.join(codes.mul_(scale[..., None]), weight.shape[-1]),)
+    kept = codes.to(torch.int8)
+    return blocks.join(codes.mul_(scale[..., None]), weight.shape[-1]), kept
 
 
 def gradients(
-    weight: Tensor, scale: Tensor, values: Tensor, gradient: Tensor, scheme: Scheme
+    weight: Tensor, scale: Tensor, codes: Tensor, gradient: Tensor, scheme: Scheme
 ) -> tuple[Tensor, Tensor]:
-    """What the `gradient` of the `values` says of the weight and of its scales [N, blocks].
-
-    All but the scales are [N, K].
-    """
+    """What the `gradient` [N, K] of the values says of the weight [N, K] and of its scales."""
     block = scheme.block_length(weight.shape[-1])
     parts = blocks.split(weight.float(), block)
     incoming = blocks.split(gradient.float(), block)
     reciprocal = torch.where(scale == 0, 0.0, 1.0 / scale)[..., None]
-    # The values are there anyway; to keep the codes would cost another copy of every weight, and
-    # code * scale / scale is within 1e-7 of the code.
-    codes = (blocks.split(values, block) * reciprocal).round_()
     u = parts * reciprocal
     low = scheme.min_code - scheme.zero_point - 0.5
     high = scheme.max_code - scheme.zero_point + 0.5
     inside = (u >= low) & (u < high)
-    slope = codes.sub_(u.masked_fill_(~inside, 0.0))
+    slope = codes.float().sub_(u.masked_fill_(~inside, 0.0))
     factor = (block * max(1, scheme.zero_point - 1)) ** -0.5
     to_scale = (incoming * slope).sum(-1) * factor
     return blocks.join(incoming * inside, weight.shape[-1]), to_scale
