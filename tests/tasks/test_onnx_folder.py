@@ -112,5 +112,5 @@ def test_graphs_of_an_earlier_version_are_refused(output):
     manifest = read_json(output / "manifest.json")
     del manifest["graph_version"]
     write_json(output / "manifest.json", manifest)
-    with pytest.raises(InputError, match=r"earlier version \(graph_version None, now 2\); give an"):
+    with pytest.raises(InputError, match=r"earlier version \(graph_version None, now 3\); give an"):
         is_up_to_date(output, manifest["inputs"], manifest["config"])
