@@ -21,7 +21,7 @@ from whisper_qat.config import InputError
 from whisper_qat.infer.backend import Backend
 from whisper_qat.infer.decode import Decoded, greedy, lead
 from whisper_qat.infer.decoding_rules import DecodingRules
-from whisper_qat.metrics.hallucination import compression_ratio
+from whisper_qat.metrics.hallucination import MAX_COMPRESSION, compression_ratio
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Fallback:
         seed: of the draws.
     """
 
-    threshold: float = 2.4
+    threshold: float = MAX_COMPRESSION
     temperatures: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8, 1.0)
     seed: int = 0
 

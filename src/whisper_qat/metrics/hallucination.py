@@ -5,6 +5,7 @@ from collections import Counter
 
 NGRAM = 5
 TOO_LONG = 1.5  # times the reference's words
+MAX_COMPRESSION = 2.4  # openai/whisper's threshold for a transcript that loops
 
 
 def repeated_ngrams(text: str, n: int = NGRAM) -> int:
@@ -15,7 +16,7 @@ def repeated_ngrams(text: str, n: int = NGRAM) -> int:
 
 
 def compression_ratio(text: str) -> float:
-    """Bytes over zlib-compressed bytes (openai/whisper `utils.py`); above 2.4 means loops."""
+    """Bytes over zlib-compressed bytes (openai/whisper `utils.py`); loops are over 2.4."""
     data = text.encode("utf-8")
     return len(data) / len(zlib.compress(data))
 

@@ -7,11 +7,14 @@ but a row that shows more of one than its float row has a problem that WER can h
 from collections.abc import Callable
 from typing import Any
 
-from whisper_qat.metrics.hallucination import compression_ratio, is_too_long, repeated_ngrams
+from whisper_qat.metrics.hallucination import (
+    MAX_COMPRESSION,
+    compression_ratio,
+    is_too_long,
+    repeated_ngrams,
+)
 from whisper_qat.report.comparisons import ALL
 from whisper_qat.report.rows import ClipResult, Evaluation
-
-MAX_COMPRESSION = 2.4  # openai/whisper's threshold for a transcript that loops
 
 
 def signs(clips: list[ClipResult], normalize: Callable[[str], str]) -> dict[str, Any] | None:

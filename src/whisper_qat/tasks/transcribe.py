@@ -113,6 +113,11 @@ def fallback(config: TranscribeConfig) -> Fallback:
     return Fallback() if config.fallback else Fallback(temperatures=())
 
 
+def fallback_said(config: TranscribeConfig) -> str | None:
+    """The fallback in words; None where such chunks are kept."""
+    return str(fallback(config)) if config.fallback else None
+
+
 @contextmanager
 def destination(config: TranscribeConfig, recordings: list[Recording]) -> Iterator[list[Recording]]:
     """Holds the output folder; yields the recordings that have no transcript in it."""
@@ -142,7 +147,7 @@ def settings(config: TranscribeConfig) -> dict[str, Any]:
         "timestamps": config.timestamps,
         "num_beams": config.num_beams,
         "max_new_tokens": config.max_new_tokens,
-        "fallback": str(fallback(config)) if config.fallback else None,
+        "fallback": fallback_said(config),
         "audio_context": None if config.audio_context == "folder" else config.audio_context,
     }
 
@@ -237,7 +242,7 @@ def record(config: TranscribeConfig, recording: Recording, found: Transcription)
         "wall_s": round(found.wall_s, 3),
         "timestamps": config.timestamps,
         "num_beams": config.num_beams,
-        "fallback": str(fallback(config)) if config.fallback else None,
+        "fallback": fallback_said(config),
         "audio_context": config.audio_context,
         "long_form": chunked.METHOD,
     }
