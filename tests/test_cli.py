@@ -109,6 +109,7 @@ def test_file_forms(config_file, text, name, value):
             r"^unknown flag '--learnig_rate'; did you mean '--learning_rate'\?$",
         ),
         (["--learning-rate=1"], r"unknown flag '--learning-rate'; did you mean '--learning_rate'"),
+        (["--confg", "x"], "unknown flag '--confg'; did you mean '--config'"),
         (["--zebra"], r"^unknown flag '--zebra'$"),
         (["--model", "x"], "unknown flag '--model'; did you mean '--model_path'"),
         (["stray"], "unexpected argument 'stray'; values belong to a flag"),

@@ -232,7 +232,7 @@ def _flag_message(message: str, hints: dict[str, Any]) -> str:
         if flag is None:
             return f"unexpected argument {words[0]!r}; values belong to a flag"
         name = flag.split("=")[0]
-        return f"unknown flag {name!r}{nearest(name, [f'--{hint}' for hint in hints])}"
+        return f"unknown flag {name!r}{nearest(name, [f'--{hint}' for hint in (*hints, 'config')])}"
     return " ".join(message.replace("argument --", "--").split())
 
 
