@@ -6,7 +6,7 @@ Example:
 """
 
 from whisper_qat.cli import main
-from whisper_qat.tasks.benchmark import BenchmarkConfig, run
+from whisper_qat.tasks.benchmark.benchmark import BenchmarkConfig, run
 
 if __name__ == "__main__":
     main(BenchmarkConfig, run)

@@ -6,7 +6,7 @@ Example:
 """
 
 from whisper_qat.cli import main
-from whisper_qat.tasks.benchmark_growth import GrowthConfig, run
+from whisper_qat.tasks.benchmark.growth import GrowthConfig, run
 
 if __name__ == "__main__":
     main(GrowthConfig, run)

@@ -5,7 +5,7 @@ Example:
 """
 
 from whisper_qat.cli import main
-from whisper_qat.tasks.benchmark_train import BenchmarkTrainConfig, run
+from whisper_qat.tasks.benchmark.training import BenchmarkTrainConfig, run
 
 if __name__ == "__main__":
     main(BenchmarkTrainConfig, run)

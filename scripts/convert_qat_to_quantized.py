@@ -7,7 +7,7 @@ Example:
 """
 
 from whisper_qat.cli import main
-from whisper_qat.tasks.convert import ConvertConfig, run
+from whisper_qat.tasks.convert.convert import ConvertConfig, run
 
 if __name__ == "__main__":
     main(ConvertConfig, run)

@@ -5,7 +5,7 @@
 """
 
 from whisper_qat.cli import main
-from whisper_qat.tasks.evaluate import EvaluateConfig, run
+from whisper_qat.tasks.evaluate.evaluate import EvaluateConfig, run
 
 if __name__ == "__main__":
     main(EvaluateConfig, run)

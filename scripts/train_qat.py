@@ -4,8 +4,8 @@ python scripts/train_qat.py --config configs/qat_int8.yaml --train_data data/my-
 """
 
 from whisper_qat.cli import main
-from whisper_qat.tasks.train_config import TrainConfig
-from whisper_qat.tasks.train_qat import run
+from whisper_qat.tasks.train.config import TrainConfig
+from whisper_qat.tasks.train.train_qat import run
 
 if __name__ == "__main__":
     main(TrainConfig, run)

@@ -13,17 +13,17 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from whisper_qat.data.screen import screen
-from whisper_qat.data.source import load_clips
-from whisper_qat.data.split import sample_clips
+from whisper_qat.data.clips.screen import screen
+from whisper_qat.data.clips.source import load_clips
+from whisper_qat.data.clips.split import sample_clips
+from whisper_qat.export.onnx.folder import load_checkpoint, with_context
 from whisper_qat.model import forward
-from whisper_qat.model.fake_linear import FakeQuantLinear, fake_quantized, quantized_once
-from whisper_qat.model.plan import Rule
+from whisper_qat.model.fake_quant.layers import FakeQuantLinear, fake_quantized, quantized_once
+from whisper_qat.model.plan.plan import Rule
+from whisper_qat.ptq.calibration_clips import calibration_clips, calibration_samples
 from whisper_qat.ptq.gptq import gptq, weighted_least_squares
 from whisper_qat.ptq.least_squares import least_squares
 from whisper_qat.ptq.round_to_nearest import round_to_nearest
-from whisper_qat.tasks.calibration_clips import calibration_clips, calibration_samples
-from whisper_qat.tasks.onnx_folder import load_checkpoint, with_context
 
 BASE = Path("data/whisper-base")
 GRIDS = (("int4", 32), ("int4", 128), ("int2", 32))

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from whisper_qat.cli import main, parse
-from whisper_qat.config import GateError, InputError
+from whisper_qat.errors import GateError, InputError
 
 
 @dataclass(frozen=True, kw_only=True)

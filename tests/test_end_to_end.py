@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from whisper_qat.artifacts import read_json, read_manifest
-from whisper_qat.export.read import read_codes
-from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.final import load_final
-from whisper_qat.tasks import convert, evaluate, quantize_ptq, train_qat
+from whisper_qat.export.onnx.read import read_codes
+from whisper_qat.model.checkpoint.final import load_final
+from whisper_qat.model.fake_quant.layers import fake_quantized
+from whisper_qat.runs.folders import read_json, read_manifest
+from whisper_qat.tasks import quantize_ptq
+from whisper_qat.tasks.convert import convert
+from whisper_qat.tasks.evaluate import evaluate
+from whisper_qat.tasks.train import train_qat
 
 CLIPS = 6
 

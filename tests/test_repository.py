@@ -16,7 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from whisper_qat.cli import parse
-from whisper_qat.model.plan_file import read_rules_file
+from whisper_qat.model.plan.rules_file import read_rules_file
 
 ROOT = Path(__file__).parents[1]
 SOURCE_FOLDERS = ("src", "tests", "scripts", "configs", "docs", ".ci")

@@ -20,7 +20,7 @@ import docstring_parser
 import jsonargparse
 import yaml
 
-from whisper_qat.config import GateError, InputError, nearest
+from whisper_qat.errors import GateError, InputError, nearest
 
 Config = TypeVar("Config")
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "text"}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from whisper_qat.data.clip import Clip
+from whisper_qat.data.clips.clip import Clip
 
 WriteTone = Callable[..., Path]
 

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from tests.tasks.tiny_speech import save_tiny_speech
-from whisper_qat.config import InputError
 from whisper_qat.data import loader
-from whisper_qat.data.audio import read_audio
+from whisper_qat.data.audio.context import AudioContext
+from whisper_qat.data.audio.features import Features
+from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.data.batches import MicroBatch
-from whisper_qat.data.clip import Clip
-from whisper_qat.data.context import AudioContext
-from whisper_qat.data.features import Features
+from whisper_qat.data.clips.clip import Clip
+from whisper_qat.data.clips.source import load_clips
 from whisper_qat.data.loader import IGNORED, Collator, Example, Examples, Labeller, collate, iterate
-from whisper_qat.data.source import load_clips
+from whisper_qat.errors import InputError
 
 PROMPT, END = (250, 251, 252), 256
 DYNAMIC = AudioContext(mode="dynamic", margin_s=0.5)

@@ -7,14 +7,14 @@ import onnxruntime as ort
 import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from whisper_qat.artifacts import write_json
-from whisper_qat.export.decoder import DECODER_FILE
-from whisper_qat.export.folder import write_graphs
-from whisper_qat.export.shape import WhisperShape
+from whisper_qat.export.onnx.decoder import DECODER_FILE
+from whisper_qat.export.onnx.graphs import write_graphs
+from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.weights import TABLE, QuantizedWeight, Weights
 from whisper_qat.quant import numerics
 from whisper_qat.quant.packing import pack
 from whisper_qat.quant.scheme import BlockScheme, ChannelScheme, DynamicScheme, RowScheme, Scheme
+from whisper_qat.runs.folders import write_json
 
 INT8 = BlockScheme(bits=8, block_size=32)
 INT4 = BlockScheme(bits=4, block_size=16)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from whisper_qat.model.final import Final
-from whisper_qat.model.info import Info
-from whisper_qat.model.load import load_whisper
-from whisper_qat.model.plan import Rule
-from whisper_qat.model.plan_file import read_rules_file
+from whisper_qat.model.checkpoint.final import Final
+from whisper_qat.model.checkpoint.info import Info
+from whisper_qat.model.checkpoint.load import load_whisper
+from whisper_qat.model.plan.plan import Rule
+from whisper_qat.model.plan.rules_file import read_rules_file
 from whisper_qat.ptq.round_to_nearest import round_to_nearest
 
 PLANS = Path(__file__).parents[2] / "configs" / "plans"

@@ -6,27 +6,27 @@ import pytest
 import torch
 
 from tests.export.finals import PLANS, floating, quantized, rule
-from whisper_qat.artifacts import read_json
-from whisper_qat.config import InputError
-from whisper_qat.data.audio import read_audio
-from whisper_qat.data.context import AudioContext
-from whisper_qat.data.features import Features
-from whisper_qat.data.source import load_clips
+from whisper_qat.data.audio.context import AudioContext
+from whisper_qat.data.audio.features import Features
+from whisper_qat.data.audio.reading import read_audio
+from whisper_qat.data.clips.source import load_clips
+from whisper_qat.errors import InputError
 from whisper_qat.export.ctranslate2 import write_ctranslate2
 from whisper_qat.export.source import parameters
-from whisper_qat.infer.decode import greedy
-from whisper_qat.infer.decoding_rules import read_rules
-from whisper_qat.infer.text_decoder import TextDecoder
+from whisper_qat.infer.decoding.greedy import greedy
+from whisper_qat.infer.decoding.rules import read_rules
+from whisper_qat.infer.decoding.text_decoder import TextDecoder
 from whisper_qat.infer.torch_backend import TorchBackend
 from whisper_qat.metrics.french import normalize_french
 from whisper_qat.metrics.wer import count_words, total
-from whisper_qat.model.ctranslate2_file import read_file
-from whisper_qat.model.ctranslate2_weights import convert
-from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.final import Final
-from whisper_qat.model.plan import HEAD, STORED, TOKEN_TABLE
-from whisper_qat.model.plan_file import read_rules_file
+from whisper_qat.model.checkpoint.final import Final
+from whisper_qat.model.ctranslate2.model_file import read_file
+from whisper_qat.model.ctranslate2.weights import convert
+from whisper_qat.model.fake_quant.layers import fake_quantized
+from whisper_qat.model.plan.plan import HEAD, STORED, TOKEN_TABLE
+from whisper_qat.model.plan.rules_file import read_rules_file
 from whisper_qat.ptq.round_to_nearest import round_to_nearest
+from whisper_qat.runs.folders import read_json
 
 NEW_TOKENS = 24
 

@@ -15,10 +15,11 @@ import torch
 from transformers import GenerationConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
 from tests.export import cases
-from whisper_qat.data.audio import read_audio
-from whisper_qat.data.source import load_clips
-from whisper_qat.export.encoder import ENCODER_FILE
-from whisper_qat.tasks import convert, quantize_ptq
+from whisper_qat.data.audio.reading import read_audio
+from whisper_qat.data.clips.source import load_clips
+from whisper_qat.export.onnx.encoder import ENCODER_FILE
+from whisper_qat.tasks import quantize_ptq
+from whisper_qat.tasks.convert import convert
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-optimum" / "bin" / "python"

@@ -4,15 +4,9 @@ import pytest
 import torch
 
 from tests.export.finals import floating, quantized, rule
-from whisper_qat.config import InputError
-from whisper_qat.export.requantize import (
-    Matrices,
-    check_kept,
-    check_quantized,
-    misfits,
-    signed,
-)
-from whisper_qat.model.fake_linear import fake_quantized
+from whisper_qat.errors import InputError
+from whisper_qat.export.requantize import Matrices, check_kept, check_quantized, misfits, signed
+from whisper_qat.model.fake_quant.layers import fake_quantized
 from whisper_qat.quant import block_weight, channel_weight
 from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
 

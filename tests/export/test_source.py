@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from tests.export import cases
-from whisper_qat.config import InputError
-from whisper_qat.export.folder import write_graphs
-from whisper_qat.export.read import read_layer
-from whisper_qat.export.shape import WhisperShape
+from whisper_qat.errors import InputError
+from whisper_qat.export.onnx.graphs import write_graphs
+from whisper_qat.export.onnx.read import read_layer
+from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.source import checkpoint_weights
-from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.final import Final
-from whisper_qat.model.info import Info
-from whisper_qat.model.plan import HEAD, Plan, PlanEntry, default_rules
-from whisper_qat.model.prepare import apply_plan, plan
+from whisper_qat.model.checkpoint.final import Final
+from whisper_qat.model.checkpoint.info import Info
+from whisper_qat.model.fake_quant.layers import fake_quantized
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import HEAD, Plan, PlanEntry, default_rules
 
 INFO = Info(
     quantization_type="int4", method="qat", fine_tuned=True, audio_context={}, base_model={}

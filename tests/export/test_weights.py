@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.export import cases
-from whisper_qat.config import InputError
+from whisper_qat.errors import InputError
 from whisper_qat.export.weights import Weights
 
 MATRIX = np.zeros((4, 32), dtype=np.float32)

@@ -1,8 +1,8 @@
 """ONNX folders of small checkpoints, as convert writes them, without its parity check."""
 
-from whisper_qat.artifacts import hash_folder
+from whisper_qat.export.onnx.folder import load_checkpoint, with_context, write_onnx_folder
+from whisper_qat.runs.folders import hash_folder
 from whisper_qat.tasks import quantize_ptq
-from whisper_qat.tasks.onnx_folder import load_checkpoint, with_context, write_onnx_folder
 
 
 def onnx_folder(checkpoint, output, audio_context=None, margin_s=None):

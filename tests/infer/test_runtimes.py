@@ -7,8 +7,8 @@ import pytest
 import torch as torch_library
 
 from tests.infer.onnx_folders import onnx_folder
-from whisper_qat.config import InputError
-from whisper_qat.data.context import AudioContext
+from whisper_qat.data.audio.context import AudioContext
+from whisper_qat.errors import InputError
 from whisper_qat.infer.runtimes import open_transcriber
 
 RATE = 16_000

@@ -5,14 +5,14 @@ import pytest
 import torch
 from transformers import WhisperForConditionalGeneration
 
-from whisper_qat.config import InputError
+from whisper_qat.errors import InputError
 from whisper_qat.infer.torch_backend import TorchBackend
-from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.final import save_final
-from whisper_qat.model.info import Info
-from whisper_qat.model.load import load_whisper
-from whisper_qat.model.plan import default_rules
-from whisper_qat.model.prepare import apply_plan, plan
+from whisper_qat.model.checkpoint.final import save_final
+from whisper_qat.model.checkpoint.info import Info
+from whisper_qat.model.checkpoint.load import load_whisper
+from whisper_qat.model.fake_quant.layers import fake_quantized
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import default_rules
 
 MEL = np.random.default_rng(0).normal(size=(1, 80, 3000)).astype(np.float32)
 TOKENS = np.array([[256, 259, 261, 267, 70, 80]], dtype=np.int64)

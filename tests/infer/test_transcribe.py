@@ -12,13 +12,13 @@ import pytest
 from tests.infer.onnx_folders import onnx_folder
 from tests.infer.scripted import ScriptedBackend
 from tests.tiny_whisper import IDS, TIMESTAMPS
-from whisper_qat.config import InputError
-from whisper_qat.data.audio import read_audio
-from whisper_qat.data.context import AudioContext
-from whisper_qat.data.source import load_clips
-from whisper_qat.infer.chunked import chunks
-from whisper_qat.infer.decoding_rules import read_rules
-from whisper_qat.infer.fallback import Fallback
+from whisper_qat.data.audio.context import AudioContext
+from whisper_qat.data.audio.reading import read_audio
+from whisper_qat.data.clips.source import load_clips
+from whisper_qat.errors import InputError
+from whisper_qat.infer.decoding.fallback import Fallback
+from whisper_qat.infer.decoding.rules import read_rules
+from whisper_qat.infer.long_form.chunks import chunks
 from whisper_qat.infer.transcribe import Transcriber, find_runtime, one_by_one, read_context
 
 RATE = 16_000

@@ -3,7 +3,7 @@
 import pytest
 from transformers.models.whisper.english_normalizer import BasicTextNormalizer
 
-from whisper_qat.config import InputError
+from whisper_qat.errors import InputError
 from whisper_qat.metrics.normalize import NORMALIZERS, PROBES, Normalizer, get_normalizer
 
 TEXTS = [

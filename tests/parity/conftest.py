@@ -2,17 +2,17 @@
 
 import pytest
 
-from whisper_qat.data.context import AudioContext
-from whisper_qat.data.features import Features
+from whisper_qat.data.audio.context import AudioContext
+from whisper_qat.data.audio.features import Features
 from whisper_qat.data.loader import Labeller
-from whisper_qat.infer.decoding_rules import read_rules
-from whisper_qat.model.final import Final, fix_scales
-from whisper_qat.model.info import Info
-from whisper_qat.model.load import load_whisper
-from whisper_qat.model.plan import TOKEN_TABLE, Rule, default_rules
-from whisper_qat.model.prepare import apply_plan, plan
-from whisper_qat.parity.material import noise
-from whisper_qat.tasks.onnx_folder import write_onnx_folder
+from whisper_qat.data.utterances import noise
+from whisper_qat.export.onnx.folder import write_onnx_folder
+from whisper_qat.infer.decoding.rules import read_rules
+from whisper_qat.model.checkpoint.final import Final, fix_scales
+from whisper_qat.model.checkpoint.info import Info
+from whisper_qat.model.checkpoint.load import load_whisper
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import TOKEN_TABLE, Rule, default_rules
 
 CONTEXT = AudioContext(mode="dynamic", margin_s=1.0)
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from whisper_qat.model.fake_linear import fake_quantized
+from whisper_qat.model.fake_quant.layers import fake_quantized
 from whisper_qat.parity import arithmetic
 
 

@@ -6,10 +6,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.export import cases
-from whisper_qat.export.read import DYNAMIC
+from whisper_qat.export.onnx.read import DYNAMIC
 from whisper_qat.export.weights import HEAD, TABLE
-from whisper_qat.infer.optimized import optimized_model
-from whisper_qat.model.plan import STORED
+from whisper_qat.infer.onnx.optimized import optimized_model
+from whisper_qat.model.plan.plan import STORED
 from whisper_qat.parity.kernels import INTEGER_OPS, Kernel, RunGraph, expected, faults, run_graph
 from whisper_qat.quant.scheme import BlockScheme, ChannelScheme, DynamicScheme
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from whisper_qat.data.utterances import Material, Utterance
 from whisper_qat.parity.logits import Distances, compare, stepped, whole
-from whisper_qat.parity.material import Material, Utterance
 
 
 class Scripted:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from whisper_qat.infer.decode import Decoded
-from whisper_qat.infer.text_decoder import TextDecoder
+from whisper_qat.infer.decoding.greedy import Decoded
+from whisper_qat.infer.decoding.text_decoder import TextDecoder
 from whisper_qat.parity import transcripts
 from whisper_qat.parity.transcripts import judge, margin_at_fork
 

@@ -5,10 +5,10 @@ import torch
 
 from tests.export import cases
 from whisper_qat.model import forward
-from whisper_qat.model.fake_linear import FakeQuantLinear, fake_quantized
-from whisper_qat.model.final import fix_scales
-from whisper_qat.model.plan import HEAD, TOKEN_TABLE, Rule, default_rules
-from whisper_qat.model.prepare import apply_plan, plan
+from whisper_qat.model.checkpoint.final import fix_scales
+from whisper_qat.model.fake_quant.layers import FakeQuantLinear, fake_quantized
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE, Rule, default_rules
 from whisper_qat.ptq.calibration import Sample, channel_squares, fit_layers, second_moment
 from whisper_qat.quant import block_activation
 

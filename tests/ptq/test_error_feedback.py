@@ -5,7 +5,7 @@ import torch
 
 from tests.quant import cases
 from whisper_qat.ptq import error_feedback
-from whisper_qat.quant import block_weight, least_squares
+from whisper_qat.quant import block_weight, least_squares_scale
 from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
 
 SCHEMES = [BlockScheme(bits, block, "float16") for bits in (2, 4, 8) for block in (32, 128)]
@@ -28,7 +28,7 @@ def output_error(x, weight, values):
 def test_diagonal_hessian_rounds_to_nearest(scheme):
     rng = torch.Generator().manual_seed(1)
     weight = torch.randn(24, 256, generator=rng)
-    scale, _ = least_squares.choose_params(weight, scheme)
+    scale, _ = least_squares_scale.choose_params(weight, scheme)
     hessian = torch.diag(torch.rand(256, generator=rng) + 0.1)
     values = error_feedback.quantize(weight, hessian, scale, scheme)
     assert torch.equal(values, on_grid(weight, scale, scheme))
@@ -38,7 +38,7 @@ def test_diagonal_hessian_rounds_to_nearest(scheme):
 def test_beats_round_to_nearest_on_correlated_inputs(scheme):
     x = correlated(400, 256)
     weight = torch.randn(24, 256, generator=torch.Generator().manual_seed(2))
-    scale, _ = least_squares.choose_params(weight, scheme)
+    scale, _ = least_squares_scale.choose_params(weight, scheme)
     values = error_feedback.quantize(weight, x.T @ x, scale, scheme)
     nearest = output_error(x, weight, on_grid(weight, scale, scheme))
     assert output_error(x, weight, values) < 0.7 * nearest

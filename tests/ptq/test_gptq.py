@@ -6,8 +6,8 @@ import torch
 from tests.export import cases
 from tests.ptq.test_calibration import samples
 from whisper_qat.model import forward
-from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.plan import HEAD, TOKEN_TABLE, Rule, default_rules
+from whisper_qat.model.fake_quant.layers import fake_quantized
+from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE, Rule, default_rules
 from whisper_qat.ptq import gptq
 from whisper_qat.ptq.least_squares import least_squares
 from whisper_qat.quant import block_weight

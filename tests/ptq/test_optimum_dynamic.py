@@ -10,13 +10,13 @@ import torch
 
 from tests.export import cases
 from tests.test_conftest import ROOT
-from whisper_qat.export.folder import model_bytes
-from whisper_qat.export.shape import WhisperShape
+from whisper_qat.export.onnx.graphs import model_bytes
+from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.source import parameters
 from whisper_qat.export.weights import Weights
-from whisper_qat.infer.onnx_backend import OnnxBackend
+from whisper_qat.infer.onnx.backend import OnnxBackend
 from whisper_qat.model import forward
-from whisper_qat.model.final import Final
+from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.ptq.optimum_dynamic import write_dynamic_graphs
 
 

@@ -3,8 +3,8 @@
 import torch
 
 from tests.export import cases
-from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.plan import default_rules
+from whisper_qat.model.fake_quant.layers import fake_quantized
+from whisper_qat.model.plan.plan import default_rules
 from whisper_qat.ptq.round_to_nearest import round_to_nearest
 from whisper_qat.quant import block_weight
 

@@ -5,9 +5,9 @@ import torch
 
 from tests.export import cases
 from tests.ptq.test_calibration import samples
-from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.plan import HEAD, TOKEN_TABLE, default_rules
-from whisper_qat.model.prepare import apply_plan, plan
+from whisper_qat.model.fake_quant.layers import fake_quantized
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE, default_rules
 from whisper_qat.ptq.gptq import gptq
 from whisper_qat.ptq.warm_start import EDGE, nearest_with_codes, start_from_gptq
 from whisper_qat.quant import block_weight

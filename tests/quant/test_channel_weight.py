@@ -7,7 +7,7 @@ from onnx import TensorProto
 from onnxruntime.quantization.quant_utils import quantize_data
 
 from tests.quant import cases
-from whisper_qat.quant import channel_weight, learned_scale, least_squares
+from whisper_qat.quant import channel_weight, learned_scale, least_squares_scale
 from whisper_qat.quant.scheme import DynamicScheme
 
 SCHEME = DynamicScheme()
@@ -104,7 +104,7 @@ def test_gradient_is_straight_through_and_a_learned_scale_gets_one():
 def test_least_squares_is_never_worse_than_the_rule(name):
     weight = torch.from_numpy(cases.weights(0)[name])
     rule = channel_weight.fake_quantize(weight, SCHEME)
-    fitted = least_squares.choose_params(weight, SCHEME)[0]
+    fitted = least_squares_scale.choose_params(weight, SCHEME)[0]
     best = channel_weight.fake_quantize(weight, SCHEME, fitted)
     assert fitted.shape == (len(weight), 1)
     worse = (best - weight).square().sum(1) - (rule - weight).square().sum(1)

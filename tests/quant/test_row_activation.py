@@ -8,7 +8,7 @@ from onnx import TensorProto
 from tests.oracles.sessions import run_node
 from tests.oracles.test_dynamic_quantize_linear import tie_grid
 from tests.quant import cases
-from whisper_qat.infer import row_check
+from whisper_qat.infer.kernels import row_check
 from whisper_qat.quant import row_activation
 
 TINY = np.float32([[1e-39, 0.0], [-3e-38, 1e-38], [0.0, -0.0]])

@@ -9,7 +9,7 @@ import torch
 from onnx import TensorProto
 
 from tests.oracles import matmul_nbits, sessions
-from whisper_qat.infer import row_check
+from whisper_qat.infer.kernels import row_check
 from whisper_qat.quant import block_activation, block_weight, packing, row_activation
 from whisper_qat.quant.scheme import BlockScheme
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from whisper_qat.artifacts import write_json
+from whisper_qat.runs.folders import write_json
 
 TEXTS = ("un deux", "trois quatre", "cinq six")
 

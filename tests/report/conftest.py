@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.report.synthetic import all_rows, codes, corpus, unreachable, write_evaluation
-from whisper_qat.report.summary import summarize
+from whisper_qat.report.evaluation.summary import summarize
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from whisper_qat.locking import folder_lock
+from whisper_qat.runs.locks import folder_lock
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 

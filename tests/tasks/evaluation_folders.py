@@ -7,11 +7,11 @@ import soundfile
 import torch
 
 from tests.infer.onnx_folders import onnx_folder, ptq_folder
-from whisper_qat.model.final import fix_scales, save_final
-from whisper_qat.model.info import Info
-from whisper_qat.model.load import fingerprint, load_whisper
-from whisper_qat.model.plan import default_rules
-from whisper_qat.model.prepare import apply_plan, plan
+from whisper_qat.model.checkpoint.final import fix_scales, save_final
+from whisper_qat.model.checkpoint.info import Info
+from whisper_qat.model.checkpoint.load import fingerprint, load_whisper
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import default_rules
 
 RATE = 16_000
 CONTEXT = {"mode": "dynamic", "margin_s": 1.0}

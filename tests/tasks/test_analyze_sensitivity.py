@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from tests.tasks.tiny_speech import save_tiny_speech
-from whisper_qat.artifacts import read_json, read_manifest
-from whisper_qat.config import InputError
-from whisper_qat.model.load import load_whisper
-from whisper_qat.model.plan_file import read_rules_file
-from whisper_qat.model.prepare import plan
+from whisper_qat.errors import InputError
+from whisper_qat.model.checkpoint.load import load_whisper
+from whisper_qat.model.fake_quant.prepare import plan
+from whisper_qat.model.plan.rules_file import read_rules_file
+from whisper_qat.runs.folders import read_json, read_manifest
 from whisper_qat.tasks.analyze_sensitivity import SensitivityConfig, run
 
 

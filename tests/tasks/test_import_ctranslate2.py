@@ -5,11 +5,11 @@ import sys
 import pytest
 
 from tests.model.ct2_whisper import distilled_model, save_folder, variables_of
-from whisper_qat.artifacts import hash_folder, read_manifest
 from whisper_qat.cli import main
-from whisper_qat.config import InputError
-from whisper_qat.model.embedded import SHA256
-from whisper_qat.model.load import check_checkpoint
+from whisper_qat.errors import InputError
+from whisper_qat.model.checkpoint.load import check_checkpoint
+from whisper_qat.model.ctranslate2.embedded import SHA256
+from whisper_qat.runs.folders import hash_folder, read_manifest
 from whisper_qat.tasks import import_ctranslate2
 from whisper_qat.tasks.import_ctranslate2 import ImportConfig, run
 

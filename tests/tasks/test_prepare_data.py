@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from whisper_qat.artifacts import read_manifest
 from whisper_qat.cli import main
-from whisper_qat.config import InputError
-from whisper_qat.data import telephone_fr as prompts
-from whisper_qat.data.audio import read_audio
-from whisper_qat.data.source import JOURNAL_NAME, load_splits
-from whisper_qat.data.split import text_key
+from whisper_qat.data.audio.reading import read_audio
+from whisper_qat.data.clips.source import JOURNAL_NAME, load_splits
+from whisper_qat.data.clips.split import text_key
+from whisper_qat.data.corpora import telephone_fr as prompts
+from whisper_qat.errors import InputError
+from whisper_qat.runs.folders import read_manifest
 from whisper_qat.tasks import prepare_data
 from whisper_qat.tasks.prepare_data import PrepareDataConfig, run
 

@@ -4,8 +4,8 @@ import pytest
 
 from tests.infer.onnx_folders import ptq_folder
 from whisper_qat import cli
-from whisper_qat.artifacts import read_json
-from whisper_qat.config import InputError
+from whisper_qat.errors import InputError
+from whisper_qat.runs.folders import read_json
 from whisper_qat.tasks.profile_graphs import ProfileGraphsConfig, numbers, run
 
 

@@ -9,17 +9,17 @@ import torch
 
 from tests.export import cases
 from tests.tasks.tiny_speech import save_tiny_speech
-from whisper_qat.artifacts import read_json, read_manifest, write_json
-from whisper_qat.config import InputError
-from whisper_qat.export.read import read_layer
-from whisper_qat.infer.onnx_backend import OnnxBackend
-from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.info import INFO_NAME, read_info
+from whisper_qat.errors import InputError
+from whisper_qat.export.onnx.folder import load_checkpoint
+from whisper_qat.export.onnx.read import read_layer
+from whisper_qat.infer.onnx.backend import OnnxBackend
+from whisper_qat.model.checkpoint.info import INFO_NAME, read_info
+from whisper_qat.model.fake_quant.layers import fake_quantized
 from whisper_qat.quant import block_weight
-from whisper_qat.report.row_tables import weights_words
+from whisper_qat.report.evaluation.row_tables import weights_words
+from whisper_qat.runs.folders import read_json, read_manifest, write_json
 from whisper_qat.tasks import quantize_ptq
-from whisper_qat.tasks.evaluation_rows import default_name, describe, open_row
-from whisper_qat.tasks.onnx_folder import load_checkpoint
+from whisper_qat.tasks.evaluate.rows import default_name, describe, open_row
 from whisper_qat.tasks.quantize_ptq import QuantizePtqConfig, quantized, run
 
 METHODS = ("round-to-nearest", "least-squares", "weighted-least-squares", "gptq")

@@ -12,14 +12,15 @@ import pytest
 import soundfile
 
 from tests.infer.onnx_folders import onnx_folder
-from whisper_qat.artifacts import hash_folder
 from whisper_qat.cli import main
-from whisper_qat.config import InputError
-from whisper_qat.data.context import AudioContext
-from whisper_qat.infer.fallback import Fallback, compression_ratio
-from whisper_qat.infer.subtitles import srt, vtt
+from whisper_qat.data.audio.context import AudioContext
+from whisper_qat.errors import InputError
+from whisper_qat.infer.decoding.fallback import Fallback, compression_ratio
+from whisper_qat.infer.long_form import queue
+from whisper_qat.infer.long_form.subtitles import srt, vtt
 from whisper_qat.infer.transcribe import Transcriber
-from whisper_qat.tasks import transcribe, transcription_queue
+from whisper_qat.runs.folders import hash_folder
+from whisper_qat.tasks import transcribe
 from whisper_qat.tasks.transcribe import TranscribeConfig, run
 
 RATE = 16_000
@@ -122,7 +123,7 @@ def test_an_interruption_says_that_nothing_is_lost(config, tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(transcription_queue, "start", interrupted)
+        patch.setattr(queue, "start", interrupted)
         with pytest.raises(KeyboardInterrupt, match="kept in .*out; the same command goes on from"):
             run(config())
     assert run(config()) == 0

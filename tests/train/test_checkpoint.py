@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 
 from tests.train.tiny_run import tiny_whisper
-from whisper_qat.config import InputError
+from whisper_qat.errors import InputError
 from whisper_qat.train import checkpoint
 from whisper_qat.train.checkpoint import Progress
 

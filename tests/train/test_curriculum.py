@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from tests.train.tiny_run import tiny_whisper
-from whisper_qat.config import InputError
-from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.plan import TOKEN_TABLE, default_rules
-from whisper_qat.model.prepare import apply_plan, plan
+from whisper_qat.errors import InputError
+from whisper_qat.model.fake_quant.layers import fake_quantized
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import TOKEN_TABLE, default_rules
 from whisper_qat.quant import block_weight
 from whisper_qat.quant.scheme import FLOAT
 from whisper_qat.train import curriculum, scales

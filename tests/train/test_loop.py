@@ -12,7 +12,7 @@ import torch
 from accelerate.state import AcceleratorState
 
 from tests.train.tiny_run import RandomExamples, make_loop, train
-from whisper_qat.config import InputError
+from whisper_qat.errors import InputError
 from whisper_qat.model import forward
 from whisper_qat.train import checkpoint, objective
 

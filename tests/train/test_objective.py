@@ -7,8 +7,8 @@ import torch
 
 from tests.train.tiny_run import PROMPT, tiny_whisper
 from whisper_qat.data.loader import Batch
-from whisper_qat.model.plan import default_rules
-from whisper_qat.model.prepare import apply_plan, plan
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import default_rules
 from whisper_qat.train import losses, objective
 from whisper_qat.train.objective import Objective, Whisper
 

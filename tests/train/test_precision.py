@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from whisper_qat.config import InputError
+from whisper_qat.errors import InputError
 from whisper_qat.train import precision
 
 

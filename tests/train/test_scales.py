@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from tests.train.tiny_run import tiny_whisper
-from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.plan import HEAD, TOKEN_TABLE, default_rules
-from whisper_qat.model.prepare import apply_plan, plan
-from whisper_qat.quant import block_weight, least_squares
+from whisper_qat.model.fake_quant.layers import fake_quantized
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE, default_rules
+from whisper_qat.quant import block_weight, least_squares_scale
 from whisper_qat.train import scales
 
 
@@ -19,7 +19,7 @@ def model():
 
 
 @pytest.mark.parametrize(
-    ("start", "rule"), [("ort", block_weight), ("least-squares", least_squares)]
+    ("start", "rule"), [("ort", block_weight), ("least-squares", least_squares_scale)]
 )
 def test_scales_start_by_the_rule(model, start, rule):
     scales.learn(model, start)

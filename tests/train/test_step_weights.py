@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from tests.train.tiny_run import PROMPT, make_loop, tiny_whisper
-from whisper_qat.model import fake_linear
-from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.plan import default_rules
-from whisper_qat.model.prepare import apply_plan, plan
+from whisper_qat.model.fake_quant import layers
+from whisper_qat.model.fake_quant.layers import fake_quantized
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import default_rules
 from whisper_qat.quant import learned_scale
 from whisper_qat.quant.scheme import FLOAT
 from whisper_qat.train import loop as loop_module
@@ -63,7 +63,7 @@ def test_each_weight_is_rounded_once(monkeypatch):
         calls.append(weight.shape)
         return kept(weight, scale, scheme)
 
-    monkeypatch.setattr(fake_linear.learned_scale, "fake_quantize", counted)
+    monkeypatch.setattr(layers.learned_scale, "fake_quantize", counted)
     student = model_with("ort")
     with quantized_for_step(student):
         backward(student, batches=3)

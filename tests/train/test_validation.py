@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from tests.train.tiny_run import DURATIONS_S, PROMPT, RandomExamples, tiny_whisper
-from whisper_qat.data.context import AudioContext
+from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.data.loader import Collator
-from whisper_qat.model.plan import default_rules
-from whisper_qat.model.prepare import apply_plan, plan
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import default_rules
 from whisper_qat.train.objective import Whisper
 from whisper_qat.train.validation import mean_loss, micro_batches
 

@@ -5,10 +5,10 @@ import torch
 from accelerate import Accelerator
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from whisper_qat.data.context import AudioContext
+from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.data.loader import Collator, Example
-from whisper_qat.model.plan import default_rules
-from whisper_qat.model.prepare import apply_plan, plan
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import default_rules
 from whisper_qat.train import curriculum, scales
 from whisper_qat.train.curriculum import Curriculum
 from whisper_qat.train.loop import Data, Loop, Settings

@@ -16,22 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from whisper_qat.artifacts import read_json, write_json
-from whisper_qat.config import InputError
+from whisper_qat.errors import InputError
 from whisper_qat.export.requantize import Matrices, check_kept, check_quantized, misfits
 from whisper_qat.export.source import parameters
-from whisper_qat.model.ctranslate2_file import SCALE, Ct2File, write_file
-from whisper_qat.model.ctranslate2_weights import (
-    GELU,
-    LEAVES,
-    SPEC,
-    Dimensions,
-    Module,
-    modules,
-)
-from whisper_qat.model.final import Final
-from whisper_qat.model.whisper_tokens import read_tokenizer
+from whisper_qat.model.checkpoint.final import Final
+from whisper_qat.model.checkpoint.whisper_tokens import read_tokenizer
+from whisper_qat.model.ctranslate2.model_file import SCALE, Ct2File, write_file
+from whisper_qat.model.ctranslate2.weights import GELU, LEAVES, SPEC, Dimensions, Module, modules
 from whisper_qat.quant.scheme import DynamicScheme
+from whisper_qat.runs.folders import read_json, write_json
 
 FORMAT = "ctranslate2"
 REVISION = 3

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whisper_qat.config import InputError
+from whisper_qat.errors import InputError
 from whisper_qat.quant.packing import packed_shape
 from whisper_qat.quant.scheme import ChannelScheme, Scheme
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from whisper_qat.config import InputError
-from whisper_qat.infer.decoding_rules import read_rules
-from whisper_qat.infer.fallback import Fallback
+from whisper_qat.errors import InputError
+from whisper_qat.infer.decoding.fallback import Fallback
+from whisper_qat.infer.decoding.rules import read_rules
 from whisper_qat.infer.torch_backend import TorchBackend
 from whisper_qat.infer.transcribe import Transcriber, find_runtime
 

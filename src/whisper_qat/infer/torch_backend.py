@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from transformers import WhisperForConditionalGeneration
 
-from whisper_qat.model.final import load_final
+from whisper_qat.model.checkpoint.final import load_final
+from whisper_qat.model.checkpoint.info import INFO_NAME
+from whisper_qat.model.checkpoint.load import load_whisper
 from whisper_qat.model.forward import DecoderState, decode, encode, start
-from whisper_qat.model.info import INFO_NAME
-from whisper_qat.model.load import load_whisper
 
 
 class TorchBackend:

@@ -15,22 +15,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whisper_qat.artifacts import read_json
-from whisper_qat.config import InputError
-from whisper_qat.data.context import SAMPLE_RATE, AudioContext
-from whisper_qat.data.features import Features
-from whisper_qat.infer.backend import Backend
-from whisper_qat.infer.batch import greedy_batch
-from whisper_qat.infer.beam import BeamSettings, beam_search
-from whisper_qat.infer.chunked import chunks
-from whisper_qat.infer.decode import Decoded, greedy
-from whisper_qat.infer.decoding_rules import DecodingRules, read_rules
-from whisper_qat.infer.fallback import Fallback
-from whisper_qat.infer.onnx_backend import DECODER_FILE, ENCODER_FILE, OnnxBackend
-from whisper_qat.infer.text_decoder import TextDecoder
-from whisper_qat.infer.timestamps import split
+from whisper_qat.data.audio.context import SAMPLE_RATE, AudioContext
+from whisper_qat.data.audio.features import Features
+from whisper_qat.errors import InputError
+from whisper_qat.infer.decoding.backend import Backend
+from whisper_qat.infer.decoding.batch import greedy_batch
+from whisper_qat.infer.decoding.beam import BeamSettings, beam_search
+from whisper_qat.infer.decoding.fallback import Fallback
+from whisper_qat.infer.decoding.greedy import Decoded, greedy
+from whisper_qat.infer.decoding.rules import DecodingRules, read_rules
+from whisper_qat.infer.decoding.text_decoder import TextDecoder
+from whisper_qat.infer.decoding.timestamps import split
+from whisper_qat.infer.long_form.chunks import chunks
+from whisper_qat.infer.onnx.backend import DECODER_FILE, ENCODER_FILE, OnnxBackend
 from whisper_qat.metrics.hallucination import compression_ratio
-from whisper_qat.model.info import INFO_NAME
+from whisper_qat.model.checkpoint.info import INFO_NAME
+from whisper_qat.runs.folders import read_json
 
 Mel = NDArray[np.float32]
 Search = Callable[[Any, Sequence[Mel], DecodingRules], list[Decoded]]  # Any: some need rows

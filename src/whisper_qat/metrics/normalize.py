@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from whisper_normalizer.basic import BasicTextNormalizer
 
-from whisper_qat.config import InputError, nearest
+from whisper_qat.errors import InputError, nearest
 from whisper_qat.metrics.french import normalize_french
 
 PROBES = (

@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import WhisperForConditionalGeneration
 
-from whisper_qat.model.half_storage import positions
+from whisper_qat.model.fake_quant.half_storage import positions
 
 KeyValue = tuple[Tensor, Tensor]
 

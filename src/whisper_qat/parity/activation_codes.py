@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from whisper_qat.infer import dynamic_check, row_check
-from whisper_qat.infer.session import session
+from whisper_qat.infer.kernels import dynamic_check, row_check
+from whisper_qat.infer.onnx.session import session
 from whisper_qat.quant import block_activation, blocks, dynamic_activation, row_activation
 from whisper_qat.quant.packing import pack
 from whisper_qat.quant.scheme import BlockScheme, RowScheme, Scheme

@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from whisper_qat.export.read import one_node_model, read_layer
-from whisper_qat.infer.session import session
+from whisper_qat.data.utterances import Material
+from whisper_qat.export.onnx.read import one_node_model, read_layer
+from whisper_qat.infer.onnx.session import session
 from whisper_qat.infer.torch_backend import TorchBackend
-from whisper_qat.model.fake_linear import FakeQuantEmbedding, FakeQuantWeight, fake_quantized
-from whisper_qat.model.final import Final
-from whisper_qat.model.scope import set_prompt_length
+from whisper_qat.model.checkpoint.final import Final
+from whisper_qat.model.fake_quant.layers import FakeQuantEmbedding, FakeQuantWeight, fake_quantized
+from whisper_qat.model.fake_quant.scope import set_prompt_length
 from whisper_qat.parity import activation_codes
 from whisper_qat.parity.logits import whole
-from whisper_qat.parity.material import Material
 
 TOLERANCE = 1e-5
 MAX_ROWS = 64  # of a layer's input: enough for every kind of row, few enough for every layer

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from whisper_qat.infer.decoding_rules import DecodingRules
-from whisper_qat.infer.text_decoder import TextDecoder
-from whisper_qat.model.fake_linear import settle
-from whisper_qat.model.final import Final
+from whisper_qat.data.utterances import Material
+from whisper_qat.infer.decoding.rules import DecodingRules
+from whisper_qat.infer.decoding.text_decoder import TextDecoder
+from whisper_qat.model.checkpoint.final import Final
+from whisper_qat.model.fake_quant.layers import settle
 from whisper_qat.parity import arithmetic, transcripts, whole_model, wiring
-from whisper_qat.parity.material import Material
 
 WIRING_UTTERANCES = 3
 

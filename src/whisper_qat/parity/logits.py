@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from whisper_qat.infer.backend import Backend
-from whisper_qat.parity.material import Material, Utterance
+from whisper_qat.data.utterances import Material, Utterance
+from whisper_qat.infer.decoding.backend import Backend
 
 
 def whole(backend: Backend, utterance: Utterance, prompt_length: int) -> NDArray[np.float32]:

@@ -12,17 +12,17 @@ from typing import Any
 
 from tqdm import tqdm
 
-from whisper_qat.infer.decode import Decoded, greedy
-from whisper_qat.infer.decoding_rules import DecodingRules
-from whisper_qat.infer.onnx_backend import OnnxBackend
-from whisper_qat.infer.text_decoder import TextDecoder
+from whisper_qat.data.utterances import Material
+from whisper_qat.infer.decoding.greedy import Decoded, greedy
+from whisper_qat.infer.decoding.rules import DecodingRules
+from whisper_qat.infer.decoding.text_decoder import TextDecoder
+from whisper_qat.infer.onnx.backend import OnnxBackend
 from whisper_qat.infer.torch_backend import TorchBackend
 from whisper_qat.metrics.normalize import get_normalizer
 from whisper_qat.metrics.wer import count_words, total
-from whisper_qat.model.fake_linear import quantized_once, summed_in_reverse
-from whisper_qat.model.final import Final
-from whisper_qat.model.scope import set_prompt_length
-from whisper_qat.parity.material import Material
+from whisper_qat.model.checkpoint.final import Final
+from whisper_qat.model.fake_quant.layers import quantized_once, summed_in_reverse
+from whisper_qat.model.fake_quant.scope import set_prompt_length
 
 MIN_TRANSCRIPTS = 100
 MAX_SHARE_OVER_FLOOR = 0.05

@@ -14,13 +14,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from whisper_qat.infer.onnx_backend import OnnxBackend
+from whisper_qat.data.utterances import Material
+from whisper_qat.infer.onnx.backend import OnnxBackend
 from whisper_qat.infer.torch_backend import TorchBackend
-from whisper_qat.model.fake_linear import quantized_once, summed_in_reverse
-from whisper_qat.model.final import Final
-from whisper_qat.model.scope import set_prompt_length
+from whisper_qat.model.checkpoint.final import Final
+from whisper_qat.model.fake_quant.layers import quantized_once, summed_in_reverse
+from whisper_qat.model.fake_quant.scope import set_prompt_length
 from whisper_qat.parity.logits import Distance, Distances, stepped, whole
-from whisper_qat.parity.material import Material
 
 MAX_FLOORS = 2.0
 MAX_AGREEMENT_LOSS = 0.005

@@ -8,13 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from whisper_qat.export.float_activations import float_activations_folder
-from whisper_qat.infer.onnx_backend import OnnxBackend
+from whisper_qat.data.utterances import Material
+from whisper_qat.export.onnx.float_activations import float_activations_folder
+from whisper_qat.infer.onnx.backend import OnnxBackend
 from whisper_qat.infer.torch_backend import TorchBackend
-from whisper_qat.model.fake_linear import activations_in_float, quantized_once
-from whisper_qat.model.final import Final
+from whisper_qat.model.checkpoint.final import Final
+from whisper_qat.model.fake_quant.layers import activations_in_float, quantized_once
 from whisper_qat.parity.logits import compare
-from whisper_qat.parity.material import Material
 
 TOLERANCE = 1e-4
 

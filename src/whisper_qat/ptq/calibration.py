@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 
 from whisper_qat.model import forward
-from whisper_qat.model.fake_linear import FakeQuantLinear, fake_quantized, quantized_once
-from whisper_qat.model.plan import HEAD
-from whisper_qat.model.scope import set_prompt_length
+from whisper_qat.model.fake_quant.layers import FakeQuantLinear, fake_quantized, quantized_once
+from whisper_qat.model.fake_quant.scope import set_prompt_length
+from whisper_qat.model.plan.plan import HEAD
 from whisper_qat.quant import numerics
 from whisper_qat.quant.scheme import FLOAT, Scheme
 

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
-from whisper_qat.model.fake_linear import FakeQuantLinear, fake_quantized
-from whisper_qat.model.plan import HEAD, TOKEN_TABLE, Plan, Rule
-from whisper_qat.model.prepare import apply_plan, plan
+from whisper_qat.model.fake_quant.layers import FakeQuantLinear, fake_quantized
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE, Plan, Rule
 from whisper_qat.ptq import error_feedback
 from whisper_qat.ptq.calibration import (
     Fit,
@@ -31,7 +31,7 @@ from whisper_qat.ptq.calibration import (
     fit_layers,
     second_moment,
 )
-from whisper_qat.quant import least_squares, numerics
+from whisper_qat.quant import least_squares_scale, numerics
 
 Progress = Callable[[str], None]
 
@@ -68,7 +68,7 @@ def _calibrated(
 def fit_scale(layer: FakeQuantLinear, squares: Tensor) -> None:
     """Fix the scale of least squared error, input channel k weighted by squares[k] >= 0."""
     importance = squares if squares.any() else None  # a layer that heard only zeros
-    layer.fix_scale(least_squares.choose_params(layer.weight, layer.scheme, importance)[0])
+    layer.fix_scale(least_squares_scale.choose_params(layer.weight, layer.scheme, importance)[0])
 
 
 def fit_with_feedback(layer: FakeQuantLinear, moment: Tensor) -> None:

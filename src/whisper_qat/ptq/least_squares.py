@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
-from whisper_qat.model.plan import Plan, Rule
-from whisper_qat.model.prepare import apply_plan, plan
-from whisper_qat.quant.least_squares import choose_params
+from whisper_qat.model.fake_quant.layers import FakeQuantWeight, fake_quantized
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import Plan, Rule
+from whisper_qat.quant.least_squares_scale import choose_params
 
 
 def least_squares(model: nn.Module, rules: Sequence[Rule]) -> Plan:

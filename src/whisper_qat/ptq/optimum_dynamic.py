@@ -20,12 +20,12 @@ from pathlib import Path
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from whisper_qat.artifacts import make_ordinary
-from whisper_qat.export.decoder import DECODER_FILE
-from whisper_qat.export.encoder import ENCODER_FILE
-from whisper_qat.export.folder import write_graphs
-from whisper_qat.export.shape import WhisperShape
+from whisper_qat.export.onnx.decoder import DECODER_FILE
+from whisper_qat.export.onnx.encoder import ENCODER_FILE
+from whisper_qat.export.onnx.graphs import write_graphs
+from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.weights import Weights
+from whisper_qat.runs.folders import make_ordinary
 
 NAME = "optimum-dynamic"
 SCHEME = "dynamic-int8-tensor"  # how reports call these weights; no plan can ask for them

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from whisper_qat.model.final import fix_scales
-from whisper_qat.model.plan import Plan, Rule
-from whisper_qat.model.prepare import apply_plan, plan
+from whisper_qat.model.checkpoint.final import fix_scales
+from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.plan.plan import Plan, Rule
 
 
 def round_to_nearest(model: nn.Module, rules: Sequence[Rule]) -> Plan:

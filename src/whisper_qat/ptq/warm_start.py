@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 
-from whisper_qat.model.fake_linear import fake_quantized
-from whisper_qat.model.plan import HEAD, TOKEN_TABLE
+from whisper_qat.model.fake_quant.layers import fake_quantized
+from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE
 from whisper_qat.ptq.calibration import Sample, fit_layers, second_moment
 from whisper_qat.ptq.gptq import fit_with_feedback
 from whisper_qat.quant import blocks

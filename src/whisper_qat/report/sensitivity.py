@@ -7,8 +7,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from whisper_qat.report.plots import GRID, STYLE, WIDTH_IN
-from whisper_qat.report.printing import megabytes, number, percent, points
+from whisper_qat.report.render.plots import GRID, STYLE, WIDTH_IN
+from whisper_qat.report.render.printing import megabytes, number, percent, points
 
 BAR, LOSS = "#0072b2", "#d55e00"
 

@@ -8,22 +8,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from whisper_qat.artifacts import hash_folder, is_finished, new_folder, write_json, write_manifest
-from whisper_qat.config import InputError
-from whisper_qat.model.plan import Rule, check_scheme
-from whisper_qat.model.plan_file import write_rules_file
-from whisper_qat.quant.scheme import UNQUANTIZED, parse_scheme
-from whisper_qat.report.sensitivity import markdown, svg
-from whisper_qat.tasks.calibration_clips import calibration_samples, fingerprint, held_out_clips
-from whisper_qat.tasks.onnx_folder import (
+from whisper_qat.errors import InputError
+from whisper_qat.export.onnx.folder import (
     check_context,
     checkpoint_folder,
     load_checkpoint,
     with_context,
 )
-from whisper_qat.tasks.part_wer import WordErrors
-from whisper_qat.tasks.sensitivity_analysis import Analysis
-from whisper_qat.tasks.sensitivity_proposal import Budget
+from whisper_qat.model.plan.plan import Rule, check_scheme
+from whisper_qat.model.plan.rules_file import write_rules_file
+from whisper_qat.ptq.calibration_clips import calibration_samples, fingerprint, held_out_clips
+from whisper_qat.quant.scheme import UNQUANTIZED, parse_scheme
+from whisper_qat.report.sensitivity import markdown, svg
+from whisper_qat.runs.folders import (
+    hash_folder,
+    is_finished,
+    new_folder,
+    write_json,
+    write_manifest,
+)
+from whisper_qat.sensitivity.analysis import Analysis
+from whisper_qat.sensitivity.part_wer import WordErrors
+from whisper_qat.sensitivity.proposal import Budget
 
 JSON_NAME, TABLE_NAME, PLOT_NAME = "sensitivity.json", "sensitivity.md", "sensitivity.svg"
 PLAN_FILE = "plan.yaml"

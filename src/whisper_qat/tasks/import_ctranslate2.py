@@ -6,10 +6,16 @@ Importing the same source twice does nothing; downloads are kept beside the outp
 from dataclasses import dataclass
 from pathlib import Path
 
-from whisper_qat.artifacts import hash_file, is_finished, new_folder, read_manifest, write_manifest
-from whisper_qat.config import InputError
-from whisper_qat.model.ctranslate2 import import_folder
-from whisper_qat.model.embedded import PARTS, SHA256, VERSION, fetch
+from whisper_qat.errors import InputError
+from whisper_qat.model.ctranslate2.embedded import PARTS, SHA256, VERSION, fetch
+from whisper_qat.model.ctranslate2.importer import import_folder
+from whisper_qat.runs.folders import (
+    hash_file,
+    is_finished,
+    new_folder,
+    read_manifest,
+    write_manifest,
+)
 
 EMBEDDED = "embedded"
 KIND = "model"

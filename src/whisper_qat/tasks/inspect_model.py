@@ -9,16 +9,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from whisper_qat.artifacts import read_manifest, write_json
-from whisper_qat.config import GateError, InputError
-from whisper_qat.export import inventory
-from whisper_qat.export.inventory import Inventory, Stored
+from whisper_qat.errors import GateError, InputError
+from whisper_qat.export.onnx import inventory
+from whisper_qat.export.onnx.inventory import Inventory, Stored
 from whisper_qat.export.weights import HEAD, TABLE
-from whisper_qat.infer.optimized import optimized_model
-from whisper_qat.model.plan import PLAN_NAME, Plan, read_plan
+from whisper_qat.infer.onnx.optimized import optimized_model
+from whisper_qat.model.plan.plan import PLAN_NAME, Plan, read_plan
 from whisper_qat.parity.kernels import RunGraph, faults, merged, run_graph
 from whisper_qat.quant.scheme import FLOAT
-from whisper_qat.tasks.inspect_tables import show
+from whisper_qat.report.inspection import show
+from whisper_qat.runs.folders import read_manifest, write_json
 
 NAMED_FAULTS = 3
 UNCHECKED = "no plan: kernels are listed, not checked"

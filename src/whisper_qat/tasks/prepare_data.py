@@ -13,14 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from whisper_qat.artifacts import hash_file, is_finished, read_manifest, write_manifest
-from whisper_qat.config import InputError, nearest
-from whisper_qat.data import common_voice, hub_corpora, telephone_fr
-from whisper_qat.data.clip import Clip
-from whisper_qat.data.conversion import Outcome, check_settings, convert
-from whisper_qat.data.screen import Rejected
-from whisper_qat.data.source import JOURNAL_NAME, ONLY, Collection, load_splits
-from whisper_qat.data.split import (
+from whisper_qat.data.clips.clip import Clip
+from whisper_qat.data.clips.conversion import Outcome, check_settings, convert
+from whisper_qat.data.clips.screen import Rejected
+from whisper_qat.data.clips.source import JOURNAL_NAME, ONLY, Collection, load_splits
+from whisper_qat.data.clips.split import (
     describe,
     divide,
     has_own_splits,
@@ -28,10 +25,13 @@ from whisper_qat.data.split import (
     keep_apart,
     sample_clips,
 )
-from whisper_qat.locking import LOCK_NAME, folder_lock
+from whisper_qat.data.corpora import common_voice, hub, telephone_fr
+from whisper_qat.errors import InputError, nearest
+from whisper_qat.runs.folders import hash_file, is_finished, read_manifest, write_manifest
+from whisper_qat.runs.locks import LOCK_NAME, folder_lock
 
 SPLITS = ("train", "validation", "test")
-NAMED_SOURCES = ("telephone-fr", "common-voice-fr", *hub_corpora.HUB_CORPORA)
+NAMED_SOURCES = ("telephone-fr", "common-voice-fr", *hub.HUB_CORPORA)
 Splits = dict[str, list[Clip]]
 
 
@@ -166,8 +166,8 @@ def collect(config: PrepareDataConfig) -> Collection:
         return telephone_fr.collect(cache)
     if config.source == "common-voice-fr":
         collection = common_voice.collect(config.archive, cache)
-    elif config.source in hub_corpora.HUB_CORPORA:
-        collection = hub_corpora.collect(config.source, config.text_field)
+    elif config.source in hub.HUB_CORPORA:
+        collection = hub.collect(config.source, config.text_field)
     else:
         collection = _collect_any(config)
     return replace(collection, splits=unique_ids(collection.splits))

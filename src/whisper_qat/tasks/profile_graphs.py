@@ -7,11 +7,11 @@ from typing import Any
 
 from rich.table import Table
 
-from whisper_qat.artifacts import write_json
-from whisper_qat.config import InputError
-from whisper_qat.environment import cpu, package_versions
-from whisper_qat.infer.graph_profile import profile
-from whisper_qat.report.console import wide_console
+from whisper_qat.errors import InputError
+from whisper_qat.measure.graph_profile import profile
+from whisper_qat.report.render.console import wide_console
+from whisper_qat.runs.environment import cpu, package_versions
+from whisper_qat.runs.folders import write_json
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,26 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from whisper_qat.artifacts import hash_file, hash_folder
-from whisper_qat.config import InputError
-from whisper_qat.data.clip import Clip
-from whisper_qat.export.folder import model_bytes, write_graphs
-from whisper_qat.model.final import Final
-from whisper_qat.model.plan import Rule, default_rules
-from whisper_qat.model.plan_file import check_type, read_rules_file
-from whisper_qat.model.prepare import plan as make_plan
-from whisper_qat.ptq.gptq import gptq, weighted_least_squares
-from whisper_qat.ptq.least_squares import least_squares
-from whisper_qat.ptq.optimum_dynamic import NAME as OPTIMUM_DYNAMIC
-from whisper_qat.ptq.optimum_dynamic import write_dynamic_graphs
-from whisper_qat.ptq.round_to_nearest import round_to_nearest
-from whisper_qat.quant.scheme import BLOCK_SIZES
-from whisper_qat.tasks.calibration_clips import (
-    calibration_clips,
-    calibration_samples,
-    fingerprint,
-)
-from whisper_qat.tasks.onnx_folder import (
+from whisper_qat.data.clips.clip import Clip
+from whisper_qat.errors import InputError
+from whisper_qat.export.onnx.folder import (
     check_context,
     checkpoint_folder,
     is_up_to_date,
@@ -35,6 +18,19 @@ from whisper_qat.tasks.onnx_folder import (
     with_context,
     write_onnx_folder,
 )
+from whisper_qat.export.onnx.graphs import model_bytes, write_graphs
+from whisper_qat.model.checkpoint.final import Final
+from whisper_qat.model.fake_quant.prepare import plan as make_plan
+from whisper_qat.model.plan.plan import Rule, default_rules
+from whisper_qat.model.plan.rules_file import check_type, read_rules_file
+from whisper_qat.ptq.calibration_clips import calibration_clips, calibration_samples, fingerprint
+from whisper_qat.ptq.gptq import gptq, weighted_least_squares
+from whisper_qat.ptq.least_squares import least_squares
+from whisper_qat.ptq.optimum_dynamic import NAME as OPTIMUM_DYNAMIC
+from whisper_qat.ptq.optimum_dynamic import write_dynamic_graphs
+from whisper_qat.ptq.round_to_nearest import round_to_nearest
+from whisper_qat.quant.scheme import BLOCK_SIZES
+from whisper_qat.runs.folders import hash_file, hash_folder
 
 FREE = {"round-to-nearest": round_to_nearest, "least-squares": least_squares}
 CALIBRATED = {"weighted-least-squares": weighted_least_squares, "gptq": gptq}

@@ -15,16 +15,16 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from whisper_qat.artifacts import hash_folder, read_json, write_json, write_text
-from whisper_qat.config import InputError
-from whisper_qat.data.context import AudioContext
-from whisper_qat.infer import chunked
-from whisper_qat.infer.fallback import Fallback
-from whisper_qat.infer.subtitles import srt, vtt
+from whisper_qat.data.audio.context import AudioContext
+from whisper_qat.data.audio.recordings import Recording, gather
+from whisper_qat.errors import InputError
+from whisper_qat.infer.decoding.fallback import Fallback
+from whisper_qat.infer.long_form import chunks
+from whisper_qat.infer.long_form.queue import Queue
+from whisper_qat.infer.long_form.subtitles import srt, vtt
 from whisper_qat.infer.transcribe import Repetition, SpokenSegment, Transcriber, Transcription
-from whisper_qat.locking import folder_lock
-from whisper_qat.tasks.audio_files import Recording, gather
-from whisper_qat.tasks.transcription_queue import Queue
+from whisper_qat.runs.folders import hash_folder, read_json, write_json, write_text
+from whisper_qat.runs.locks import folder_lock
 
 SETTINGS_NAME = ".transcribe.json"
 SUFFIX = {"text": ".txt", "srt": ".srt", "vtt": ".vtt", "json": ".json"}
@@ -244,7 +244,7 @@ def record(config: TranscribeConfig, recording: Recording, found: Transcription)
         "num_beams": config.num_beams,
         "fallback": fallback_said(config),
         "audio_context": config.audio_context,
-        "long_form": chunked.METHOD,
+        "long_form": chunks.METHOD,
     }
 
 

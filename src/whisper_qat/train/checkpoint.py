@@ -21,8 +21,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from whisper_qat.artifacts import make_ordinary, new_folder, read_json, write_json
-from whisper_qat.config import InputError
+from whisper_qat.errors import InputError
+from whisper_qat.runs.folders import make_ordinary, new_folder, read_json, write_json
 
 MODEL_NAME = "model.safetensors"
 OPTIMIZER_NAME = "optimizer.safetensors"

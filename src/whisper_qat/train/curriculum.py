@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from whisper_qat.config import InputError
-from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
+from whisper_qat.errors import InputError
+from whisper_qat.model.fake_quant.layers import FakeQuantWeight, fake_quantized
 from whisper_qat.quant.scheme import FLOAT, BlockScheme
 
 STAGES = (FLOAT, "int8", "int4")

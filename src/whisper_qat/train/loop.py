@@ -17,9 +17,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from whisper_qat.config import InputError
 from whisper_qat.data.batches import epoch_batches, num_steps, step_batches
 from whisper_qat.data.loader import Batch, Collator, Examples, iterate
+from whisper_qat.errors import InputError
 from whisper_qat.train import checkpoint, losses, objective, scales, schedule
 from whisper_qat.train.curriculum import Curriculum
 from whisper_qat.train.history import History

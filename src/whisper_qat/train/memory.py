@@ -1,7 +1,7 @@
 """Out of memory: what it was on, and a batch of the same product that may fit."""
 
-from whisper_qat.config import InputError
 from whisper_qat.data.loader import Batch
+from whisper_qat.errors import InputError
 
 SIGNS = ("out of memory", "can't allocate memory", "not enough memory")
 

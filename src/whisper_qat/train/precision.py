@@ -5,7 +5,7 @@ bf16 parameters would not move at 5e-6 (their spacing near 0.05 is 2e-4), so onl
 
 import torch
 
-from whisper_qat.config import InputError
+from whisper_qat.errors import InputError
 
 CHOICES = ("auto", "no", "bf16", "fp16")
 

@@ -7,8 +7,8 @@ codes (`ptq.warm_start`), trained at `scale_lr_ratio` times the weights' rate (L
 
 from torch import Tensor, nn
 
-from whisper_qat.model.fake_linear import FakeQuantWeight, fake_quantized
-from whisper_qat.quant import least_squares, numerics
+from whisper_qat.model.fake_quant.layers import FakeQuantWeight, fake_quantized
+from whisper_qat.quant import least_squares_scale, numerics
 
 SCALES = ("rule", "learned")
 
@@ -38,6 +38,6 @@ def learned(model: nn.Module) -> dict[int, tuple[nn.Parameter, FakeQuantWeight]]
 
 def _started(layer: FakeQuantWeight, start: str) -> Tensor:
     assert start in ("ort", "least-squares"), start
-    chosen = least_squares if start == "least-squares" else numerics.of_weight(layer.scheme)
+    chosen = least_squares_scale if start == "least-squares" else numerics.of_weight(layer.scheme)
     scale: Tensor = chosen.choose_params(layer.weight, layer.scheme)[0]
     return scale

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from whisper_qat.model.fake_linear import fake_quantized
+from whisper_qat.model.fake_quant.layers import fake_quantized
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from torch import nn
 
 from whisper_qat.data.batches import MicroBatch
 from whisper_qat.data.loader import Collator, Examples, iterate
-from whisper_qat.model.fake_linear import quantized_once
+from whisper_qat.model.fake_quant.layers import quantized_once
 from whisper_qat.train import losses, objective
 from whisper_qat.train.objective import Whisper
 

@@ -1,0 +1,38 @@
+"""Audio context: how much of Whisper's 30 s window the encoder sees of a clip.
+
+`full` is Whisper as published: every clip is padded to 30 s. `dynamic` runs the encoder on the
+clip's own length plus a margin of silence. The choice is trained, so the checkpoint carries it.
+"""
+
+import math
+from dataclasses import dataclass
+
+from whisper_qat.errors import InputError
+
+SAMPLE_RATE = 16_000
+WINDOW_S = 30
+FRAMES_PER_SECOND = 100
+POSITIONS_PER_SECOND = FRAMES_PER_SECOND // 2  # the second convolution has stride 2
+MAX_FRAMES = WINDOW_S * FRAMES_PER_SECOND
+MODES = ("full", "dynamic")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioContext:
+    """`mode` is full or dynamic; `margin_s`, in seconds, counts only for dynamic."""
+
+    mode: str = "full"
+    margin_s: float = 3.0
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise InputError(f"audio_context={self.mode!r}: expected one of {', '.join(MODES)}")
+        if not 0 <= self.margin_s <= WINDOW_S:
+            raise InputError(f"margin_s={self.margin_s}: expected 0 to {WINDOW_S} seconds")
+
+    def frames(self, num_samples: int) -> int:
+        """Mel frames, even, that the encoder sees of `num_samples` at 16 kHz; at most 3000."""
+        if self.mode == "full":
+            return MAX_FRAMES
+        seconds = num_samples / SAMPLE_RATE + self.margin_s
+        return min(2 * math.ceil(POSITIONS_PER_SECOND * seconds), MAX_FRAMES)

@@ -1,0 +1,130 @@
+"""Where every byte of a written folder sits: codes, scales, biases, floats, graph and padding.
+
+Read from the files alone; knows neither the plan nor a runtime. The parts add up to the size of the
+files, so that no byte is without a name.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from whisper_qat.errors import InputError
+from whisper_qat.export.onnx.external_data import read_tensor
+from whisper_qat.export.onnx.step import CROSS_FILE, STEP_FILE
+
+SUBFOLDER = "onnx"  # where transformers.js looks for the graphs
+PARTS = {".weight_q": "codes", ".scales": "scales", ".bias": "bias", ".weight": "weight"}
+CONSTANT = "constant"
+SMALL_BYTES = 1024  # names around the copies of a smaller tensor weigh as much as the copies
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """One initializer as the files hold it; `digest` is of its bytes, alignment not included."""
+
+    file: str
+    name: str
+    dtype: str
+    bytes: int
+    place: tuple[str, int] | None  # data file and offset; None inside the graph's own file
+    digest: str
+
+    @property
+    def layer(self) -> str:
+        """The layer it belongs to: its name without the part; a constant's own name."""
+        return self.name.removesuffix(self._suffix)
+
+    @property
+    def part(self) -> str:
+        """codes, scales, bias, weight or constant."""
+        return PARTS.get(self._suffix, CONSTANT)
+
+    @property
+    def _suffix(self) -> str:
+        return next((suffix for suffix in PARTS if self.name.endswith(suffix)), "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """`tensors` of all graphs; bytes of the nodes and names around them, and of page padding."""
+
+    tensors: tuple[Stored, ...]
+    files: dict[str, int]
+    graph_bytes: int
+    padding_bytes: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.files.values())
+
+
+def graph_files(folder: Path) -> list[Path]:
+    """The .onnx files of `folder` or of its onnx/; InputError when there are none."""
+    for place in (folder, folder / SUBFOLDER):
+        if found := sorted(place.glob("*.onnx")):
+            return found
+    raise InputError(f"{folder}: no .onnx file there; give a folder written by convert")
+
+
+def take(folder: Path) -> Inventory:
+    """The inventory of `folder`; InputError when a data file is not whole."""
+    graphs = graph_files(folder)
+    root = graphs[0].parent
+    # The engine's graphs hold the merged one's tensors: large ones by reference, small ones inside.
+    own = [path for path in graphs if path.name not in (STEP_FILE, CROSS_FILE)]
+    tensors = [tensor for path in own for tensor in stored_tensors(path)]
+    inline = sum(tensor.bytes for tensor in tensors if tensor.place is None)
+    # Two names of one place are one piece of the file.
+    placed = {t.place: t.bytes for t in tensors if t.place is not None}
+    files = {p.name: p.stat().st_size for p in sorted(root.iterdir()) if ".onnx" in p.name}
+    graph_bytes = sum(path.stat().st_size for path in graphs)
+    return Inventory(
+        tensors=tuple(tensors),
+        files=files,
+        graph_bytes=graph_bytes - inline,
+        padding_bytes=sum(files.values()) - graph_bytes - sum(placed.values()),
+    )
+
+
+def stored_tensors(path: Path) -> Iterator[Stored]:
+    """The initializers of the graph file `path`, those inside branches included."""
+    for tensor in initializers(onnx.load(str(path), load_external_data=False).graph):
+        content = read_tensor(tensor, path.parent)
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        yield Stored(
+            file=path.name,
+            name=tensor.name,
+            dtype=str(content.dtype),
+            bytes=content.nbytes,
+            place=(entries["location"], int(entries["offset"])) if entries else None,
+            digest=hashlib.sha256(content.tobytes()).hexdigest(),
+        )
+
+
+def initializers(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from initializers(attribute.g)
+
+
+def duplicates(tensors: Iterable[Stored]) -> list[list[Stored]]:
+    """Tensors of `SMALL_BYTES` and more that are stored more than once, largest waste first.
+
+    Several names of one place of a data file are stored once.
+    """
+    large = [tensor for tensor in tensors if tensor.bytes >= SMALL_BYTES]
+    places: dict[object, Stored] = {t.place or (t.file, t.name): t for t in large}
+    groups: dict[str, list[Stored]] = {}
+    for tensor in places.values():
+        groups.setdefault(tensor.digest, []).append(tensor)
+    return sorted((g for g in groups.values() if len(g) > 1), key=wasted, reverse=True)
+
+
+def wasted(group: list[Stored]) -> int:
+    """Bytes of all copies but the first."""
+    return sum(tensor.bytes for tensor in group[1:])

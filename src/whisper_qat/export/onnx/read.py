@@ -1,0 +1,230 @@
+"""Reading a written folder back: the codes, scales and nodes that the runtime will see.
+
+Parity and the comparison of weight codes start from here, from the files, never from arrays that
+the exporter still had in memory.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from whisper_qat.errors import InputError
+from whisper_qat.export.onnx.decoder import DECODER_FILE
+from whisper_qat.export.onnx.encoder import ENCODER_FILE
+from whisper_qat.export.onnx.external_data import read_tensor
+from whisper_qat.export.onnx.graph import IR_VERSION
+from whisper_qat.export.weights import HEAD, TABLE
+from whisper_qat.quant.packing import unpack
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme, Scheme
+
+DYNAMIC, ROW = "DynamicQuantizeMatMul", "MatMulIntegerToFloat"
+CHANNEL: dict[str, Scheme] = {DYNAMIC: DynamicScheme(), ROW: RowScheme()}
+QUANTIZED_OPS = ("MatMulNBits", "GatherBlockQuantized", DYNAMIC, ROW)
+
+
+@dataclass(frozen=True)
+class WrittenModel:
+    """One .onnx file without its external data, which is read tensor by tensor."""
+
+    path: Path
+
+    @cached_property
+    def proto(self) -> onnx.ModelProto:
+        if not self.path.is_file():
+            raise InputError(f"{self.path}: no such file; give a folder written by convert")
+        return onnx.load(str(self.path), load_external_data=False)
+
+    @cached_property
+    def initializers(self) -> dict[str, onnx.TensorProto]:
+        return {tensor.name: tensor for tensor in self.proto.graph.initializer}
+
+    @cached_property
+    def quantized_nodes(self) -> dict[str, onnx.NodeProto]:
+        """Kernel nodes by name, those inside `If` included."""
+        nodes = all_nodes(self.proto.graph)
+        return {node.name: node for node in nodes if node.op_type in QUANTIZED_OPS}
+
+    @cached_property
+    def named(self) -> dict[str, onnx.NodeProto]:
+        """All nodes by name, those inside `If` included."""
+        return {node.name: node for node in all_nodes(self.proto.graph)}
+
+    @cached_property
+    def producers(self) -> dict[str, onnx.NodeProto]:
+        """The node behind each value; of several branches that name it alike, the last."""
+        nodes = all_nodes(self.proto.graph)
+        return {output: node for node in nodes for output in node.output}
+
+    def array(self, name: str) -> np.ndarray:
+        """The initializer `name`; a copy, so that torch may wrap it."""
+        return read_tensor(self.initializers[name], self.path.parent)
+
+    def behind_cast(self, name: str) -> str:
+        """The initializer that value `name` is, or is cast from."""
+        if name in self.initializers:
+            return name
+        return next(n.input[0] for n in self.proto.graph.node if n.output[0] == name)
+
+    def with_data(self, name: str) -> onnx.TensorProto:
+        return numpy_helper.from_array(self.array(name), name)
+
+
+def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from all_nodes(attribute.g)
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, int]:
+    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WrittenLayer:
+    """One quantized layer as written: codes uint8 [N, blocks*block], scales f32 [N, blocks]."""
+
+    name: str
+    scheme: Scheme
+    in_features: int
+    codes: np.ndarray
+    scales: np.ndarray
+    bias: np.ndarray | None
+
+
+def models(folder: Path) -> list[WrittenModel]:
+    return [WrittenModel(folder / ENCODER_FILE), WrittenModel(folder / DECODER_FILE)]
+
+
+def quantized_layers(folder: Path) -> list[str]:
+    """The planned layers found in the files; the table and the tied head are one layer."""
+    names = [name for model in models(folder) for name in model.quantized_nodes]
+    return [name for name in names if name != HEAD]
+
+
+def read_codes(folder: Path) -> dict[str, np.ndarray]:
+    """Planned layer name -> codes uint8 [N, blocks*block]; InputError when no graph is there."""
+    return {name: read_layer(folder, name).codes for name in quantized_layers(folder)}
+
+
+def read_grids(folder: Path) -> dict[str, tuple[int, int, int, int]]:
+    """Planned layer name -> smallest and largest code, weights a scale, K: equal if comparable."""
+    layers = (read_layer(folder, name) for name in quantized_layers(folder))
+    return {
+        layer.name: (
+            layer.scheme.min_code, layer.scheme.max_code,
+            layer.scheme.block_length(layer.in_features), layer.in_features,
+        )
+        for layer in layers
+    }  # fmt: skip
+
+
+def read_layer(folder: Path, name: str) -> WrittenLayer:
+    """The layer `name` (a planned name, or proj_out for the head over the table)."""
+    model = find_model(folder, name)
+    node = model.quantized_nodes[HEAD if name == TABLE else name]
+    scales = model.array(model.behind_cast(node.input[3 if node.op_type == ROW else 2]))
+    scheme, bias = written_scheme(node, str(scales.dtype)), written_bias(model, node)
+    codes = unpack(model.array(node.input[1]), scheme)
+    settings = attributes(node)
+    return WrittenLayer(
+        name=name,
+        scheme=scheme,
+        in_features=settings["K"] if "K" in settings else codes.shape[1],
+        codes=codes,
+        scales=scales.astype(np.float32).reshape(len(codes), -1),
+        bias=model.array(bias) if bias else None,
+    )
+
+
+def written_scheme(node: onnx.NodeProto, scale_dtype: str) -> Scheme:
+    """The scheme that the product `node` computes in."""
+    if node.op_type in CHANNEL:
+        return CHANNEL[node.op_type]
+    settings = attributes(node)
+    return BlockScheme(settings["bits"], settings["block_size"], scale_dtype)
+
+
+def written_bias(model: WrittenModel, node: onnx.NodeProto) -> str | None:
+    """The initializer that the product `node`, or the Add behind its rows' scales, adds."""
+    if node.op_type == ROW:
+        add = model.named.get(f"{node.name}/bias")
+        return add.input[1] if add else None
+    place = 4 if node.op_type == DYNAMIC else 5
+    return node.input[place] if len(node.input) > place else None
+
+
+def find_model(folder: Path, name: str) -> WrittenModel:
+    for model in models(folder):
+        if name in model.quantized_nodes:
+            return model
+    raise InputError(f"{folder}: no quantized node named {name!r}")
+
+
+def one_node_model(folder: Path, name: str) -> bytes:
+    """A model of the written node `name` alone, its weights inside: input "x", output "y".
+
+    x is float32 [..., K] for a product and int64 tokens for the table's Gather.
+    """
+    model = find_model(folder, name)
+    written = model.quantized_nodes[name]
+    is_gather = written.op_type == "GatherBlockQuantized"
+    if written.op_type == ROW:
+        x, nodes = row_nodes(model, written)
+    else:
+        x, nodes = written.input[1 if is_gather else 0], [written]
+    constants = [n for node in nodes for n in constant_producers(model, node)]
+    nodes = [*constants, *(renamed(node, {x: "x", nodes[-1].output[0]: "y"}) for node in nodes)]
+    used = sorted({i for n in nodes for i in n.input} & set(model.initializers))
+    kind = TensorProto.INT64 if is_gather else TensorProto.FLOAT
+    inputs = [helper.make_tensor_value_info("x", kind, None)]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    graph = helper.make_graph(nodes, name, inputs, outputs, [model.with_data(i) for i in used])
+    opsets = list(model.proto.opset_import)
+    return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
+
+
+def renamed(node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
+    """A copy of `node` whose inputs and outputs take other `names`."""
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    copy.input[:] = [names.get(value, value) for value in node.input]
+    copy.output[:] = [names.get(value, value) for value in node.output]
+    return copy
+
+
+def row_nodes(model: WrittenModel, product: onnx.NodeProto) -> tuple[str, list[onnx.NodeProto]]:
+    """The float input of an int8-row `product` and its nodes, from the rounding to the bias."""
+    x = row_input(model.producers, product)
+    nodes = {}
+
+    def collect(value: str) -> None:
+        if value != x and value in model.producers and value not in nodes:
+            for earlier in model.producers[value].input:
+                collect(earlier)
+            nodes[value] = model.producers[value]
+
+    last = model.named.get(f"{product.name}/bias") or model.named[f"{product.name}/rows"]
+    collect(last.output[0])
+    return x, list(nodes.values())
+
+
+def row_input(producers: Mapping[str, onnx.NodeProto], product: onnx.NodeProto) -> str:
+    """The float value whose rows an int8-row `product` takes rounded."""
+    rounded = producers[product.input[0]]  # Reshape(QuantizeLinear(Reshape(x)))
+    return producers[producers[rounded.input[0]].input[0]].input[0]
+
+
+def constant_producers(model: WrittenModel, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """Nodes over initializers alone whose outputs `node` reads: the Reshape of the table."""
+    return [
+        other
+        for other in model.proto.graph.node
+        if other.output[0] in node.input and set(other.input) <= set(model.initializers)
+    ]

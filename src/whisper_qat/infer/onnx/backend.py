@@ -1,0 +1,113 @@
+"""Whisper on onnxruntime: an encoder session, and a decoder's step that copies no cache.
+
+`cross.onnx` projects a clip's cross-attention keys and values once; `step.onnx` reads them where
+they lie. Only these are loaded, so no weight is in memory twice. A folder written without these
+graphs runs through the merged decoder, one row at a time.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from whisper_qat.errors import InputError
+from whisper_qat.infer.kernels.kernel_check import check_kernel
+from whisper_qat.infer.onnx.merged_decoder import MergedDecoder
+from whisper_qat.infer.onnx.ort_value import value
+from whisper_qat.infer.onnx.session import session
+from whisper_qat.infer.onnx.step_decoder import ALL, LAST, STEP_FILE, StepDecoder, StepState
+from whisper_qat.model.plan.plan import PLAN_NAME, read_plan
+from whisper_qat.quant.scheme import DynamicScheme, Scheme
+
+ENCODER_FILE = "encoder_model.onnx"
+DECODER_FILE = "decoder_model_merged.onnx"
+
+
+class OnnxBackend:
+    """The sessions of one folder; see `infer.backend.RowsBackend`."""
+
+    def __init__(
+        self,
+        encoder: ort.InferenceSession,
+        decoder: "StepDecoder | MergedDecoder",
+        schemes: Sequence[Scheme] = (),
+    ) -> None:
+        self.encoder = encoder
+        self.decoder = decoder
+        # One activation range over a whole call: rows beside a row change its grid.
+        ranged = any(isinstance(scheme, DynamicScheme) for scheme in schemes)
+        self.rows_independent = isinstance(decoder, StepDecoder) and not ranged
+
+    @classmethod
+    def from_folder(cls, folder: str | Path, threads: int | None = None) -> "OnnxBackend":
+        """Sessions on a converted folder; checks the kernels that its plan needs (may warn)."""
+        folder = Path(folder)
+        encoder = session(folder / ENCODER_FILE, threads)
+        schemes: list[Scheme] = []
+        if (folder / PLAN_NAME).is_file():
+            found = set(read_plan(folder).quantized().values())
+            schemes = sorted(found, key=lambda scheme: scheme.name)
+        backend = cls(encoder, open_decoder(folder, threads), schemes)
+        for scheme in schemes:
+            check_kernel(scheme, in_branch=isinstance(backend.decoder, MergedDecoder))
+        return backend
+
+    def encode(self, mel: NDArray[np.float32]) -> Any:
+        """State of a new utterance from `mel` [1, n_mels, frames]."""
+        return self.decoder.start([self._encoded(mel)])
+
+    def logits(self, tokens: NDArray[np.int64], state: Any) -> NDArray[np.float32]:
+        """float32 [rows, n, vocab] after the new `tokens` [rows, n]."""
+        return self.decoder.run(tokens, state, ALL)
+
+    def next_logits(self, tokens: NDArray[np.int64], state: Any) -> NDArray[np.float32]:
+        """float32 [rows, vocab] after the last of the new `tokens` [rows, n]."""
+        return self.decoder.run(tokens, state, LAST)[:, -1]
+
+    def encode_clips(self, mels: Sequence[NDArray[np.float32]]) -> StepState:
+        """State of one row per clip; each is encoded alone, so none is padded there."""
+        return self._steps().start([self._encoded(mel[None]) for mel in mels])
+
+    def keep_clips(self, state: StepState, clips: Sequence[int]) -> list[int]:
+        """Drops all clips but `clips`: the last ones move into the places of those that left."""
+        order = _compact(clips)
+        for place, clip in enumerate(order):
+            if place != clip:
+                state.lengths[place] = state.lengths[clip]
+                for array in state.cross.values():
+                    array[place] = array[clip]
+        state.use_clips(len(order))
+        self.take_rows(state, order)
+        return order
+
+    def take_rows(self, state: StepState, rows: Sequence[int]) -> None:
+        """The cache of the rows `rows`, in that order and as often as named."""
+        self._steps()
+        state.take_rows(rows)
+
+    def _encoded(self, mel: NDArray[np.float32]) -> ort.OrtValue:
+        feeds = {"input_features": value(mel)}
+        (encoded,) = self.encoder.run_with_ort_values(["last_hidden_state"], feeds)
+        return encoded
+
+    def _steps(self) -> StepDecoder:
+        if not isinstance(self.decoder, StepDecoder):
+            raise InputError(f"the folder has no {STEP_FILE}, which beams need; convert it anew")
+        return self.decoder
+
+
+def open_decoder(folder: Path, threads: int | None) -> StepDecoder | MergedDecoder:
+    """The engine's own graphs where the folder has them, else the merged decoder."""
+    if (folder / STEP_FILE).is_file():
+        return StepDecoder.from_folder(folder, threads)
+    return MergedDecoder(session(folder / DECODER_FILE, threads))
+
+
+def _compact(clips: Sequence[int]) -> list[int]:
+    """An order of `clips` in which those below len(clips) keep their place."""
+    late = [clip for clip in clips if clip >= len(clips)]
+    staying = set(clips)
+    return [place if place in staying else late.pop() for place in range(len(clips))]

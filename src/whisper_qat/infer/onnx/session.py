@@ -1,0 +1,63 @@
+"""onnxruntime sessions with pinned options: the same kernels wherever a model of ours runs.
+
+Without the pins ARM64 would run int4 products in KleidiAI's kernels, whose activations are
+asymmetric per row: another grid than the one trained. Where u8 x s8 products saturate, the exact
+ones are asked for, and only there: they are slower.
+"""
+
+from pathlib import Path
+
+import onnxruntime as ort
+
+from whisper_qat.errors import InputError
+from whisper_qat.infer.kernels.saturation import saturates
+
+PROVIDERS = ["CPUExecutionProvider"]
+PINNED = {
+    "mlas.disable_kleidiai": "1",
+    "mlas.use_lut_gemm": "0",
+}
+EXACT_PRODUCTS = "session.x64quantprecision"
+WARNINGS_OFF = 3  # errors and worse
+
+
+def session_options(threads: int | None = None) -> ort.SessionOptions:
+    """Options of every session; `threads` per operator, None leaves the choice to onnxruntime."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.inter_op_num_threads = 1
+    options.log_severity_level = WARNINGS_OFF
+    for key, value in PINNED.items():
+        options.add_session_config_entry(key, value)
+    options.add_session_config_entry(EXACT_PRODUCTS, "1" if saturates() else "0")
+    return options
+
+
+def session(
+    model: Path | bytes, threads: int | None = None, *, save_optimized: Path | None = None
+) -> ort.InferenceSession:
+    """A CPU session on an .onnx file or serialized model; InputError names a file that is bad.
+
+    `save_optimized` also writes the graph that onnxruntime made of it, its data file beside it.
+    """
+    if isinstance(model, Path) and not model.is_file():
+        raise InputError(f"{model}: no such file; expected a folder written by convert")
+    source = model if isinstance(model, bytes) else str(model)
+    options = session_options(threads)
+    if save_optimized is not None:
+        save_to(options, save_optimized)
+    try:
+        return ort.InferenceSession(source, options, providers=PROVIDERS)
+    except Exception as error:  # onnxruntime's exceptions have no common class of their own
+        if isinstance(model, bytes):
+            raise
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{model}: onnxruntime cannot load it ({reason})") from None
+
+
+def save_to(options: ort.SessionOptions, path: Path) -> None:
+    """Writes the optimized graph to `path`; constants outside, as a file of 2 GB cannot be read."""
+    options.optimized_model_filepath = str(path)
+    key = "session.optimized_model_external_initializers_"
+    options.add_session_config_entry(f"{key}file_name", f"{path.name}_data")
+    options.add_session_config_entry(f"{key}min_size_in_bytes", "1024")

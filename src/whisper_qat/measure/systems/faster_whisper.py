@@ -1,0 +1,103 @@
+"""faster-whisper (CTranslate2): float32 or int8, padded to 30 s, or on the clip's own length.
+
+Its `chunk_length` alone makes nothing shorter: `WhisperModel.transcribe` (1.2.1) passes each
+segment's features through `pad_or_trim`, which pads them to 3,000 frames. With the option
+`margin_s` the features go to its encoder as they are, `margin_s` of silence behind the clip.
+
+CTranslate2 gives the new tokens half of `max_length`, and the prompt's four must fit in it: the
+limit asked of it is doubled, and the least it decodes is two tokens.
+"""
+
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whisper_qat.data.audio.context import SAMPLE_RATE, AudioContext
+from whisper_qat.infer.long_form.chunks import chunks
+from whisper_qat.measure.systems.system import Setup, needed
+
+POLICY = "beam 1, temperature 0 only, its own features and filters; padded to 30 s"
+POLICY_SHORT = "its encoder and generate called with features of the clip + margin, not of 30 s"
+OPTIONS: dict[str, Any] = {
+    "beam_size": 1, "temperature": 0.0, "without_timestamps": True, "vad_filter": False,
+    "condition_on_previous_text": False, "no_speech_threshold": None,
+    "log_prob_threshold": None, "compression_ratio_threshold": None,
+}  # fmt: skip
+PROMPT = 4  # start, language, task, no timestamps
+
+
+def max_length(new_tokens: int) -> int:
+    """What CTranslate2 must be told for so many new tokens."""
+    return max(PROMPT + 1, 2 * new_tokens)
+
+
+class FasterWhisper:
+    """A CTranslate2 folder; see `infer.peers.peer.Peer`."""
+
+    def __init__(self, model: Any, setup: Setup) -> None:
+        self.model = model
+        self.setup = setup
+        self.end = model.hf_tokenizer.token_to_id("<|endoftext|>")
+
+    def transcribe(self, audio: NDArray[np.float32]) -> str:
+        limit = self.setup.max_new_tokens
+        return " ".join(self._decode(piece, limit, [-1])[0] for piece in chunks(audio)).strip()
+
+    def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
+        return self._decode(audio, tokens, [-1, self.end])[1]
+
+    def facts(self) -> dict[str, str]:
+        packages = {name: version(name) for name in ("faster-whisper", "ctranslate2")}
+        return packages | {"compute_type": self.model.model.compute_type}
+
+    def _decode(
+        self, audio: NDArray[np.float32], limit: int, suppress: list[int]
+    ) -> tuple[str, int]:
+        """Text and number of tokens of at most 30 s."""
+        segments, _ = self.model.transcribe(
+            audio, language=self.setup.language, max_new_tokens=max_length(limit) - PROMPT,
+            suppress_tokens=suppress, **OPTIONS,
+        )  # fmt: skip
+        found = list(segments)
+        text = " ".join(segment.text.strip() for segment in found)
+        return text, sum(len(segment.tokens) for segment in found)
+
+
+class ShortFasterWhisper(FasterWhisper):
+    """The same parts without the padding to 3,000 frames."""
+
+    def __init__(self, model: Any, setup: Setup) -> None:
+        super().__init__(model, setup)
+        self.context = AudioContext(mode="dynamic", margin_s=setup.options["margin_s"])
+        module = needed("faster_whisper.transcribe")
+        self.tokenizer = needed("faster_whisper.tokenizer").Tokenizer(
+            model.hf_tokenizer, True, task="transcribe", language=setup.language
+        )
+        self.suppressed = module.get_suppressed_tokens
+        self.prompt = model.get_prompt(self.tokenizer, [], without_timestamps=True)
+
+    def _decode(
+        self, audio: NDArray[np.float32], limit: int, suppress: list[int]
+    ) -> tuple[str, int]:
+        frames = self.context.frames(len(audio))
+        silent = max(0, frames * SAMPLE_RATE // 100 - len(audio))
+        features = self.model.feature_extractor(np.pad(audio, (0, silent)))[:, :frames]
+        (result,) = self.model.model.generate(
+            self.model.encode(np.ascontiguousarray(features)), [self.prompt], beam_size=1,
+            max_length=max_length(limit), suppress_blank=True,
+            suppress_tokens=list(self.suppressed(self.tokenizer, list(suppress))),
+        )  # fmt: skip
+        tokens = result.sequences_ids[0]
+        return self.tokenizer.decode(tokens).strip(), len(tokens)
+
+
+def open_faster_whisper(setup: Setup) -> FasterWhisper:
+    """Options: compute_type (float32, int8), and margin_s for short features."""
+    model = needed("faster_whisper").WhisperModel(
+        str(setup.folder), device="cpu", compute_type=setup.options["compute_type"],
+        cpu_threads=setup.threads, num_workers=1, local_files_only=True,
+    )  # fmt: skip
+    kind = ShortFasterWhisper if "margin_s" in setup.options else FasterWhisper
+    return kind(model, setup)

@@ -1,0 +1,116 @@
+"""OpenVINO: our float graphs with the weights compressed to int8 by its own tool, our search.
+
+NNCF's `compress_weights` gives every matrix unsigned codes with one scale and zero point per row;
+the CPU plugin quantizes activations by its own rule. The graphs are the engine's own (encoder,
+cross-attention once per clip, step), because the merged decoder's branches cannot be compressed.
+The caches come out of every step and go in again, free places (up to 63 positions) with them, where
+onnxruntime writes in place; OpenVINO GenAI keeps them inside a model of
+another conversion, which is not measured here.
+"""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whisper_qat.infer.decoding.rules import read_rules
+from whisper_qat.infer.onnx.self_cache import SelfCache
+from whisper_qat.infer.onnx.step_decoder import ALL, LAST
+from whisper_qat.infer.transcribe import Transcriber
+from whisper_qat.measure.systems.ours import Ours
+from whisper_qat.measure.systems.system import Setup, needed
+
+POLICY = (
+    "our float graphs, weights int8 by NNCF, OpenVINO's own defaults (bfloat16 products where the "
+    "CPU has them, activations quantized as it likes); our features and search; padded to 30 s"
+)
+PARTS = ("encoder_model", "cross", "step")
+
+
+@dataclass
+class OpenVinoState:
+    """Cross-attention keys and values of the clip by input name, and the cache."""
+
+    feeds: dict[str, Any]
+    cache: SelfCache
+
+
+class OpenVinoBackend:
+    """Three compiled models; see `infer.backend.Backend`."""
+
+    def __init__(self, encoder: Any, cross: Any, step: Any) -> None:
+        self.encoder = encoder
+        self.cross = cross
+        self.step = step
+        self._caches = {
+            port.any_name: tuple(port.partial_shape[axis].get_length() for axis in (1, 3))
+            for port in step.inputs
+            if "past_key" in port.any_name and ".decoder." in port.any_name
+        }
+
+    def encode(self, mel: NDArray[np.float32]) -> OpenVinoState:
+        """State of a new utterance from `mel` [1, n_mels, frames]."""
+        states = np.array(self.encoder({"input_features": mel})["last_hidden_state"])
+        feeds = named(self.cross({"encoder_hidden_states": states}), self.cross)
+        feeds["cross_lengths"] = np.array([states.shape[1]], np.int32)
+        return OpenVinoState(feeds, SelfCache(self._caches))
+
+    def logits(self, tokens: NDArray[np.int64], state: OpenVinoState) -> NDArray[np.float32]:
+        """float32 [1, n, vocab] after the new `tokens` [1, n]."""
+        return self._run(tokens, state, ALL)
+
+    def next_logits(self, tokens: NDArray[np.int64], state: OpenVinoState) -> NDArray[np.float32]:
+        """float32 [1, vocab] after the last of `tokens`."""
+        return self._run(tokens, state, LAST)[:, -1]
+
+    def _run(
+        self, tokens: NDArray[np.int64], state: OpenVinoState, logits_from: int
+    ) -> NDArray[np.float32]:
+        cache = state.cache
+        cache.make_room(*tokens.shape)
+        new = {
+            "input_ids": tokens,
+            "logits_from": np.array([logits_from]),
+            "past_length": np.array([cache.length]),
+        }
+        found = named(self.step(new | state.feeds | cache.arrays), self.step)
+        logits = found.pop("logits")
+        cache.arrays = found
+        cache.length += tokens.shape[1]
+        return logits
+
+
+def named(found: Any, model: Any) -> dict[str, NDArray]:
+    """Copies of the outputs (the next call overwrites them) by the name they are read under."""
+    return {
+        port.any_name.replace("present", "past_key_values", 1): np.array(found[port])
+        for port in model.outputs
+    }
+
+
+class OpenVinoPeer(Ours):
+    """Our search over OpenVINO; see `infer.peers.peer.Peer`."""
+
+    def facts(self) -> dict[str, str]:
+        return {"openvino": version("openvino")}
+
+
+def open_openvino(setup: Setup) -> OpenVinoPeer:
+    """A folder that `compress` wrote, compiled for the CPU."""
+    core = needed("openvino").Core()
+    options = {"INFERENCE_NUM_THREADS": setup.threads, "PERFORMANCE_HINT": "LATENCY"}
+    models = [core.compile_model(str(setup.folder / f"{p}.xml"), "CPU", options) for p in PARTS]
+    rules = read_rules(setup.folder, language=setup.language, max_new_tokens=setup.max_new_tokens)
+    return OpenVinoPeer(Transcriber.around(OpenVinoBackend(*models), setup.folder, rules))
+
+
+def compress(source: Path, folder: Path) -> None:
+    """The float ONNX graphs of `source` as OpenVINO files with int8 weights in `folder`."""
+    openvino, nncf = needed("openvino"), needed("nncf")
+    for part in PARTS:
+        model = openvino.Core().read_model(str(source / f"{part}.onnx"))
+        small = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_ASYM)
+        openvino.save_model(small, str(folder / f"{part}.xml"), compress_to_fp16=False)

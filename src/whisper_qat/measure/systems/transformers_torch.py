@@ -1,0 +1,66 @@
+"""transformers on torch, float32: `generate` with its own features, as its model cards use it."""
+
+from importlib.metadata import version
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
+from transformers.utils.logging import set_verbosity_error
+
+from whisper_qat.data.audio.context import SAMPLE_RATE
+from whisper_qat.infer.decoding.text_decoder import TextDecoder
+from whisper_qat.infer.long_form.chunks import chunks
+from whisper_qat.measure.systems.system import Setup
+from whisper_qat.model.checkpoint.load import load_whisper
+
+POLICY = (
+    "generate, num_beams 1, sdpa attention; padded to 30 s; the checkpoint's own filters; size: of "
+    "its file, in whatever precision that is"
+)
+
+
+class TransformersTorch:
+    """A checkpoint folder; see `infer.peers.peer.Peer`."""
+
+    def __init__(self, model: WhisperForConditionalGeneration, setup: Setup) -> None:
+        self.model = model
+        self.setup = setup
+        self.features = WhisperFeatureExtractor.from_pretrained(setup.folder)
+        self.text = TextDecoder.from_folder(setup.folder)
+
+    def transcribe(self, audio: NDArray[np.float32]) -> str:
+        limit = {"max_new_tokens": self.setup.max_new_tokens}
+        parts = [self.text.text(self._generate(piece, limit)) for piece in chunks(audio)]
+        return " ".join(parts).strip()
+
+    def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
+        found = self._generate(audio, {"min_new_tokens": tokens, "max_new_tokens": tokens})
+        return len(found)
+
+    def facts(self) -> dict[str, str]:
+        return {"torch": version("torch"), "transformers": version("transformers")}
+
+    @torch.inference_mode()
+    def _generate(self, audio: NDArray[np.float32], limit: dict[str, int]) -> list[int]:
+        """New tokens, the prompt and the end left out."""
+        heard = self.features(
+            audio, sampling_rate=SAMPLE_RATE, return_tensors="pt", return_attention_mask=True
+        )
+        out = self.model.generate(
+            heard.input_features, attention_mask=heard.attention_mask,
+            language=self.setup.language, task="transcribe", num_beams=1, do_sample=False,
+            return_timestamps=False, **limit,
+        )[0].tolist()  # fmt: skip
+        config = self.model.generation_config
+        prompt = out.index(config.no_timestamps_token_id) + 1 if (
+            config.no_timestamps_token_id in out
+        ) else 0  # fmt: skip
+        return [token for token in out[prompt:] if token != config.eos_token_id]
+
+
+def open_transformers(setup: Setup) -> TransformersTorch:
+    """The checkpoint in float32."""
+    torch.set_num_threads(setup.threads)
+    set_verbosity_error()  # of each call: max_new_tokens beside the config's max_length
+    return TransformersTorch(load_whisper(setup.folder), setup)

@@ -1,0 +1,86 @@
+"""whisper.cpp through pywhispercpp: q8_0 or q4_0, padded to 30 s, or with its `audio_ctx`.
+
+With the option `margin_s` the encoder sees the clip and so much silence (`audio_ctx`, 50 positions
+a second). Its smallest limit of tokens is two: `max_tokens` 0 stands for no limit, and the limit is
+checked after the token of that number. The end is not forbidden: only `suppress_regex` could, which
+matches every word of the vocabulary at every step. So a fixed length may be cut short by the end,
+and the tokens decoded are counted.
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whisper_qat.data.audio.context import AudioContext
+from whisper_qat.errors import InputError
+from whisper_qat.infer.long_form.chunks import chunks
+from whisper_qat.measure.systems.system import Setup, needed
+
+POLICY = (
+    "greedy best_of 1, no fallback, no timestamps, its own features and filters, flash attention "
+    "as it comes; padded to 30 s"
+)
+POLICY_SHORT = f"{POLICY.rsplit(';', 1)[0]}; audio_ctx = clip + margin"
+OPTIONS: dict[str, Any] = {
+    "greedy": {"best_of": 1}, "temperature": 0.0, "temperature_inc": 0.0, "no_timestamps": True,
+    "single_segment": True, "no_context": True, "suppress_blank": True, "suppress_nst": True,
+    "no_speech_thold": 1.0, "print_progress": False, "print_realtime": False,
+}  # fmt: skip
+
+
+class WhisperCpp:
+    """A ggml file; see `infer.peers.peer.Peer`."""
+
+    def __init__(self, model: Any, native: Any, setup: Setup) -> None:
+        self.model = model
+        self.native = native
+        self.setup = setup
+        margin_s = setup.options.get("margin_s")
+        self.context = (
+            AudioContext() if margin_s is None else AudioContext(mode="dynamic", margin_s=margin_s)
+        )
+
+    def transcribe(self, audio: NDArray[np.float32]) -> str:
+        parts = [self._decode(piece, self.setup.max_new_tokens) for piece in chunks(audio)]
+        return " ".join(parts).strip()
+
+    def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
+        self._decode(audio, tokens)
+        context = self.model._ctx  # pywhispercpp has no other way to count tokens
+        segments = self.native.whisper_full_n_segments(context)
+        found = sum(self.native.whisper_full_n_tokens(context, i) for i in range(segments))
+        return found + (found < tokens)  # the end took a step as well
+
+    def facts(self) -> dict[str, str]:
+        info = self.native.whisper_print_system_info()
+        text = info.decode() if isinstance(info, bytes) else str(info)
+        return {"pywhispercpp": version("pywhispercpp"), "build": " ".join(text.split())}
+
+    def _decode(self, audio: NDArray[np.float32], limit: int) -> str:
+        """Text of at most 30 s; parameters stay set in the model, so all are given each time."""
+        segments = self.model.transcribe(
+            audio, language=self.setup.language, n_threads=self.setup.threads,
+            max_tokens=max(1, limit - 1), audio_ctx=self.context.frames(len(audio)) // 2, **OPTIONS,
+        )  # fmt: skip
+        return " ".join(segment.text for segment in segments).strip()
+
+
+def open_whisper_cpp(setup: Setup) -> WhisperCpp:
+    """The one ggml file of a folder written with `--format ggml`."""
+    native, module = needed("_pywhispercpp"), needed("pywhispercpp.model")
+    path = ggml_file(setup.folder)
+    return WhisperCpp(
+        module.Model(str(path), redirect_whispercpp_logs_to=None, n_threads=setup.threads),
+        native, setup,
+    )  # fmt: skip
+
+
+def ggml_file(folder: Path) -> Path:
+    """The model file of a folder; InputError unless there is exactly one."""
+    files = sorted(folder.glob("ggml-model-*.bin"))
+    if len(files) != 1:
+        raise InputError(f"{folder}: {len(files)} files ggml-model-*.bin; expected one")
+    return files[0]

@@ -1,0 +1,64 @@
+"""The plan file: ordered rules as YAML that people and `analyze_sensitivity.py --propose` write.
+
+- pattern: model.decoder.*            # re.fullmatch on layer names; the first match decides
+  scheme: block-int8-32-f16           # or block-int4-64-f16, int8-dynamic, float16, float ...
+  why: two layers hold most of the loss
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import yaml
+from torch import nn
+
+from whisper_qat.errors import InputError
+from whisper_qat.model.plan.plan import STORED, TOKEN_TABLE, Plan, Rule, check_scheme
+
+KEYS = {"pattern", "scheme", "why"}
+
+
+def read_rules_file(path: Path) -> list[Rule]:
+    """The rules of the YAML file `path`; InputError naming the entry that is wrong."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(content, list) or not content:
+        raise InputError(f"{path}: expected a list of rules (pattern, scheme, why)")
+    return [_rule(entry, f"{path}: rule {i}") for i, entry in enumerate(content, 1)]
+
+
+def write_rules_file(path: Path, rules: list[Rule]) -> None:
+    """Write `rules` in order, the form that `read_rules_file` reads."""
+    entries = [{"pattern": r.pattern, "scheme": r.scheme, "why": r.why} for r in rules]
+    path.write_text(yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=100))
+
+
+def _rule(entry: object, where: str) -> Rule:
+    if not isinstance(entry, dict) or set(entry) - KEYS or not {"pattern", "scheme"} <= set(entry):
+        raise InputError(f"{where}: {entry!r} is not pattern, scheme and why")
+    rule = Rule(**{"why": "", **{key: str(value) for key, value in entry.items()}})
+    check_scheme(rule, where)
+    return rule
+
+
+def check_type(plan: Plan, model: nn.Module, quantization_type: str) -> None:
+    """InputError when more of the plan's weights have other bits than `quantization_type` says.
+
+    Token table, convolutions and positions do not count: an int4 model has them in more bits.
+    """
+    weights: Counter[str] = Counter()
+    for entry in plan.layers:
+        if entry.name not in (TOKEN_TABLE, *STORED):
+            scheme = plan.quantized().get(entry.name)
+            kind = "none" if scheme is None else f"int{scheme.bits}"
+            weights[kind] += model.get_parameter(f"{entry.name}.weight").numel()
+    kind, count = weights.most_common(1)[0]
+    if weights[quantization_type] < count:
+        share = count / weights.total()
+        raise InputError(
+            f"quantization_type={quantization_type}: the plan puts {share:.0%} of the layers' "
+            f"weights in {kind}; pass --quantization_type {kind} or change the plan"
+        )

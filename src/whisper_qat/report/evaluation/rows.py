@@ -1,0 +1,186 @@
+"""The measured rows of an evaluation folder: ``measurements.json`` and ``rows/ROW/CORPUS.jsonl``.
+
+A row is one model as it was measured; its role in the argument (base, control, QAT) follows from
+how it was made, never from its name, so a renamed row cannot take part in the wrong comparison.
+Nothing is scored here.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from whisper_qat.errors import InputError
+from whisper_qat.runs.folders import read_json
+
+BASE_FLOAT, BASE_PTQ, CONTROL, CONTROL_PTQ, QAT = (
+    "base-float",
+    "base-ptq",
+    "control",
+    "control-ptq",
+    "qat",
+)
+ROLES = {  # (method, fine-tuned by this project) -> role
+    ("float", False): BASE_FLOAT,
+    ("ptq", False): BASE_PTQ,
+    ("float", True): CONTROL,
+    ("ptq", True): CONTROL_PTQ,
+    ("qat", True): QAT,
+    ("qat", False): QAT,
+}
+ROLE_WORDS = {
+    BASE_FLOAT: "base, float",
+    BASE_PTQ: "base, PTQ",
+    CONTROL: "control, float",
+    CONTROL_PTQ: "control, PTQ",
+    QAT: "QAT",
+}
+CLIP_FIELDS = ("id", "reference", "hypothesis", "duration_s")
+ROW_FIELDS = ("name", "runtime", "format", "method", "quantization_type", "fine_tuned")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipResult:
+    """One clip as one row transcribed it; ``wall_s`` is None where time was not taken."""
+
+    id: str
+    reference: str
+    hypothesis: str
+    duration_s: float
+    wall_s: float | None = None
+    speaker: str | None = None
+    block: str | None = None
+    chunks: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One measured model; ``record`` is its entry in measurements.json, unchanged."""
+
+    name: str
+    role: str
+    runtime: str
+    quantization_type: str
+    scheme: str | None
+    context: tuple[str, float]  # mode, margin in seconds
+    training_seed: int | None
+    ptq_method: str | None
+    base_model: tuple[str | None, str | None]  # name and fingerprint of what it descends from
+    record: dict[str, Any]
+    plan: str | None = None  # fingerprint: which layer has which scheme
+
+    @property
+    def grid(self) -> str | None:
+        """The scheme without how its scales are stored: equal grids can be compared."""
+        return None if self.scheme is None else self.scheme.replace("-f16", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Everything that was measured: ``clips[row name, corpus name]`` in the order measured."""
+
+    rows: list[Row]
+    corpora: list[str]  # the measured ones
+    clips: dict[tuple[str, str], list[ClipResult]]
+    measurements: dict[str, Any]
+    folder: Path
+
+
+def read_evaluation(folder: str | Path) -> Evaluation:
+    """Read a folder that an evaluation wrote; InputError names the file, line and field."""
+    path = Path(folder) / "measurements.json"
+    measurements = read_json(path)
+    _require(measurements, ("rows", "corpora", "normalizers"), path)
+    rows = [read_row(record, path) for record in measurements["rows"]]
+    if not rows:
+        raise InputError(f"{path}: no row was measured; give a model to evaluate")
+    corpora = [c["name"] for c in measurements["corpora"] if c["status"] == "measured"]
+    clips = {}
+    for row in rows:
+        for corpus in corpora:
+            file = clips_path(folder, row.name, corpus)
+            if file.is_file():
+                clips[row.name, corpus] = read_clips(file)
+    return Evaluation(
+        rows=rows, corpora=corpora, clips=clips, measurements=measurements, folder=Path(folder)
+    )
+
+
+def clips_path(folder: str | Path, row: str, corpus: str) -> Path:
+    """Where the clips of one row on one corpus lie; '/' in a Hub id does not make a folder."""
+    return Path(folder) / "rows" / row / f"{corpus.replace('/', '--')}.jsonl"
+
+
+def read_row(record: dict[str, Any], path: Path) -> Row:
+    """One entry of measurements.json as a Row."""
+    _require(record, ROW_FIELDS, path)
+    made = (record["method"], bool(record["fine_tuned"]))
+    if made not in ROLES:
+        raise InputError(f"{path}: row {record['name']}: method {made[0]!r} is not float, ptq, qat")
+    # Folders of untrained rows may record a seed too (of a draw): it is no training seed.
+    row_was_trained = ROLES[made] in (CONTROL, CONTROL_PTQ, QAT)
+    context = record.get("audio_context") or {"mode": "full", "margin_s": 0.0}
+    base = record.get("base_model") or {}
+    return Row(
+        name=record["name"],
+        role=ROLES[made],
+        runtime=record["runtime"],
+        quantization_type=record["quantization_type"],
+        scheme=record.get("scheme"),
+        context=_context(context),
+        training_seed=record.get("training_seed") if row_was_trained else None,
+        ptq_method=record.get("ptq_method"),
+        base_model=(base.get("name"), base.get("fingerprint")),
+        record=record,
+        plan=record.get("plan"),
+    )
+
+
+def _context(context: dict[str, Any]) -> tuple[str, float]:
+    """Mode and margin; a full context has no use for its margin, so it does not tell rows apart."""
+    mode = context["mode"]
+    return mode, 0.0 if mode == "full" else float(context.get("margin_s") or 0.0)
+
+
+def read_clips(path: Path) -> list[ClipResult]:
+    """The clips of one JSONL file, each id once."""
+    clips: dict[str, ClipResult] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        clip = _read_clip(line, f"{path}: line {number}")
+        if clip.id in clips:
+            raise InputError(f"{path}: line {number}: clip {clip.id} was already measured above")
+        clips[clip.id] = clip
+    return list(clips.values())
+
+
+def _read_clip(line: str, where: str) -> ClipResult:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}: not JSON ({error.msg}); evaluate again to repair it") from None
+    _require(record, CLIP_FIELDS, where)
+    optional = {k: record.get(k) for k in ("wall_s", "speaker", "block")}
+    required = {k: record[k] for k in CLIP_FIELDS}
+    return ClipResult(**required, **optional, chunks=record.get("chunks") or 1)
+
+
+def _require(record: Any, fields: tuple[str, ...], where: str | Path) -> None:
+    if not isinstance(record, dict):
+        raise InputError(f"{where}: expected an object with {', '.join(fields)}")
+    missing = [field for field in fields if field not in record]
+    if missing:
+        raise InputError(f"{where}: no field {missing[0]!r}; needed are {', '.join(fields)}")
+
+
+def describe_making(row: Row) -> str:
+    """How the row was made, in words; PTQ with its method where the folder records one."""
+    words = ROLE_WORDS[row.role]
+    return f"{words} ({row.ptq_method})" if row.ptq_method else words
+
+
+def describe_context(row: Row) -> str:
+    """The audio context in words: what the encoder heard beyond the clip itself."""
+    mode, margin_s = row.context
+    return "full (30 s)" if mode == "full" else f"{mode} (+{margin_s:g} s)"

@@ -1,0 +1,102 @@
+"""Tables of an inspection, for people: bytes by kind, every layer, duplicates, what runs.
+
+Reads the plain values that `--json` writes and knows neither files nor runtime.
+"""
+
+from typing import Any
+
+from rich.table import Table
+
+from whisper_qat.report.render.console import wide_console
+
+PARTS = ("codes", "scales", "bias", "weight")
+BITS = {"float32": "32", "float16": "16", "int8": "8", "uint8": "8"}
+SHORT = {"float32": "f32", "float16": "f16"}
+LISTED = 10  # names of nodes and duplicates shown; all of them are in the JSON
+
+
+def show(report: dict[str, Any]) -> None:
+    """Prints all tables to standard output."""
+    console = wide_console()
+    for table in (kinds(report), layers(report), runs(report)):
+        console.print(table)
+    for line in summary(report):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def summary(report: dict[str, Any]) -> list[str]:
+    """The lines below the tables, the verdict and every fault last."""
+    share = f"{100 * report['share_of_fp32']:.2f} % of float32 ({report['fp32_bytes']:,} bytes)"
+    lines = [f"{report['folder']}: {report['total_bytes']:,} bytes, {share}"]
+    wasted = sum(group["wasted_bytes"] for group in report["duplicates"])
+    lines.append(f"stored more than once: {wasted:,} bytes")
+    for group in report["duplicates"][:LISTED]:
+        lines.append(f"  {group['wasted_bytes']:,} bytes: {shortened(group['names'])}")
+    for name, graph in report["graphs"].items():
+        left = [f"{len(nodes)} {op} ({shortened(nodes)})" for op, nodes in moved(graph)]
+        lines.append(f"{name}, optimized, still has {', '.join(left) or 'no cast or transpose'}")
+    found = f"{len(report['faults'])} faults" if report["faults"] else "all kernels as planned"
+    unchecked = report["check"].startswith("no plan")
+    lines.append(report["check"] if unchecked else f"{report['check']}: {found}")
+    return lines + [f"  {fault}" for fault in report["faults"]]
+
+
+def moved(graph: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    return [(op, nodes) for op, nodes in graph["moves"].items() if nodes]
+
+
+def shortened(names: list[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
+
+
+def kinds(report: dict[str, Any]) -> Table:
+    table = Table("bytes are", title="Where the bytes sit")
+    for column in ("bytes", "%"):
+        table.add_column(column, justify="right")
+    for kind, size in report["kinds"].items():
+        table.add_row(kind, f"{size:,}", f"{100 * size / report['total_bytes']:.2f}")
+    return table
+
+
+def layers(report: dict[str, Any]) -> Table:
+    table = Table(title="Layers", expand=False)
+    for column in ("layer", "scheme", "bits"):
+        table.add_column(column, no_wrap=True)
+    for column in PARTS:
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("runs in")
+    for layer in report["layers"]:
+        parts = [part_cell(layer["parts"].get(part), part) for part in PARTS]
+        bits = stored_bits(layer)
+        table.add_row(layer["name"], layer["scheme"], bits, *parts, ", ".join(layer["kernels"]))
+    return table
+
+
+def part_cell(part: dict[str, Any] | None, kind: str) -> str:
+    """Bytes, and the dtype where it can be one or another."""
+    if part is None:
+        return ""
+    dtype = SHORT.get(part["dtype"], part["dtype"])
+    return f"{part['bytes']:,}" + (f" {dtype}" if kind in ("scales", "weight") else "")
+
+
+def stored_bits(layer: dict[str, Any]) -> str:
+    """Bits of a code and, with its share of the scales, of a stored weight: `4 (4.50)`."""
+    parts = layer["parts"]
+    if layer["bits"] is None or not {"codes", "scales"} <= parts.keys():
+        return BITS.get(parts.get("weight", {}).get("dtype"), "")
+    codes, scales = parts["codes"]["bytes"], parts["scales"]["bytes"]
+    return f"{layer['bits']} ({layer['bits'] * (codes + scales) / codes:.2f})"
+
+
+def runs(report: dict[str, Any]) -> Table:
+    """Operators of the optimized graphs, a column per graph."""
+    graphs = report["graphs"]
+    table = Table("operator", title="What the optimized graphs run")
+    for name in graphs:
+        table.add_column(name, justify="right")
+    counts = [graph["ops"] for graph in graphs.values()]
+    for op in sorted({op for ops in counts for op in ops}):
+        table.add_row(op, *(str(ops.get(op, "")) for ops in counts))
+    return table

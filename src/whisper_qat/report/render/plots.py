@@ -1,0 +1,144 @@
+"""The two plots as inline SVG: WER with its interval for each row, and WER against size.
+
+Drawn through Figure, not pyplot, so no global state and no display. Text stays text, which keeps
+the page searchable; metadata is dropped because it would point to addresses outside the page.
+"""
+
+import io
+import re
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from whisper_qat.report.evaluation.rows import BASE_FLOAT, BASE_PTQ, CONTROL, CONTROL_PTQ, QAT
+from whisper_qat.report.render.tables import Results, find_score
+
+# Okabe and Ito's palette: told apart with any colour vision. Light = quantized afterwards.
+COLORS = {
+    BASE_FLOAT: "#404040",
+    BASE_PTQ: "#8c8c8c",
+    CONTROL: "#0072b2",
+    CONTROL_PTQ: "#56b4e9",
+    QAT: "#d55e00",
+}
+INK, GRID = "#1d1d1f", "#dcdce0"
+STYLE = {
+    "svg.fonttype": "none",
+    "font.size": 11.0,
+    "axes.edgecolor": INK,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+WIDTH_IN = 7.6
+HEIGHT_IN = 4.2
+LABEL_IN = 0.25  # height of a label with the space above it
+
+
+def wer_plot(results: Results) -> str | None:
+    """Rows from top to bottom, WER and its 95 % interval; a line marks the baseline."""
+    scored = _scored(results)
+    if not scored:
+        return None
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": "wer"}):
+        figure = Figure(figsize=(WIDTH_IN, 0.9 + 0.42 * len(scored)), layout="constrained")
+        axes = figure.add_subplot()
+        for place, (row, wer) in enumerate(scored):
+            _interval(axes, wer, place, COLORS[row["role"]])
+        baseline = [wer["rate"] for row, wer in scored if row["name"] == results["baseline"]]
+        for rate in baseline:
+            axes.axvline(100 * rate, color=COLORS[BASE_FLOAT], lw=1, ls=(0, (4, 3)), zorder=1)
+        axes.set_yticks(range(len(scored)), [row["name"] for row, _ in scored])
+        axes.set_ylim(len(scored) - 0.5, -0.5)
+        axes.set_xlabel(f"WER, % of words (normaliser {results['primary_normalizer']}), 95 % CI")
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x", color=GRID, lw=0.8)
+        axes.set_axisbelow(True)
+        return svg(figure)
+
+
+def size_plot(results: Results) -> str | None:
+    """One point a row: size in MB against WER; None where no size is known."""
+    scored = [(row, wer) for row, wer in _scored(results) if row.get("model_bytes")]
+    if not scored:
+        return None
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": "size"}):
+        height = max(HEIGHT_IN, LABEL_IN * len(scored))  # many labels need the room
+        figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
+        axes = figure.add_subplot()
+        for row, wer in scored:
+            color = COLORS[row["role"]]
+            axes.plot(row["model_bytes"] / 1e6, 100 * wer["rate"], "o", ms=8, color=color)
+        axes.set_xlabel("Size of all model files, MB")
+        axes.set_ylabel(f"WER, % (normaliser {results['primary_normalizer']})")
+        axes.grid(color=GRID, lw=0.8)
+        axes.set_axisbelow(True)
+        axes.set_xlim(0, 1.3 * max(row["model_bytes"] for row, _ in scored) / 1e6)
+        axes.margins(y=0.15)
+        _label(axes, scored, height)
+        return svg(figure)
+
+
+def _scored(results: Results) -> list[tuple[dict[str, Any], dict[str, float]]]:
+    """Rows with their pooled WER, where they have one."""
+    scores = [(row, find_score(results, row["name"])) for row in results["rows"]]
+    return [(row, score["wer"]) for row, score in scores if score and score["wer"]]
+
+
+def _interval(axes: Axes, wer: dict[str, float], place: int, color: str) -> None:
+    axes.plot(
+        [100 * wer["low"], 100 * wer["high"]], [place, place], color=color, lw=2.5, alpha=0.55
+    )
+    axes.plot([100 * wer["rate"]], [place], "o", ms=8, color=color)
+    axes.annotate(
+        f"{100 * wer['rate']:.2f}",
+        (100 * wer["rate"], place),
+        xytext=(0, 7),
+        textcoords="offset points",
+        ha="center",
+        fontsize=9,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+    )
+
+
+def _label(
+    axes: Axes, scored: list[tuple[dict[str, Any], dict[str, float]]], height: float
+) -> None:
+    """Names right of their points, moved apart where points of one size lie close together."""
+    low, high = axes.get_ylim()
+    placed: list[tuple[float, float]] = []
+    for row, wer in sorted(scored, key=lambda one: one[1]["rate"]):
+        x, y = row["model_bytes"] / 1e6, 100 * wer["rate"]
+        near = [b for a, b in placed if abs(a - x) < 0.25 * axes.get_xlim()[1]]
+        text_y = spread(y, near, gap=(high - low) * LABEL_IN / height)
+        placed.append((x, text_y))
+        axes.annotate(
+            row["name"],
+            (x, y),
+            xytext=(x + axes.get_xlim()[1] * 0.03, text_y),
+            va="center",
+            fontsize=10,
+            color=COLORS[row["role"]],
+            arrowprops={"arrowstyle": "-", "color": GRID, "lw": 0.8},
+        )
+
+
+def spread(y: float, taken: list[float], gap: float) -> float:
+    """The lowest place at or above ``y`` that keeps ``gap`` to the labels already placed."""
+    return max([y, *(other + gap for other in taken)])
+
+
+def svg(figure: Figure) -> str:
+    """The figure as an <svg> element."""
+    buffer = io.StringIO()
+    metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    figure.savefig(buffer, format="svg", metadata=metadata, transparent=True)
+    text = buffer.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    return text[text.index("<svg") :]

@@ -1,0 +1,267 @@
+"""The benchmark: this project's models beside other runtimes, same weights, same clips, one run.
+
+The order of work: forms of the checkpoint (benchmark_models), clips (benchmark_clips), threads and
+starts (benchmark_pilot), rounds (benchmark_rounds). Everything measured is in journals, so an
+interrupted run goes on where it was; the report is made of them and may be made again.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from whisper_qat.errors import GateError, InputError
+from whisper_qat.infer.long_form.chunks import METHOD
+from whisper_qat.measure.worker import Worker
+from whisper_qat.metrics.normalize import NORMALIZERS, get_normalizer
+from whisper_qat.model.checkpoint.load import check_checkpoint
+from whisper_qat.report.benchmark.page import render, text
+from whisper_qat.runs.environment import cpu, git_revision, package_versions
+from whisper_qat.runs.folders import MANIFEST_NAME, hash_folder, write_json, write_manifest
+from whisper_qat.runs.locks import folder_lock
+from whisper_qat.runs.settings import check_settings
+from whisper_qat.tasks.benchmark.clips import ClipSet, build_sets, warm_up_clip
+from whisper_qat.tasks.benchmark.models import engine_hash
+from whisper_qat.tasks.benchmark.pilot import best_threads, measure_starts
+from whisper_qat.tasks.benchmark.rounds import Schedule, measure_set
+from whisper_qat.tasks.benchmark.rows import ReadyRow, available, choose, fits, given, ready
+
+KIND = "benchmark"
+BUSY = 0.3  # load average per core from which a line says that the machine is not idle
+NOT_SETTINGS = (
+    "output_dir",
+    "rows",
+    "compare",
+    "reference",
+    "normalizer",
+    "cache_dir",
+    "rounds",
+    "long_rounds",
+    "start_rounds",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkConfig:
+    """Time, memory, size and WER of our models and other runtimes: same weights, same clips.
+
+    Args:
+        model_path: float checkpoint that every row is made from (a folder)
+        output_dir: journals, results, tables, plot and page; an interrupted run goes on there
+        cache_dir: where forms of the checkpoint are kept; benchmark-models beside output_dir
+        data: manifests or data folders; the test split of each where it has one
+        rows: names of rows; default all
+        compare: converted folders with weights of their own as NAME=FOLDER (trained models)
+        reference: row that ratios are taken to
+        short_clips: clips under 6 s from each of data
+        full_clips: clips of up to 30 s, joined from one speaker's
+        long_s: seconds of one long file, joined from all clips; 0 for none
+        rounds: times that every row hears every clip; more rounds go on from fewer
+        long_rounds: the same for the long file
+        start_rounds: fresh processes of each row that are timed to their first transcript
+        turn_clips: clips in a row's turn before the next row's
+        threads: a fixed number for every row; by default each row's best, by a pilot
+        max_threads: most threads the pilot tries; by default the cores of this process
+        fixed_tokens: length at which decoding speed is measured; 0 leaves that and first tokens out
+        max_new_tokens: most tokens per 30 s, for every row; 220 is whisper.cpp's own limit
+        margin_s: silence after the clip in the rows that do not pad to 30 s
+        language: language of the audio
+        normalizer: text rules that WER is counted by
+        keep_alive: false starts a process for each turn: less memory, and start-up between turns
+        seed: of the draw of clips and the order of rows
+    """
+
+    model_path: Path
+    output_dir: Path
+    cache_dir: Path | None = None
+    data: list[str] = field(default_factory=lambda: ["data/telephone-fr"])
+    rows: list[str] = field(default_factory=list)
+    compare: list[str] = field(default_factory=list)
+    reference: str = "faster-whisper-int8"
+    short_clips: int = 20
+    full_clips: int = 5
+    long_s: float = 600.0
+    rounds: int = 5
+    long_rounds: int = 2
+    start_rounds: int = 3
+    turn_clips: int = 5
+    threads: int | None = None
+    max_threads: int | None = None
+    fixed_tokens: int = 64
+    max_new_tokens: int = 220
+    margin_s: float = 3.0
+    language: str = "fr"
+    normalizer: Literal["card", "fr"] = "card"
+    keep_alive: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in (
+            "rounds",
+            "long_rounds",
+            "turn_clips",
+            "max_new_tokens",
+            "threads",
+            "max_threads",
+        ):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"--{name} {value}: expected a number from 1")
+        for name in ("short_clips", "full_clips", "long_s", "fixed_tokens", "start_rounds"):
+            if getattr(self, name) < 0:
+                raise InputError(f"--{name} {getattr(self, name)}: expected 0 or more")
+        if self.fixed_tokens in (1, 2) or self.fixed_tokens > 200:
+            raise InputError(f"--fixed_tokens {self.fixed_tokens}: expected 0, or 3 to 200")
+        if self.threads is not None and self.max_threads is not None:
+            raise InputError("--max_threads: is for the pilot, which --threads switches off")
+        if not 0 <= self.margin_s <= 30:
+            raise InputError(f"--margin_s {self.margin_s}: expected 0 to 30 seconds")
+        if not self.data:
+            raise InputError("--data: expected a manifest or data folder")
+        assert self.normalizer in NORMALIZERS
+        choose(self.rows)
+
+
+def run(config: BenchmarkConfig) -> None:
+    """Measure what is missing, write the report and print its table.
+
+    GateError when no row can be measured or a row's process dies.
+    """
+    if not config.model_path.is_dir():
+        raise InputError(f"--model_path {config.model_path}: no such folder")
+    check_checkpoint(config.model_path)
+    load = load_at_start()
+    with folder_lock(config.output_dir) as folder:
+        rows, notes = prepare(config)
+        for note in notes:
+            print(note, flush=True)
+        (folder / MANIFEST_NAME).unlink(missing_ok=True)
+        check_settings(folder, settings(config, rows))
+        sets = build_sets(
+            config.data, folder / "clips", short_clips=config.short_clips,
+            full_clips=config.full_clips, long_s=config.long_s, seed=config.seed,
+        )  # fmt: skip
+        threads = choose_threads(config, rows, sets, folder)
+        write_json(folder / "measured.json", described(config, rows, sets, threads, notes, load))
+        measure(config, rows, sets, threads, folder)
+        results = render(folder)
+        print(text(results))
+        print(f"report: {folder / 'report.html'}")
+        inputs = {row.name: hash_folder(row.folder) for row in rows}
+        write_manifest(folder, kind=KIND, inputs=inputs, config=asdict(config))
+
+
+def prepare(config: BenchmarkConfig) -> tuple[list[ReadyRow], list[str]]:
+    """Rows with their folders; what is not installed is left out with a line."""
+    cache = config.cache_dir or config.output_dir.parent / "benchmark-models"
+    cache.mkdir(parents=True, exist_ok=True)
+    extra = given(config.compare)
+    kept, notes = available(choose(config.rows))
+    if not kept and not extra:
+        raise GateError("no row can be measured: " + "; ".join(notes))
+    rows = [ready(row, config.model_path, cache, config.margin_s) for row in kept] + extra
+    if config.reference not in {row.name for row in rows}:
+        notes.append(f"no ratios: the reference {config.reference} is not among the rows")
+    return rows, notes
+
+
+def settings(config: BenchmarkConfig, rows: list[ReadyRow]) -> dict[str, Any]:
+    """What must not change between the runs that fill one folder."""
+    kept = {k: v for k, v in asdict(config).items() if k not in NOT_SETTINGS}
+    plain = {k: str(v) if isinstance(v, Path) else v for k, v in kept.items()}
+    found = {row.name: hash_folder(row.folder) for row in rows}
+    return plain | {"rows": found, "engine": engine_hash()}
+
+
+def choose_threads(
+    config: BenchmarkConfig, rows: list[ReadyRow], sets: list[ClipSet], folder: Path
+) -> dict[str, dict[str, Any]]:
+    """Row -> its number of threads, and what the pilot found."""
+    if config.threads is not None:
+        return {row.name: {"threads": config.threads, "median_wall_s": {}} for row in rows}
+    most = config.max_threads or cores()
+    by_name = {row.name: row for row in rows}
+    return best_threads(
+        list(by_name), most, warm_up_clip(sets), folder / "pilot.jsonl",
+        lambda name, threads: open_worker(config, by_name[name], threads),
+    )  # fmt: skip
+
+
+def open_worker(config: BenchmarkConfig, row: ReadyRow, threads: int) -> Worker:
+    """A process with the row's model."""
+    return Worker(row.row.opener, row.setup(threads, config.language, config.max_new_tokens))
+
+
+def measure(
+    config: BenchmarkConfig, rows: list[ReadyRow], sets: list[ClipSet],
+    threads: dict[str, dict[str, Any]], folder: Path,
+) -> None:  # fmt: skip
+    """Fill the journals of the starts and of every set."""
+    openers: dict[str, Callable[[], Worker]] = {
+        row.name: partial(open_worker, config, row, threads[row.name]["threads"]) for row in rows
+    }
+    warm_up = warm_up_clip(sets)
+    measure_starts(openers, config.start_rounds, warm_up, folder / "starts.jsonl", config.seed)
+    schedule = Schedule(
+        rounds=config.rounds, long_rounds=config.long_rounds, turn_clips=config.turn_clips,
+        fixed_tokens=config.fixed_tokens, seed=config.seed, keep_alive=config.keep_alive,
+    )  # fmt: skip
+    for clips in sets:
+        mine = {row.name: openers[row.name] for row in rows if fits(row.row, clips.kind)}
+        path = folder / "rounds" / f"{clips.name}.jsonl"
+        measure_set(clips, mine, schedule, path, warm_up, partial(print, flush=True))
+
+
+def described(
+    config: BenchmarkConfig, rows: list[ReadyRow], sets: list[ClipSet],
+    threads: dict[str, dict[str, Any]], notes: list[str], load: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """All that the report needs beside the journals."""
+    return {
+        "rows": [row.describe() | threads[row.name] for row in rows],
+        "sets": [asdict(one) for one in sets],
+        "notes": notes,
+        "reference": config.reference,
+        "normalizer": get_normalizer(config.normalizer).name,
+        "fixed_tokens": config.fixed_tokens,
+        "threads": "fixed" if config.threads is not None else "best of a pilot",
+        "decoding": f"greedy, {config.language}, at most {config.max_new_tokens} tokens per piece; "
+                    f"audio over 30 s in the same pieces for every row: {METHOD}",
+        "environment": environment() | load,
+        "config": asdict(config),
+    }  # fmt: skip
+
+
+def environment() -> dict[str, Any]:
+    """Machine and software of this run."""
+    return {
+        "cpu": cpu(),
+        "cores": cores(),
+        "versions": package_versions(),
+        "git_revision": git_revision(),
+        "command": sys.argv,
+    }
+
+
+def cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def load_at_start() -> dict[str, Any]:
+    """Load average before anything of ours runs; a line when the machine is not idle."""
+    load = os.getloadavg()[0]
+    number = cores()
+    busy = load > BUSY * number
+    if busy:
+        print(
+            f"warning: load average {load:.1f} on {number} cores: the machine is busy, so read "
+            "ratios, not times",
+            file=sys.stderr,
+        )
+    return {"load_average": load, "busy": busy}

@@ -1,0 +1,73 @@
+"""Whispers of any depth and width with random weights: what a shape costs needs no training.
+
+Tokenizer, special tokens and generation settings are those of a real checkpoint, so the same
+engine runs them; what they say is noise, so a fixed number of tokens is decoded.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+from whisper_qat.runs.folders import read_json
+from whisper_qat.tasks import quantize_ptq
+
+HEAD_WIDTH = 64  # of every published Whisper
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """Layers of encoder and decoder, and the width of both."""
+
+    encoder_layers: int
+    decoder_layers: int
+    width: int
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the layers' matrices: 12 d^2 in the encoder's, 16 d^2 in the decoder's."""
+        return (12 * self.encoder_layers + 16 * self.decoder_layers) * self.width**2
+
+
+DEPTHS = [Shape(encoder_layers=n, decoder_layers=n, width=256) for n in (1, 2, 4, 8, 16)]
+WIDTHS = [
+    Shape(encoder_layers=2, decoder_layers=2, width=d) for d in (128, 256, 384, 512, 768, 1280)
+]
+PUBLISHED = [
+    Shape(encoder_layers=4, decoder_layers=4, width=384),  # tiny
+    Shape(encoder_layers=6, decoder_layers=6, width=512),  # base
+    Shape(encoder_layers=12, decoder_layers=12, width=768),  # small
+    Shape(encoder_layers=32, decoder_layers=2, width=1280),  # distil-large-v3 and v0.2
+]
+
+
+def make_random(shape: Shape, base: Path, folder: Path, quantization_type: str) -> None:
+    """A converted folder of that shape with random weights; `base` gives all but the weights."""
+    checkpoint = folder.with_name(f"{folder.name}-checkpoint")
+    config = WhisperConfig.from_pretrained(base)
+    heads = max(1, shape.width // HEAD_WIDTH)
+    config.update({
+        "d_model": shape.width, "encoder_layers": shape.encoder_layers,
+        "decoder_layers": shape.decoder_layers, "encoder_attention_heads": heads,
+        "decoder_attention_heads": heads, "encoder_ffn_dim": 4 * shape.width,
+        "decoder_ffn_dim": 4 * shape.width,
+    })  # fmt: skip
+    torch.manual_seed(0)
+    WhisperForConditionalGeneration(config).save_pretrained(checkpoint)
+    for path in base.glob("*.json"):
+        if path.name not in ("config.json", "manifest.json", "whisper_qat.json"):
+            shutil.copy(path, checkpoint)
+    mels = read_json(checkpoint / "preprocessor_config.json") | {
+        "feature_size": config.num_mel_bins
+    }
+    (checkpoint / "preprocessor_config.json").write_text(json.dumps(mels))
+    quantize_ptq.run(
+        quantize_ptq.QuantizePtqConfig(
+            model_path=str(checkpoint), output_path=folder,
+            quantization_type=quantization_type, audio_context="full",  # type: ignore[arg-type]
+        )
+    )  # fmt: skip
+    shutil.rmtree(checkpoint)

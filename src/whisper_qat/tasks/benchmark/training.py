@@ -1,0 +1,174 @@
+"""Benchmark of training: step time, memory and waiting of float, int8 and int4, and the whole job.
+
+Every kind of training runs the same steps on the same clips, each in a process of its own, in
+rounds, so that a machine that slows down slows all of them; ratios are taken step by step.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+import torch
+
+from whisper_qat.errors import InputError
+from whisper_qat.report.benchmark.train_speed import show
+from whisper_qat.runs.child_process import in_child
+from whisper_qat.runs.folders import new_folder, write_json, write_manifest
+from whisper_qat.tasks.benchmark.train_speed import Speed, matmul_peak, measure
+from whisper_qat.tasks.train.config import TrainConfig
+from whisper_qat.train import flops, precision
+
+FLOAT = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkTrainConfig:
+    """Measure training: step time, samples per second, memory, time spent waiting for data.
+
+    Args:
+        base_model: float checkpoint to train: a folder or a Hub id
+        train_data: speech whose train split the steps are taken from
+        output_dir: receives train_speed.json and its table
+        quantization_types: kinds of training to compare; none is the float step
+        audio_contexts: full, dynamic or both
+        teacher: distil from the float checkpoint (one more forward pass per step)
+        teacher_context: what the teacher hears: same (as the student), or full (30 s)
+        scales: of the quantized kinds: rule or learned
+        steps: optimizer steps counted per round, after two that are not
+        rounds: times that every kind is run, each with another draw of clips
+        per_device_batch_size: clips per micro-batch
+        gradient_accumulation_steps: micro-batches per optimizer step
+        mixed_precision: auto, no, bf16 or fp16
+        num_workers: processes that compute features ahead
+        seed: of the draw
+        job_clips: clips of the job to extrapolate to
+        job_epochs: its passes
+        job_clip_s: its mean clip, in seconds (only a dynamic context depends on it)
+        job_tokens: its mean text, in tokens, prompt included
+    """
+
+    base_model: str = "data/whisper-base"
+    train_data: str = "data/telephone-fr"
+    output_dir: str = "outputs/benchmarks/train"
+    quantization_types: list[Literal["none", "int8", "int4", "int2"]] = (  # type: ignore[assignment]
+        "none", "int8", "int4",
+    )  # fmt: skip
+    audio_contexts: list[Literal["full", "dynamic"]] = ("full", "dynamic")  # type: ignore[assignment]
+    teacher: bool = True
+    teacher_context: Literal["same", "full"] = "same"
+    scales: Literal["rule", "learned"] = "rule"
+    steps: int = 6
+    rounds: int = 2
+    per_device_batch_size: int = 4
+    gradient_accumulation_steps: int = 2
+    mixed_precision: str = "auto"
+    num_workers: int = 1
+    seed: int = 0
+    job_clips: int = 60_000
+    job_epochs: int = 5
+    job_clip_s: float = 5.5
+    job_tokens: int = 32
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "rounds", "job_clips", "job_epochs", "job_clip_s", "job_tokens"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"--{name} {getattr(self, name)}: expected more than 0")
+        if FLOAT not in self.quantization_types:
+            raise InputError("--quantization_types: none (the float step) is what others are to")
+
+
+def run(config: BenchmarkTrainConfig) -> None:
+    """Measures every kind, prints the table, writes train_speed.json and a manifest."""
+    found: dict[str, list[Speed]] = {}
+    for number, name, training in _schedule(config):
+        print(f"round {number + 1} of {config.rounds}: {name}", flush=True)
+        found.setdefault(name, []).append(in_child(measure, training, config.steps))
+    report = {"rows": _rows(found), "job": _job(config, found), "why": _why(config)}
+    with new_folder(Path(config.output_dir)) as folder:
+        write_json(folder / "train_speed.json", report)
+        (folder / "train_speed.txt").write_text(show(report))
+        write_manifest(
+            folder, kind="training benchmark", inputs={"base_model": config.base_model},
+            config=asdict(config),
+            extra={"threads": torch.get_num_threads()},
+        )  # fmt: skip
+
+
+def _schedule(config: BenchmarkTrainConfig) -> Iterator[tuple[int, str, TrainConfig]]:
+    for number in range(config.rounds):
+        for context in config.audio_contexts:
+            for kind in config.quantization_types:
+                yield number, f"{kind} {context}", _training(config, kind, context, number)
+
+
+def _training(config: BenchmarkTrainConfig, kind: str, context: str, number: int) -> TrainConfig:
+    return TrainConfig(
+        base_model=config.base_model, train_data=config.train_data, quantization_type=kind,
+        audio_context=context, teacher_context=config.teacher_context,
+        kl_weight=1.0 if config.teacher else 0.0, seed=config.seed + number,
+        scales="rule" if kind == FLOAT else config.scales,
+        per_device_batch_size=config.per_device_batch_size,
+        gradient_accumulation_steps=config.gradient_accumulation_steps,
+        mixed_precision=config.mixed_precision, num_workers=config.num_workers,
+    )  # fmt: skip
+
+
+def _rows(found: dict[str, list[Speed]]) -> list[dict[str, Any]]:
+    rows = []
+    for name, rounds in found.items():
+        kind, context = name.split()
+        float_rounds = found[f"{FLOAT} {context}"]
+        seconds, waited = _all(rounds, "seconds"), _all(rounds, "waited_s")
+        elapsed = sum(seconds) + sum(waited)
+        pairs = zip(seconds, _all(float_rounds, "seconds"), strict=True)
+        peaks, float_peaks = ([s.peak_bytes for s in rs] for rs in (rounds, float_rounds))
+        rows.append({
+            "quantization_type": kind, "audio_context": context,
+            "step_s": median(seconds), "to_float": median(a / b for a, b in pairs),
+            "clips_per_s": sum(_all(rounds, "clips")) / elapsed,
+            "waiting_share": sum(waited) / elapsed,
+            "peak_bytes": max(peaks), "memory_to_float": max(peaks) / max(float_peaks),
+            "model_flops_per_s": sum(_all(rounds, "model_flops")) / elapsed,
+            "rounds": [asdict(speed) for speed in rounds],
+        })  # fmt: skip
+    return rows
+
+
+def _all(rounds: list[Speed], name: str) -> list[Any]:
+    return [value for speed in rounds for value in getattr(speed, name)]
+
+
+def _job(config: BenchmarkTrainConfig, found: dict[str, list[Speed]]) -> list[dict[str, Any]]:
+    """Hours of the job on v0.2's shape at the model FLOP/s measured here, for each kind."""
+    peak = _peak(config)
+    job = []
+    for row in _rows(found):
+        dynamic = row["audio_context"] == "dynamic"
+        frames = min(3000, round(100 * (config.job_clip_s + 3))) if dynamic else 3000
+        heard = 3000 if config.teacher_context == "full" else frames
+        per_clip = flops.training_step(
+            flops.V02, frames, config.job_tokens, teacher_frames=heard if config.teacher else None
+        )
+        total = per_clip * config.job_clips * config.job_epochs
+        job.append({
+            "quantization_type": row["quantization_type"], "audio_context": row["audio_context"],
+            "frames": frames, "flops_per_clip": per_clip, "flops": total,
+            "hours": total / row["model_flops_per_s"] / 3600, "matmul_peak": peak,
+            "share_of_peak": None if peak is None else row["model_flops_per_s"] / peak,
+        })  # fmt: skip
+    return job
+
+
+def _peak(config: BenchmarkTrainConfig) -> float | None:
+    if not torch.cuda.is_available():
+        return None
+    dtypes = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    return matmul_peak(dtypes[precision.resolve(config.mixed_precision)[0]])
+
+
+def _why(config: BenchmarkTrainConfig) -> str:
+    hears = config.teacher_context
+    teacher = f"with a teacher ({hears} context)" if config.teacher else "no teacher"
+    return f"{precision.resolve(config.mixed_precision)[1]}; {teacher}; scales {config.scales}"

@@ -1,0 +1,47 @@
+"""The share of weight codes in which a QAT model differs from PTQ: proof that training moved it.
+
+Zero means that the same model could have been had without training it.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from whisper_qat.export.onnx.read import read_codes, read_grids
+from whisper_qat.tasks.evaluate.rows import RowFolder
+
+
+def codes_changed(rows: list[RowFolder]) -> list[dict[str, Any]]:
+    """One entry for each QAT row against each PTQ row of its base or control, all ONNX folders."""
+    onnx = [row for row in rows if row.runtime == "onnx"]
+    return [
+        entry
+        for row in onnx
+        for other in onnx
+        if row.info.method == "qat" and other.info.method == "ptq" and _comparable(row, other)
+        for entry in compare(row, other)
+    ]
+
+
+def _comparable(a: RowFolder, b: RowFolder) -> bool:
+    return (
+        a.info.quantization_type == b.info.quantization_type
+        and a.info.base_model["fingerprint"] == b.info.base_model["fingerprint"]
+    )
+
+
+def compare(row: RowFolder, other: RowFolder) -> list[dict[str, Any]]:
+    """The comparison over the layers that both quantize to the same codes; none: no entry."""
+    mine, theirs = read_codes(row.folder), read_codes(other.folder)
+    grids, others = read_grids(row.folder), read_grids(other.folder)
+    shared = [name for name in mine if grids[name] == others.get(name)]
+    codes = sum(mine[name].size for name in shared)
+    changed = sum(int(np.count_nonzero(mine[name] != theirs[name])) for name in shared)
+    entry = {
+        "row": row.name,
+        "against": other.name,
+        "layers": len(shared),
+        "codes": codes,
+        "changed": changed,
+    }
+    return [entry | {"share": changed / codes}] if codes else []

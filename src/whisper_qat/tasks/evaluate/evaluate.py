@@ -1,0 +1,290 @@
+"""Evaluation: models over corpora, row by row, into one report.
+
+Every row runs in a process of its own, with one decoder and one set of clips; each clip's row is on
+disk before the next, so an interrupted evaluation goes on where it was, and one with more rows
+measures only those. Rows are measured one after another: speeds of rows compare on a quiet machine,
+and a benchmark that interleaves them is another task. Teacher-forced measures come last, in other
+processes, and touch neither time nor memory of a row.
+"""
+
+import os
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from whisper_qat.data.audio.features import PADDING_POLICY
+from whisper_qat.data.corpora.named import DEFAULT_CONFIG
+from whisper_qat.data.corpora.test_sets import Corpus, check_names, gather
+from whisper_qat.errors import GateError, InputError
+from whisper_qat.infer.decoding.fallback import Fallback
+from whisper_qat.infer.decoding.rules import read_rules
+from whisper_qat.infer.long_form import chunks
+from whisper_qat.measure.row import CorpusJob, RowJob, RowMeasure, measure_row
+from whisper_qat.measure.torch_row import measure_torch_row
+from whisper_qat.metrics.normalize import NORMALIZERS, get_normalizer
+from whisper_qat.report.evaluation import headline
+from whisper_qat.report.evaluation.page import render
+from whisper_qat.report.evaluation.rows import clips_path
+from whisper_qat.report.evaluation.summary import summarize
+from whisper_qat.runs.child_process import ChildDied, in_child
+from whisper_qat.runs.environment import cpu, git_revision, gpu, package_versions
+from whisper_qat.runs.folders import (
+    MANIFEST_NAME,
+    is_finished,
+    read_json,
+    read_manifest,
+    write_json,
+    write_manifest,
+)
+from whisper_qat.runs.locks import folder_lock
+from whisper_qat.runs.settings import check_clips, check_settings
+from whisper_qat.tasks.evaluate.codes_changed import codes_changed
+from whisper_qat.tasks.evaluate.forced import measure_all_forced, references
+from whisper_qat.tasks.evaluate.rows import RowFolder, describe, open_rows
+
+KIND = "evaluation"
+TASK = "transcribe"
+ROW_NAME = "row.json"
+MEASURES = {"onnx": measure_row, "torch": measure_torch_row}
+MAY_CHANGE = ("baseline_model", "teacher_forced", "kl_reference")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """Measure WER, CER, size, memory and speed of a model and of what it is compared with.
+
+    Args:
+        model_path: the model: a folder written by convert, or a checkpoint (runs on torch)
+        output_dir: rows, results and report; an interrupted evaluation goes on there
+        baseline_model: row that deltas are taken to; by default the checkpoint trained from
+        corpora: names of configs/corpora.yaml, manifests, data folders or Hub ids
+        test_data: a manifest or data folder; its test split when it has one
+        compare: more rows as NAME=FOLDER
+        max_samples: seeded draw of at most so many clips from each corpus
+        threads: of each operator; by default every core this process may use
+        language: language of the audio
+        max_new_tokens: tokens per 30 s at most; by default the checkpoint's own limit
+        fallback: decode again, by sampling, what repeats itself (as transcribe.py does); without
+            it a loop counts as the errors that it is
+        seed: of the draw
+        corpora_config: what the names of corpora stand for
+        normalizers: text rules that WER is counted by; the first one leads the report
+        teacher_forced: also measure loss on the reference text, and KL to a float row; costs about
+            half of the rows' own time again, most of it the encoder's
+        kl_reference: row that KL is taken to; by default the float control (of the same training
+            seed where there are several), without one the baseline
+    """
+
+    model_path: str
+    output_dir: Path
+    baseline_model: str | None = None
+    corpora: list[str] = field(default_factory=list)
+    test_data: str | None = None
+    compare: list[str] = field(default_factory=list)
+    max_samples: int | None = None
+    threads: int | None = None
+    language: str = "fr"
+    max_new_tokens: int | None = None
+    fallback: bool = False
+    seed: int = 0
+    corpora_config: Path = DEFAULT_CONFIG
+    normalizers: list[str] = field(default_factory=lambda: list(NORMALIZERS))
+    teacher_forced: bool = False
+    kl_reference: str | None = None
+
+    def __post_init__(self) -> None:
+        check_names(self.corpora, self.test_data)
+        if not self.normalizers:
+            raise InputError(f"--normalizers: expected one or more of {', '.join(NORMALIZERS)}")
+        for name in self.normalizers:
+            get_normalizer(name)
+        for name in ("threads", "max_samples", "max_new_tokens"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"--{name} {value}: expected a number from 1")
+
+
+def run(config: EvaluateConfig) -> None:
+    """Measure, write the report and print its headline.
+
+    GateError when nothing could be measured, or when a QAT row has the codes of a PTQ row.
+    """
+    cache = config.output_dir.parent
+    rows, baseline, notes = open_rows(
+        config.model_path, config.baseline_model, config.compare, cache
+    )
+    reference_of = references(rows, baseline, config.kl_reference)
+    with folder_lock(config.output_dir) as folder:
+        check_settings(folder, settings(config, rows))
+        finished = {"inputs": {r.name: r.fingerprint for r in rows}, "config": wanted(config)}
+        if is_finished(folder) and shown(read_manifest(folder)) == finished:
+            print(f"{folder}: finished with these settings; nothing to measure")
+            print(headline.text(read_json(folder / "results.json")))
+            print(f"report: {folder / 'report.html'}")
+            return
+        (folder / MANIFEST_NAME).unlink(missing_ok=True)
+        for note in notes:
+            print(note)
+        corpora = reached(config, folder)
+        measures = {row.name: measure(config, row, corpora, folder) for row in rows}
+        if config.teacher_forced:
+            measure_all_forced(
+                rows, corpora, folder, reference_of,
+                threads=num_threads(config), language=config.language,
+            )  # fmt: skip
+        found = measurements(config, rows, baseline, corpora, measures)
+        write_json(folder / "measurements.json", found | {"kl_reference": reference_of})
+        print(headline.text(summarize(folder)))
+        print(f"report: {render(folder)}")
+        write_manifest(folder, kind=KIND, inputs=finished["inputs"], config=asdict(config))
+
+
+def wanted(config: EvaluateConfig) -> dict[str, Any]:
+    """What may differ between the runs of one folder, and then makes another report."""
+    return {name: getattr(config, name) for name in MAY_CHANGE}
+
+
+def shown(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The rows and settings that a finished folder's report was made with."""
+    config = {name: manifest["config"].get(name) for name in MAY_CHANGE}
+    return {"inputs": manifest["inputs"], "config": config}
+
+
+def settings(config: EvaluateConfig, rows: list[RowFolder]) -> dict[str, Any]:
+    """What must not change between the runs that fill one folder."""
+    kept = ("corpora", "test_data", "max_samples", "language", "max_new_tokens", "seed")
+    values = {name: getattr(config, name) for name in kept}
+    if config.fallback:
+        values["fallback"] = str(Fallback())
+    return values | {
+        "normalizers": config.normalizers,
+        "threads": num_threads(config),
+        "rows": {row.name: row.fingerprint for row in rows},
+    }
+
+
+def num_threads(config: EvaluateConfig) -> int:
+    """Threads asked for, or the cores that this process may run on."""
+    if config.threads is not None:
+        return config.threads
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def reached(config: EvaluateConfig, folder: Path) -> list[Corpus]:
+    """The corpora with what can be measured; GateError when that is nothing at all."""
+    corpora = gather(
+        config.corpora,
+        config.test_data,
+        corpora_config=config.corpora_config,
+        max_samples=config.max_samples,
+        seed=config.seed,
+    )
+    for corpus in corpora:
+        announce(corpus)
+    if all(corpus.reason is not None for corpus in corpora):
+        reasons = "; ".join(f"{corpus.name}: {corpus.reason}" for corpus in corpora)
+        raise GateError(f"no corpus could be measured: {reasons}")
+    check_clips(folder, {c.name: c.fingerprint for c in corpora if c.reason is None})
+    return corpora
+
+
+def announce(corpus: Corpus) -> None:
+    """One line on what will be measured, and one on what will not and why."""
+    if corpus.reason is not None:
+        print(f"{corpus.name}: not measured: {corpus.reason}")
+        return
+    facts = corpus.describe()
+    print(f"{corpus.name}: {facts['clips']:,} clips, {facts['audio_s'] / 60:.1f} min of audio")
+    if corpus.left_out:
+        first = corpus.left_out[0]
+        print(f"  {len(corpus.left_out)} left out, e.g. {first.id}: {first.reason}")
+
+
+def measure(
+    config: EvaluateConfig, row: RowFolder, corpora: list[Corpus], folder: Path
+) -> dict[str, Any]:
+    """Measure one row in a process of its own, or read what was measured of it before."""
+    record = folder / "rows" / row.name / ROW_NAME
+    jobs = [
+        CorpusJob(name=c.name, clips=c.clips, path=clips_path(folder, row.name, c.name))
+        for c in corpora
+        if c.reason is None
+    ]
+    # A corpus that could not be reached when the row was measured may be there now.
+    if record.is_file() and all(job.path.is_file() for job in jobs):
+        return read_json(record)
+    record.unlink(missing_ok=True)
+    job = RowJob(
+        name=row.name,
+        folder=str(row.folder),
+        runtime=row.runtime,
+        threads=num_threads(config),
+        language=config.language,
+        max_new_tokens=config.max_new_tokens,
+        corpora=jobs,
+        fallback=Fallback() if config.fallback else None,
+    )
+    found = asdict(_measured(job, folder))
+    write_json(record, found)
+    return found
+
+
+def _measured(job: RowJob, folder: Path) -> RowMeasure:
+    try:
+        return in_child(MEASURES[job.runtime], job)
+    except ChildDied as error:
+        raise GateError(
+            f"row {job.name}: {error}; the clips measured so far are kept in {folder}"
+        ) from None
+    except InputError as error:
+        raise InputError(f"row {job.name}: {error}") from None
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted; the clips measured so far are kept in {folder}, and the same command "
+            "goes on from there"
+        ) from None
+
+
+def measurements(
+    config: EvaluateConfig,
+    rows: list[RowFolder],
+    baseline: str | None,
+    corpora: list[Corpus],
+    measures: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
+    """The content of measurements.json: all that the report needs beside the clips' rows."""
+    limit = read_rules(
+        rows[0].folder, language=config.language, max_new_tokens=config.max_new_tokens
+    ).max_new_tokens
+    return {
+        "rows": [describe(row) | measures[row.name] for row in rows],
+        "corpora": [corpus.describe() for corpus in corpora],
+        "codes_changed": codes_changed(rows),
+        "decoding": {
+            "language": config.language,
+            "task": TASK,
+            "strategy": f"greedy; {Fallback()}" if config.fallback else "greedy",
+            "max_new_tokens": limit,
+            "padding": PADDING_POLICY,
+            "long_form": chunks.METHOD,
+        },
+        "normalizers": config.normalizers,
+        "config": asdict(config) | {"threads": num_threads(config)},
+        "environment": environment(num_threads(config)),
+        "baseline": baseline,
+    }
+
+
+def environment(threads: int) -> dict[str, Any]:
+    """Machine and software of this run."""
+    return {
+        "cpu": cpu(),
+        "gpu": gpu(),
+        "threads": threads,
+        "versions": package_versions(),
+        "git_revision": git_revision(),
+        "command": sys.argv,
+    }

@@ -1,0 +1,60 @@
+"""The folder of a training run: whose run it holds, and whether that is this one, begun or done."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from whisper_qat.data.clips.selection import Selection
+from whisper_qat.errors import InputError
+from whisper_qat.runs.folders import is_finished, read_json, read_manifest, write_json
+
+SETTINGS_NAME = "settings.json"
+LEFT_OUT_NAME = "left_out.jsonl"
+# These may differ between the runs of one training: they do not change its numbers.
+FREE_KEYS = {"output_dir", "dry_run", "resume"}
+
+
+def has_begun(folder: Path) -> bool:
+    """True when a run recorded its settings here, finished or not."""
+    return (folder / SETTINGS_NAME).is_file()
+
+
+def is_done(folder: Path, config: dict[str, Any], *, resume: bool) -> bool:
+    """True for this very run, finished; InputError when `folder` holds another run.
+
+    With `resume` off an unfinished run is an InputError too.
+    """
+    finished = is_finished(folder / "final")
+    if has_begun(folder):
+        _refuse_other_settings(folder, read_json(folder / SETTINGS_NAME)["config"], config)
+    elif finished:
+        _refuse_other_settings(folder, read_manifest(folder / "final")["config"], config)
+    if not finished and has_begun(folder) and not resume:
+        raise InputError(
+            f"{folder}: holds an unfinished run; pass --resume true or another --output_dir"
+        )
+    return finished
+
+
+def record_settings(folder: Path, config: dict[str, Any], selection: Selection) -> None:
+    """Write settings and left-out clips; InputError when the clips are not those it began with."""
+    if has_begun(folder):
+        before = read_json(folder / SETTINGS_NAME)["clips"]
+        if before != selection.fingerprint:
+            raise InputError(
+                f"{folder}: the training data changed since this run began; restore it or give "
+                "another --output_dir"
+            )
+    lines = [json.dumps(asdict(clip), ensure_ascii=False) for clip in selection.rejected]
+    (folder / LEFT_OUT_NAME).write_text("".join(line + "\n" for line in lines))
+    write_json(folder / SETTINGS_NAME, {"config": config, "clips": selection.fingerprint})
+
+
+def _refuse_other_settings(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    for key in sorted((before.keys() | now.keys()) - FREE_KEYS):
+        if before.get(key) != now.get(key):
+            raise InputError(
+                f"{folder}: holds a run with {key}={before.get(key)!r}, asked for "
+                f"{key}={now.get(key)!r}; give another --output_dir or remove that folder"
+            )

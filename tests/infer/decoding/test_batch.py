@@ -1,0 +1,104 @@
+"""Several clips at once: the tokens and margins of each alone, and no work for those that ended."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.infer.onnx_folders import onnx_folder, ptq_folder
+from whisper_qat.errors import InputError
+from whisper_qat.infer.decoding.batch import greedy_batch
+from whisper_qat.infer.decoding.greedy import greedy
+from whisper_qat.infer.decoding.rules import read_rules
+from whisper_qat.infer.onnx.backend import STEP_FILE, OnnxBackend
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
+
+FRAMES = (3000, 206, 400, 2, 1004, 214)  # positions of every remainder by four
+
+
+def mels(seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.normal(size=(80, frames)).astype(np.float32) for frames in FRAMES]
+
+
+class Counting:
+    """A backend, and how many rows it was fed at each step."""
+
+    def __init__(self, backend):
+        self._backend = backend
+        self.rows = []
+
+    def __getattr__(self, name):
+        return getattr(self._backend, name)
+
+    def next_logits(self, tokens, state):
+        self.rows.append(len(tokens))
+        return self._backend.next_logits(tokens, state)
+
+
+@pytest.fixture(scope="module", params=["none", "int8", "int4"])
+def folder(request, tiny_whisper, tmp_path_factory):
+    output = tmp_path_factory.mktemp("batch") / request.param
+    if request.param == "none":
+        return onnx_folder(tiny_whisper, output)
+    return ptq_folder(tiny_whisper, output, request.param)
+
+
+def often_ending(folder, limit=24):
+    """Rules under which random weights end clips at different steps."""
+    rules = read_rules(folder, language="fr", max_new_tokens=limit)
+    return type(rules)(
+        prompt=rules.prompt, filters=rules.filters, max_new_tokens=limit,
+        end_ids=rules.end_ids | set(range(0, 1700, 9)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_clip_has_the_tokens_it_has_alone(folder, seed):
+    backend, rules = OnnxBackend.from_folder(folder, 1), often_ending(folder)
+    together = greedy_batch(backend, mels(seed), rules)
+    alone = [greedy(backend, mel, rules) for mel in mels(seed)]
+    assert together == alone  # margins too: not a bit differs
+    assert len({len(d.tokens) for d in alone}) > 1  # they left at different steps
+
+
+def test_ended_clips_cost_nothing_more(folder):
+    rules = often_ending(folder)
+    backend = Counting(OnnxBackend.from_folder(folder, 1))
+    lengths = [len(d.margins) for d in greedy_batch(backend, mels(1), rules)]
+    assert backend.rows == [sum(n > step for n in lengths) for step in range(max(lengths))]
+
+
+def test_the_limit_ends_all(folder):
+    rules = read_rules(folder, language="fr", max_new_tokens=3)
+    found = greedy_batch(OnnxBackend.from_folder(folder, 1), mels()[:2], rules)
+    assert [len(d.tokens) for d in found] == [3, 3] and not any(d.ended for d in found)
+
+
+def test_one_range_per_call_is_decoded_one_by_one(folder):
+    backend = Counting(OnnxBackend.from_folder(folder, 1))
+    backend.rows_independent = False
+    rules = often_ending(folder, 6)
+    found = greedy_batch(backend, mels()[:3], rules)
+    assert set(backend.rows) == {1}
+    assert found == [greedy(backend, mel, rules) for mel in mels()[:3]]
+
+
+def test_int8_dynamic_layers_have_one_range_per_call(folder):
+    steps = OnnxBackend.from_folder(folder, 1).decoder
+    assert OnnxBackend(None, steps, [BlockScheme(8, 32)]).rows_independent
+    assert not OnnxBackend(None, steps, [BlockScheme(8, 32), DynamicScheme()]).rows_independent
+
+
+def test_no_clips_no_results(folder):
+    assert greedy_batch(OnnxBackend.from_folder(folder, 1), [], often_ending(folder)) == []
+
+
+def test_a_folder_without_the_step_graph_decodes_one_by_one(folder, tmp_path):
+    old = shutil.copytree(folder, tmp_path / "old")
+    (old / STEP_FILE).unlink()
+    merged, rules = OnnxBackend.from_folder(old, 1), often_ending(folder)
+    found = greedy_batch(merged, mels()[:3], rules)
+    assert found == [greedy(merged, mel, rules) for mel in mels()[:3]]
+    with pytest.raises(InputError, match=r"no step\.onnx, which beams need"):
+        merged.encode_clips(mels())

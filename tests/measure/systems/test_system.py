@@ -1,0 +1,16 @@
+"""Runtimes that are missing say how to install them."""
+
+import pytest
+
+from whisper_qat.measure.systems.system import PeerMissing, needed
+
+
+def test_a_missing_runtime_names_its_extra():
+    with pytest.raises(
+        PeerMissing, match=r"no_such_runtime cannot be imported .*pip install -e '.\[bench\]"
+    ):
+        needed("no_such_runtime")
+
+
+def test_an_installed_one_is_its_module():
+    assert needed("json").loads("1") == 1

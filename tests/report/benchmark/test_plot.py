@@ -1,0 +1,18 @@
+"""The plot: a panel for each set with a WER, every row named."""
+
+from tests.report.benchmark_folder import write_benchmark
+from whisper_qat.report.benchmark.plot import scored, wer_against_speed
+from whisper_qat.report.benchmark.results import summarize
+
+
+def test_rows_and_sets_are_named(tmp_path):
+    results = summarize(write_benchmark(tmp_path))
+    svg = wer_against_speed(results)
+    assert svg.startswith("<svg")
+    for word in ("fast", "slow", "set-short", "set-long"):
+        assert f">{word}" in svg
+    assert len(scored(results, "set-short")) == 2
+
+
+def test_nothing_to_draw():
+    assert wer_against_speed({"sets": [{"name": "a"}], "scores": [], "rows": []}) is None

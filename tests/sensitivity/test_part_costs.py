@@ -1,0 +1,55 @@
+"""Costs: bytes by hand, milliseconds once for each shape, the table stored once."""
+
+import pytest
+import torch
+
+from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE
+from whisper_qat.ptq.calibration import Sample
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
+from whisper_qat.sensitivity import part_costs
+from whisper_qat.sensitivity.part_costs import Costs, stored_bytes
+
+INT4, INT8 = BlockScheme(4, 32, "float16"), BlockScheme(8, 32)
+FC1, CROSS_V = "model.encoder.layers.0.fc1", "model.decoder.layers.0.encoder_attn.v_proj"
+OUT = "model.decoder.layers.0.self_attn.out_proj"
+SHAPES = {FC1: (96, 64), OUT: (64, 64), CROSS_V: (64, 64), TOKEN_TABLE: (97, 64)}
+SAMPLES = [Sample(torch.zeros(1, 8, 100), torch.zeros(1, n, dtype=torch.int64), 4) for n in (9, 11)]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "expected"),
+    [(INT4, 96 * (32 + 2 * 2)), (INT8, 96 * (64 + 4 * 2)), (DynamicScheme(), 96 * (64 + 4))],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_bytes_are_codes_and_scales(scheme, expected):
+    assert stored_bytes((96, 64), scheme) == expected
+
+
+@pytest.fixture
+def costs(monkeypatch):
+    asked = []
+
+    def milliseconds(shape, schemes, threads):
+        asked.append((shape.rows, schemes[1].name, threads))
+        return [3.0, 1.0]
+
+    monkeypatch.setattr(part_costs, "milliseconds", milliseconds)
+    return Costs(SHAPES, SAMPLES, INT4, INT8, threads=2), asked
+
+
+def test_the_encoder_and_cross_kv_run_once_a_clip_the_decoder_once_a_token(costs):
+    made, asked = costs
+    assert made.saved([FC1]).ms_saved == made.saved([CROSS_V]).ms_saved == 2.0
+    assert made.saved([OUT]).ms_saved == 2.0 * 7  # 9 and 11 tokens less a prompt of 4, and a step
+    assert made.saved([HEAD]).ms_saved == 14.0
+    assert asked == [(50, INT4.name, 2), (50, INT4.name, 2), (1, INT4.name, 2), (1, INT8.name, 2)]
+    made.saved([FC1])
+    assert len(asked) == 4
+
+
+def test_the_tables_bytes_count_once(costs):
+    made, _ = costs
+    table = 97 * 64 * 4 - stored_bytes((97, 64), INT8)
+    assert made.saved([TOKEN_TABLE]).bytes_saved == table == made.saved([HEAD]).bytes_saved
+    assert made.saved([TOKEN_TABLE, HEAD]).bytes_saved == table
+    assert made.saved([]).bytes_saved == 0

@@ -1,0 +1,34 @@
+"""The preflight: what it says of a run, and what it refuses before step 1."""
+
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from tests.tasks.tiny_speech import save_tiny_speech
+from whisper_qat.errors import InputError
+from whisper_qat.tasks.train.config import TrainConfig
+from whisper_qat.tasks.train.train_qat import run
+
+
+@pytest.fixture
+def config(tiny_whisper, tmp_path):
+    return TrainConfig(
+        base_model=str(tiny_whisper), train_data=str(save_tiny_speech(tmp_path / "speech")),
+        output_dir=str(tmp_path / "run"), audio_context="dynamic", num_workers=0, dry_run=True,
+    )  # fmt: skip
+
+
+def test_a_dry_run_says_what_the_run_costs(config, capsys):
+    run(config)
+    printed = capsys.readouterr().out
+    assert "preflight: 8 clips, 0.00 h of audio, 5 epochs, 5 steps" in printed
+    for word in ("min for training", "GiB of memory", "GiB of disk", "rehearsal plan -> convert"):
+        assert word in printed
+
+
+def test_too_little_disk_is_refused(config, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(1, 1, 2**20))
+    with pytest.raises(InputError, match=r"0.0 GiB of disk free, the run needs about .* GiB; free"):
+        run(config)
