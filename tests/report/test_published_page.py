@@ -66,10 +66,9 @@ def test_machine_says_whether_it_has_vnni(isa, words):
 
 def test_measured_source_has_its_hash():
     given = {"kind": "measured", "folder": "study", "results_sha256": "0123456789abcdef"}
-    assert source(given) == (
-        "measured; taken from the results of `study` (SHA-256 `0123456789ab`)"
-    )
+    assert source(given) == ("measured; taken from the results of `study` (SHA-256 `0123456789ab`)")
     assert commit("0123456789abcdef") == "commit `0123456789ab`"
+    assert commit("0123456789abcdef-dirty") == ("commit `0123456789ab` with uncommitted changes")
 
 
 def test_source_without_entry():

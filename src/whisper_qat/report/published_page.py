@@ -147,7 +147,10 @@ def machine(given: Mapping[str, Any]) -> str:
 
 def commit(revision: str | None) -> str:
     """The revision that was measured, where it was recorded."""
-    return f"commit `{revision[:12]}`" if revision else "the measured commit was not recorded"
+    if not revision:
+        return "the measured commit was not recorded"
+    digits, _, state = revision.partition("-")
+    return f"commit `{digits[:12]}`{' with uncommitted changes' if state else ''}"
 
 
 def source(given: Mapping[str, Any]) -> str:
