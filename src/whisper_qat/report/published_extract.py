@@ -4,6 +4,7 @@ What a person adds is the words (title, question, reading) and nothing else: eve
 setting is taken from the folder.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from whisper_qat.report.published import HIGH, LOW, ROW
 from whisper_qat.report.tables import Results, find_score
 
 DIGITS = 6  # kept of a fraction or ratio; intervals are drawn with less certainty than that
+ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/'\"]+/)*(?=[^\s/'\"])")
 INTERVALS = "95 %, bootstrap over {}"
 Extracted = dict[str, Any]
 
@@ -75,7 +77,7 @@ def extract(folder: str | Path, labels: Labels, clip_set: str | None = None) -> 
 
 def portable(line: str) -> str:
     """A command line without the folders of one machine: an absolute path keeps its name alone."""
-    words = [Path(word).name if word.startswith("/") else word for word in line.split()]
+    words = ABSOLUTE.sub("", line).split()
     if words and words[0].endswith(".py") and "/" not in words[0]:
         words[0] = f"scripts/{words[0]}"
     return " ".join(words)
