@@ -60,7 +60,7 @@ EVALUATION = --model_path $(MODEL_PATH) $(if $(BASELINE_MODEL),--baseline_model 
 .DEFAULT_GOAL := help
 .PHONY: help setup optimum-env node-env data base-model train-qat-int8 train-qat-int8-extended train-qat-int4 \
   convert-qat-int8 convert-qat-int4 evaluate-qat quickstart test checks benchmark benchmark-growth benchmark-train \
-  lock clean FORCE
+  results lock clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-24s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -170,6 +170,9 @@ benchmark-growth: $(BASE)/manifest.json $(PROMPTS)/manifest.json | $(SETUP) ## t
 
 benchmark-train: $(BASE)/manifest.json $(PROMPTS)/manifest.json | $(SETUP) ## step time, memory and waiting of float, int8 and int4 training: EXTRA='--audio_contexts dynamic'
 	$(RUN) scripts/benchmark_train.py $(if $(BASE_MODEL),--base_model $(BASE_MODEL)) $(if $(TRAIN_DATA),--train_data $(TRAIN_DATA)) $(EXTRA)
+
+results: | $(SETUP) ## docs/results.md and the README's table from docs/results/*.json
+	$(RUN) scripts/render_results.py
 
 # --- the quickstart: the main job on the embedded weights and speech ---------------------------
 

@@ -47,12 +47,16 @@ def table(title: str, columns: Sequence[Column], rows: list[list[str]], note: st
 
 def markdown(table: Table) -> str:
     """The table with its title, caption and the meaning of each column, as Markdown."""
+    meanings = [f"- **{c.title}**: {c.meaning}" for c in table.columns if c.meaning]
+    parts = [f"## {table.title}", grid(table), table.note, "\n".join(meanings)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def grid(table: Table) -> str:
+    """Headings and cells alone, as Markdown."""
     heads = [column.title for column in table.columns]
     rules = ["---:" if column.numeric else ":---" for column in table.columns]
-    lines = [_line(heads), _line(rules), *(_line(row) for row in table.rows)]
-    meanings = [f"- **{c.title}**: {c.meaning}" for c in table.columns if c.meaning]
-    parts = [f"## {table.title}", "\n".join(lines), table.note, "\n".join(meanings)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n".join([_line(heads), _line(rules), *(_line(row) for row in table.rows)])
 
 
 def _line(cells: list[str]) -> str:

@@ -1,0 +1,157 @@
+"""The README's tables: rows chosen from the published files, placed between markers.
+
+``docs/results/readme.json`` names the rows and columns of one table that draws on several files. A
+marker may also name a result file; then the whole table of that file stands there.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from whisper_qat.artifacts import read_json
+from whisper_qat.config import InputError, nearest
+from whisper_qat.report.printing import NOT_MEASURED
+from whisper_qat.report.published import ROW, Published, PublishedColumn
+from whisper_qat.report.published_form import OBJECT, OBJECTS, TEXT, TEXTS, check
+from whisper_qat.report.published_page import (
+    cell,
+    commit,
+    data,
+    machine,
+    origin,
+    printed,
+    settings,
+    wrap,
+)
+from whisper_qat.report.tables import Column, Table, grid
+
+SELECTION = {"id": TEXT, "title": TEXT, "columns": OBJECTS, "rows": OBJECTS, "notes": TEXTS}
+SELECTED_COLUMN = {"title": TEXT, "table": TEXT, "column": TEXT}
+SELECTED_ROW = {"label": TEXT, "rows": OBJECT}
+MARKER = re.compile(r"<!-- results:(\S+) (begin|end) -->")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selected:
+    """A column of a selection and the file that it comes from."""
+
+    title: str
+    source: Published
+    column: PublishedColumn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """One table for the README: ``rows`` maps each label to row names by table."""
+
+    id: str
+    title: str
+    columns: list[Selected]
+    rows: dict[str, dict[str, str]]
+    notes: list[str]
+
+
+def read_selection(path: str | Path, tables: Sequence[Published]) -> Selection:
+    """The selection file; InputError when it names a table, column or row that is not there."""
+    record = read_json(path)
+    check(record, SELECTION, str(path))
+    by_id = {one.id: one for one in tables}
+    columns = [
+        _selected(one, by_id, f"{path}", f"columns[{number}]")
+        for number, one in enumerate(record["columns"])
+    ]
+    rows = {}
+    for number, one in enumerate(record["rows"]):
+        where = f"rows[{number}]"
+        check(one, SELECTED_ROW, str(path), where)
+        for table_id, name in one["rows"].items():
+            names = [row[ROW] for row in _find(table_id, by_id, f"{path}: {where}.rows").rows]
+            if name not in names:
+                raise InputError(
+                    f"{path}: {where}.rows.{table_id}: that table has no row {name!r}"
+                    f"{nearest(str(name), names)}"
+                )
+        rows[one["label"]] = one["rows"]
+    return Selection(
+        id=record["id"], title=record["title"], columns=columns, rows=rows, notes=record["notes"]
+    )
+
+
+def _selected(record: Any, by_id: Mapping[str, Published], file: str, where: str) -> Selected:
+    check(record, SELECTED_COLUMN, file, where)
+    found = _find(record["table"], by_id, f"{file}: {where}.table")
+    columns = {column.name: column for column in found.columns}
+    if record["column"] not in columns:
+        raise InputError(
+            f"{file}: {where}.column: table {found.id} has no column {record['column']!r}"
+            f"{nearest(record['column'], columns)}"
+        )
+    return Selected(title=record["title"], source=found, column=columns[record["column"]])
+
+
+def _find(table_id: str, by_id: Mapping[str, Published], where: str) -> Published:
+    if table_id not in by_id:
+        raise InputError(f"{where}: no result file {table_id}.json{nearest(table_id, by_id)}")
+    return by_id[table_id]
+
+
+def selection_text(selection: Selection, link: str) -> str:
+    """The selected cells, the notes, and for each file used what its numbers rest on."""
+    columns = [Column(title=selection.title, meaning="", numeric=False)]
+    columns += [Column(title=one.title, meaning="") for one in selection.columns]
+    rows = [
+        [label, *(_selected_cell(one, names) for one in selection.columns)]
+        for label, names in selection.rows.items()
+    ]
+    used = {one.source.id: one.source for one in selection.columns}
+    shown = Table(title=selection.title, columns=columns, rows=rows)
+    based = [
+        wrap(basis(one, link, [c.title for c in selection.columns if c.source is one]), "- ", "  ")
+        for one in used.values()
+    ]
+    return "\n\n".join([grid(shown), *(wrap(note) for note in selection.notes), "\n".join(based)])
+
+
+def _selected_cell(one: Selected, names: Mapping[str, str]) -> str:
+    name = names.get(one.source.id)
+    row = next((row for row in one.source.rows if row[ROW] == name), None)
+    return NOT_MEASURED if row is None else cell(one.column, row)
+
+
+def basis(one: Published, link: str, titles: Sequence[str]) -> str:
+    """One sentence on the columns that come from a file: data, settings, machine, date, source."""
+    about = [
+        data(one.settings), settings(one.settings), machine(one.machine), one.date,
+        commit(one.commit) if one.commit else "", origin(one.source),
+    ]  # fmt: skip
+    columns = f"**{' / '.join(titles)}**: " if titles else ""
+    return f"{columns}[{one.title}]({link}#{one.id}); {'; '.join(part for part in about if part)}."
+
+
+def table_text(one: Published, link: str) -> str:
+    """A whole file's table with its reading and what it rests on."""
+    return "\n\n".join([grid(printed(one)), wrap(one.reading), wrap(basis(one, link, []))])
+
+
+def fill_markers(text: str, blocks: Mapping[str, str], path: str | Path) -> str:
+    """The text with each block between its markers; InputError for a marker without its other."""
+    found = list(MARKER.finditer(text))
+    if not found:
+        raise InputError(
+            f"{path}: no marker; expected '<!-- results:{next(iter(blocks))} begin -->'"
+        )
+    parts, position = [], 0
+    for begin, end in zip(found[::2], [*found[1::2], None], strict=False):
+        name = begin[1]
+        if begin[2] != "begin" or end is None or (end[1], end[2]) != (name, "end"):
+            raise InputError(
+                f"{path}: line {text.count(chr(10), 0, begin.start()) + 1}: expected "
+                f"'<!-- results:{name} begin -->' followed by '<!-- results:{name} end -->'"
+            )
+        if name not in blocks:
+            raise InputError(f"{path}: marker results:{name}: no such table{nearest(name, blocks)}")
+        parts += [text[position : begin.end()], f"\n{blocks[name].strip()}\n"]
+        position = end.start()
+    return "".join([*parts, text[position:]])

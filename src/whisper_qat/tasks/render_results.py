@@ -1,0 +1,75 @@
+"""The results page and the README's tables from the committed result files."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from whisper_qat.artifacts import write_text
+from whisper_qat.config import InputError
+from whisper_qat.report.published import read_all
+from whisper_qat.report.published_page import page
+from whisper_qat.report.published_selection import (
+    fill_markers,
+    read_selection,
+    selection_text,
+    table_text,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderResultsConfig:
+    """Write docs/results.md and the README's tables anew from docs/results/*.json.
+
+    Args:
+        folder: result files, with introduction.md and readme.json
+        page: the page of all tables
+        readme: the file with markers '<!-- results:ID begin -->' and '<!-- results:ID end -->'
+        check: write nothing; exit 1 and name each file that is not what the result files give
+    """
+
+    folder: Path = Path("docs/results")
+    page: Path = Path("docs/results.md")
+    readme: Path = Path("README.md")
+    check: bool = False
+
+
+def run(config: RenderResultsConfig) -> int:
+    """Write or check both files; returns the exit status."""
+    stale = {path: text for path, text in rendered(config).items() if read(path) != text}
+    for path, text in stale.items():
+        if config.check:
+            print(f"{path}: not what {config.folder} gives; run 'make results' and commit it")
+        else:
+            write_text(path, text)
+            print(f"{path}: written")
+    if not stale:
+        print(f"{config.page} and {config.readme}: up to date")
+    return 1 if stale and config.check else 0
+
+
+def rendered(config: RenderResultsConfig) -> dict[Path, str]:
+    """What both files should contain."""
+    tables = read_all(config.folder)
+    introduction = read(config.folder / "introduction.md")
+    if introduction is None:
+        raise InputError(f"{config.folder / 'introduction.md'}: no such file")
+    selection = read_selection(config.folder / "readme.json", tables)
+    if selection.id in {one.id for one in tables}:
+        raise InputError(
+            f"{config.folder / 'readme.json'}: id: {selection.id!r} is a result file's"
+        )
+    readme = read(config.readme)
+    if readme is None:
+        raise InputError(f"{config.readme}: no such file")
+    link = Path(os.path.relpath(config.page, config.readme.parent)).as_posix()
+    blocks = {selection.id: selection_text(selection, link)}
+    blocks |= {one.id: table_text(one, link) for one in tables}
+    return {
+        config.page: page(introduction, tables),
+        config.readme: fill_markers(readme, blocks, config.readme),
+    }
+
+
+def read(path: Path) -> str | None:
+    """A file's text; None where there is none."""
+    return path.read_text(encoding="utf-8") if path.is_file() else None
