@@ -3,11 +3,11 @@
 import pytest
 
 from tests.report.synthetic import all_rows, corpus, write_evaluation
-from whisper_qat.artifacts import write_manifest
 from whisper_qat.cli import main
-from whisper_qat.config import InputError
-from whisper_qat.report.published import read_table
-from whisper_qat.report.summary import summarize
+from whisper_qat.errors import InputError
+from whisper_qat.report.evaluation.summary import summarize
+from whisper_qat.report.published.reading import read_table
+from whisper_qat.runs.folders import write_manifest
 from whisper_qat.tasks.publish_results import PublishResultsConfig, run
 
 

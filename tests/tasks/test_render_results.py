@@ -4,7 +4,7 @@ import pytest
 
 from tests.report.published_sample import results_folder
 from whisper_qat.cli import main
-from whisper_qat.config import InputError
+from whisper_qat.errors import InputError
 from whisper_qat.tasks.render_results import RenderResultsConfig, run
 
 MARKED = "# Project\n\n<!-- results:summary begin -->\n<!-- results:summary end -->\n\nMore.\n"

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from whisper_qat.artifacts import write_text
-from whisper_qat.config import InputError
-from whisper_qat.report.published import json_text, table_of
-from whisper_qat.report.published_extract import Labels, extract
+from whisper_qat.errors import InputError
+from whisper_qat.report.published.extract import Labels, extract
+from whisper_qat.report.published.reading import json_text, table_of
+from whisper_qat.runs.folders import write_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,16 +4,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from whisper_qat.artifacts import write_text
-from whisper_qat.config import InputError
-from whisper_qat.report.published import read_all
-from whisper_qat.report.published_page import page
-from whisper_qat.report.published_selection import (
+from whisper_qat.errors import InputError
+from whisper_qat.report.published.page import page
+from whisper_qat.report.published.reading import read_all
+from whisper_qat.report.published.selection import (
     fill_markers,
     read_selection,
     selection_text,
     table_text,
 )
+from whisper_qat.runs.folders import write_text
 
 
 @dataclass(frozen=True, kw_only=True)

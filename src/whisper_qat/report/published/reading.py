@@ -11,9 +11,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from whisper_qat.artifacts import read_json
-from whisper_qat.config import InputError
-from whisper_qat.report.published_form import (
+from whisper_qat.errors import InputError
+from whisper_qat.report.published.form import (
     COLUMN,
     DECIMAL_UNITS,
     MACHINE,
@@ -28,6 +27,7 @@ from whisper_qat.report.published_form import (
     UNITS,
     check,
 )
+from whisper_qat.runs.folders import read_json
 
 NOT_TABLES = {"readme.json"}
 ROW = "row"

@@ -3,8 +3,7 @@
 import pytest
 
 from tests.report.published_sample import record
-from whisper_qat.report.published import table_of
-from whisper_qat.report.published_page import (
+from whisper_qat.report.published.page import (
     WIDTH,
     commit,
     facts,
@@ -15,6 +14,7 @@ from whisper_qat.report.published_page import (
     wrap,
     wrap_command,
 )
+from whisper_qat.report.published.reading import table_of
 
 
 def sample(tmp_path, **changes):
@@ -38,7 +38,7 @@ def test_everything_that_a_number_must_carry(tmp_path):
         "intervals 95 %.",
         "Machine: AMD EPYC (avx2, avx512_vnni); 2 cores; 1 thread.",
         "Date: 2026-11-21; the measured commit was not recorded.",
-        'Source: **transcribed from the log**, entry "A heading" (written there with commit '
+        "Source: **transcribed from the log**, [a-finding.md](log/a-finding.md) (written there with commit "
         "`0bea079`).",
     ]
 

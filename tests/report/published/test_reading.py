@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.report.published_sample import RECORD, record, results_folder, write
-from whisper_qat.config import InputError
-from whisper_qat.report.published import json_text, read_all, read_table, table_of
+from whisper_qat.errors import InputError
+from whisper_qat.report.published.reading import json_text, read_all, read_table, table_of
 
 
 def test_a_file_is_read_as_it_is(tmp_path):

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from tests.report.published_sample import SELECTION, results_folder, set_value
-from whisper_qat.config import InputError
-from whisper_qat.report.published import read_all
-from whisper_qat.report.published_selection import (
+from whisper_qat.errors import InputError
+from whisper_qat.report.published.reading import read_all
+from whisper_qat.report.published.selection import (
     fill_markers,
     read_selection,
     selection_text,

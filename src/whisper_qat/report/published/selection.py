@@ -10,12 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from whisper_qat.artifacts import read_json
-from whisper_qat.config import InputError, nearest
-from whisper_qat.report.printing import NOT_MEASURED
-from whisper_qat.report.published import ROW, Published, PublishedColumn
-from whisper_qat.report.published_form import OBJECT, OBJECTS, TEXT, TEXTS, check
-from whisper_qat.report.published_page import (
+from whisper_qat.errors import InputError, nearest
+from whisper_qat.report.published.form import OBJECT, OBJECTS, TEXT, TEXTS, check
+from whisper_qat.report.published.page import (
     cell,
     commit,
     data,
@@ -25,7 +22,10 @@ from whisper_qat.report.published_page import (
     settings,
     wrap,
 )
-from whisper_qat.report.tables import Column, Table, grid
+from whisper_qat.report.published.reading import ROW, Published, PublishedColumn
+from whisper_qat.report.render.printing import NOT_MEASURED
+from whisper_qat.report.render.tables import Column, Table, grid
+from whisper_qat.runs.folders import read_json
 
 SELECTION = {"id": TEXT, "title": TEXT, "columns": OBJECTS, "rows": OBJECTS, "notes": TEXTS}
 SELECTED_COLUMN = {"title": TEXT, "table": TEXT, "column": TEXT}

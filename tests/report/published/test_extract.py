@@ -4,13 +4,13 @@ import pytest
 
 from tests.report.benchmark_folder import write_benchmark
 from tests.report.synthetic import all_rows, corpus, write_evaluation
-from whisper_qat.artifacts import hash_file, read_json, write_json, write_manifest
-from whisper_qat.config import InputError
-from whisper_qat.report import benchmark
-from whisper_qat.report.published import table_of
-from whisper_qat.report.published_extract import Labels, extract, portable
-from whisper_qat.report.published_page import section
-from whisper_qat.report.summary import summarize
+from whisper_qat.errors import InputError
+from whisper_qat.report.benchmark import results as benchmark
+from whisper_qat.report.evaluation.summary import summarize
+from whisper_qat.report.published.extract import Labels, extract, portable
+from whisper_qat.report.published.page import section
+from whisper_qat.report.published.reading import table_of
+from whisper_qat.runs.folders import hash_file, read_json, write_json, write_manifest
 
 
 def labels(**changes):

@@ -8,10 +8,10 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from whisper_qat.report.printing import NOT_MEASURED, count, listing, number, percent, points
-from whisper_qat.report.published import Published, PublishedColumn, interval
-from whisper_qat.report.published_form import DOCUMENTS, SECTIONS, TEXT_UNIT
-from whisper_qat.report.tables import Column, Table, grid, table
+from whisper_qat.report.published.form import DOCUMENTS, SECTIONS, TEXT_UNIT
+from whisper_qat.report.published.reading import Published, PublishedColumn, interval
+from whisper_qat.report.render.printing import NOT_MEASURED, count, listing, number, percent, points
+from whisper_qat.report.render.tables import Column, Table, grid, table
 
 WIDTH = 100
 GENERATED = (
@@ -160,9 +160,15 @@ def source(given: Mapping[str, Any]) -> str:
         return (
             f"{origin(given)}; taken from the results of `{given['folder']}` (SHA-256 `{digest}`)"
         )
-    entry = f', entry "{given["entry"]}"' if given["entry"] else ""
+    entry = f", {_linked(given)}" if given["entry"] else ""
     written = f" (written there with commit `{given['commit']}`)" if given["commit"] else ""
     return f"{origin(given)}{entry}{written}"
+
+
+def _linked(given: Mapping[str, Any]) -> str:
+    """An entry of the log is a file beside the page; elsewhere the entry is a heading."""
+    name = given["entry"]
+    return f"[{name}](log/{name})" if given["document"] == "log" else f'entry "{name}"'
 
 
 def origin(given: Mapping[str, Any]) -> str:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from whisper_qat.config import InputError
-from whisper_qat.report.published_form import (
+from whisper_qat.errors import InputError
+from whisper_qat.report.published.form import (
     DATE,
     MACHINE,
     NUMBER,

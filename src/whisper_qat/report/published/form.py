@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from whisper_qat.config import InputError, nearest
+from whisper_qat.errors import InputError, nearest
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from whisper_qat.artifacts import hash_file, read_json, read_manifest
-from whisper_qat.config import InputError, nearest
-from whisper_qat.report.comparisons import ALL
-from whisper_qat.report.provenance_tables import command, revision
-from whisper_qat.report.published import HIGH, LOW, ROW
-from whisper_qat.report.tables import Results, find_score
+from whisper_qat.errors import InputError, nearest
+from whisper_qat.report.evaluation.comparisons import ALL
+from whisper_qat.report.evaluation.provenance_tables import command, revision
+from whisper_qat.report.published.reading import HIGH, LOW, ROW
+from whisper_qat.report.render.tables import Results, find_score
+from whisper_qat.runs.folders import hash_file, read_json, read_manifest
 
 DIGITS = 6  # kept of a fraction or ratio; intervals are drawn with less certainty than that
 ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/'\"]+/)*(?=[^\s/'\"])")
