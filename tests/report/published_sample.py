@@ -18,7 +18,7 @@ RECORD: dict[str, Any] = {
     "source": {
         "kind": "transcribed",
         "document": "log",
-        "entry": "A heading",
+        "entry": "a-finding.md",
         "commit": "0bea079",
     },
     "machine": {
