@@ -31,6 +31,7 @@ from whisper_qat.ptq.optimum_dynamic import write_dynamic_graphs
 from whisper_qat.ptq.round_to_nearest import round_to_nearest
 from whisper_qat.quant.scheme import BLOCK_SIZES
 from whisper_qat.runs.folders import hash_file, hash_folder
+from whisper_qat.shipped import find_plan
 
 FREE = {"round-to-nearest": round_to_nearest, "least-squares": least_squares}
 CALIBRATED = {"weighted-least-squares": weighted_least_squares, "gptq": gptq}
@@ -134,7 +135,7 @@ def _inputs(config: QuantizePtqConfig, source: Path, clips: list[Clip]) -> dict[
     if clips:
         inputs["calibration clips"] = fingerprint(clips)
     if config.plan is not None:
-        inputs["plan"] = hash_file(config.plan)
+        inputs["plan"] = hash_file(find_plan(config.plan))
     return inputs
 
 

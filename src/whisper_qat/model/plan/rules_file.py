@@ -13,14 +13,18 @@ from torch import nn
 
 from whisper_qat.errors import InputError
 from whisper_qat.model.plan.plan import STORED, TOKEN_TABLE, Plan, Rule, check_scheme
+from whisper_qat.shipped import find_plan
 
 KEYS = {"pattern", "scheme", "why"}
 
 
 def read_rules_file(path: Path) -> list[Rule]:
-    """The rules of the YAML file `path`; InputError naming the entry that is wrong."""
+    """The rules of the YAML file `path`, or of the shipped plan of that name, in order.
+
+    InputError names the entry that is wrong.
+    """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(find_plan(path).read_text())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except yaml.YAMLError as error:

@@ -36,6 +36,7 @@ from whisper_qat.runs.folders import (
     write_json,
     write_manifest,
 )
+from whisper_qat.shipped import PLANS
 from whisper_qat.tasks import quantize_ptq
 
 WRITTEN_BY = (  # a change in any of these makes new folders
@@ -47,7 +48,6 @@ WRITTEN_BY = (  # a change in any of these makes new folders
     "tasks/benchmark/models.py",
     "tasks/quantize_ptq.py",
 )
-PLANS = Path(__file__).parents[4] / "configs" / "plans"
 CONVERTERS = {"ct2-int8": ("ctranslate2",), "openvino": ("openvino", "nncf")}
 COPIED = ["tokenizer.json", "preprocessor_config.json"]
 WEIGHT_FILES = (".bin", ".onnx", ".safetensors", ".onnx_data", ".onnx.data", ".xml")
