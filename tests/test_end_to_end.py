@@ -90,10 +90,10 @@ def test_the_report_measures_every_row_in_french(job):
 
 
 @pytest.mark.slow
-def test_everything_again_does_nothing(job, whisper_base, telephone_fr, capsys):
+def test_everything_again_does_nothing(job, whisper_base, telephone_fr, caplog):
     train(whisper_base, telephone_fr, job["final"].parent, "int8")
     convert.run(convert.ConvertConfig(
         model_path=str(job["final"]), output_path=job["quantized"], parity_positions=60,
     ))  # fmt: skip
-    printed = capsys.readouterr().out
+    printed = caplog.text
     assert "nothing to do" in printed and "up to date" in printed

@@ -18,14 +18,6 @@ def run_main(run, *argv: str) -> int | None:
     return main(Example, run, ["--model_path", "m", *argv], "prog")
 
 
-@pytest.fixture(autouse=True)
-def loudness(monkeypatch):
-    """Each test leaves the variable behind --quiet and the log level as they were."""
-    monkeypatch.setenv("TQDM_DISABLE", "")
-    yield
-    logging.getLogger("whisper_qat").setLevel(logging.NOTSET)
-
-
 def test_the_configuration_is_shown_as_what_differs_from_the_defaults(capsys):
     seen = []
     assert run_main(seen.append, "--num_epochs", "4", "--compare", "a=b") == 0

@@ -112,7 +112,7 @@ def test_calibration_clips_are_recorded_and_others_refused(settings):
         run(replace(config, calibration_samples=2))
 
 
-def test_a_plan_file_decides(settings, tmp_path, capsys):
+def test_a_plan_file_decides(settings, tmp_path, caplog):
     path = tmp_path / "plan.yaml"
     path.write_text("- {pattern: '.*fc1', scheme: float, why: x}\n"
                     "- {pattern: '.*layers.*', scheme: block-int4-64-f16, why: y}\n")  # fmt: skip
@@ -124,7 +124,7 @@ def test_a_plan_file_decides(settings, tmp_path, capsys):
     assert by_name["model.encoder.layers.0.fc1"] == "float"
     assert by_name["model.encoder.layers.0.fc2"] == "block-int4-64-f16"
     run(config)
-    assert "up to date" in capsys.readouterr().out
+    assert "up to date" in caplog.text
     path.write_text("- {pattern: '.*layers.*', scheme: block-int4-64-f16, why: y}\n")
     with pytest.raises(InputError, match="made from another plan"):
         run(config)
@@ -165,10 +165,10 @@ def test_a_quantized_checkpoint_is_refused(config):
         quantized(made, config, Path(config.model_path), [])
 
 
-def test_a_second_run_does_nothing(config, capsys):
+def test_a_second_run_does_nothing(config, caplog):
     run(config)
     run(config)
-    assert "up to date" in capsys.readouterr().out
+    assert "up to date" in caplog.text
 
 
 def test_other_block_size_is_refused(config):

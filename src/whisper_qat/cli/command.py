@@ -16,10 +16,10 @@ import yaml
 
 from whisper_qat.cli.flags import build_parser
 from whisper_qat.cli.hints import plain
-from whisper_qat.cli.message_log import set_loudness
 from whisper_qat.cli.parsing import resolve
 from whisper_qat.cli.words import CommandLine, arrange
 from whisper_qat.errors import GateError, InputError
+from whisper_qat.runs.messages import set_loudness
 from whisper_qat.runs.setting_groups import settings_of
 
 DISTRIBUTION = "whisper-qat"

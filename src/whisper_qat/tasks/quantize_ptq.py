@@ -4,6 +4,7 @@ Same plan, same nodes and same exporter as a QAT model: only codes and scales di
 exception is `optimum-dynamic`, which is what other tools make of the same float graphs.
 """
 
+import logging
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +34,7 @@ from whisper_qat.quant.scheme import BLOCK_SIZES
 from whisper_qat.runs.folders import hash_file, hash_folder
 from whisper_qat.shipped import find_plan
 
+logger = logging.getLogger(__name__)
 FREE = {"round-to-nearest": round_to_nearest, "least-squares": least_squares}
 CALIBRATED = {"weighted-least-squares": weighted_least_squares, "gptq": gptq}
 
@@ -106,7 +108,7 @@ def run(config: QuantizePtqConfig) -> None:
     clips = _clips(config)
     inputs = _inputs(config, source, clips)
     if is_up_to_date(config.output_path, inputs, settings(config)):
-        print(f"{config.output_path}: up to date")
+        logger.info(f"{config.output_path}: up to date")
         return
     final = load_checkpoint(source, config.model_path)
     final = with_context(final, config.audio_context, config.margin_s)
@@ -115,7 +117,7 @@ def run(config: QuantizePtqConfig) -> None:
     write_onnx_folder(
         final, source, config.output_path, inputs=inputs, config=settings(config), graphs=graphs
     )
-    print(f"{config.output_path}: {model_bytes(config.output_path) / 1e6:.1f} MB of ONNX")
+    logger.info(f"{config.output_path}: {model_bytes(config.output_path) / 1e6:.1f} MB of ONNX")
 
 
 def settings(config: QuantizePtqConfig) -> dict[str, Any]:
@@ -158,8 +160,8 @@ def quantized(final: Final, config: QuantizePtqConfig, source: Path, clips: list
     if config.method in FREE:
         return Final(final.model, FREE[config.method](final.model, rules), info)
     samples = calibration_samples(clips, final, source, config.language)
-    print(f"calibrating on {len(samples)} clips of {config.calibration_data}")
-    made = CALIBRATED[config.method](final.model, rules, samples, print)
+    logger.info(f"calibrating on {len(samples)} clips of {config.calibration_data}")
+    made = CALIBRATED[config.method](final.model, rules, samples, logger.info)
     return Final(final.model, made, info)
 
 

@@ -47,14 +47,14 @@ def test_a_failed_gate_keeps_the_report_and_no_folder(config, monkeypatch):
     assert report["failed"] == ["wiring"]
 
 
-def test_speech_that_is_gone_gives_noise_and_says_so(config, trained, capsys, monkeypatch):
+def test_speech_that_is_gone_gives_noise_and_says_so(config, trained, caplog, monkeypatch):
     from whisper_qat.tasks.convert.convert import parity_check
 
     monkeypatch.setattr(
         parity_check, "_trained", lambda source, key: "/gone" if key == "eval_data" else None
     )
     run(config)
-    assert "using seeded noise" in capsys.readouterr().out
+    assert "using seeded noise" in caplog.text
     assert read_json(config.output_path / "parity.json")["material"]["kind"] == "noise"
 
 

@@ -19,9 +19,9 @@ def config(tiny_whisper, tmp_path):
     )  # fmt: skip
 
 
-def test_a_dry_run_says_what_the_run_costs(config, capsys):
+def test_a_dry_run_says_what_the_run_costs(config, caplog):
     run(config)
-    printed = capsys.readouterr().out
+    printed = caplog.text
     assert "preflight: 8 clips, 0.00 h of audio, 5 epochs, 5 steps" in printed
     for word in ("min for training", "GiB of memory", "GiB of disk", "rehearsal plan -> convert"):
         assert word in printed

@@ -40,7 +40,7 @@ def config(tiny_whisper, tmp_path):
 
 
 @pytest.mark.parametrize("quantization_type", ["int8", "int4", "none"])
-def test_a_run_leaves_a_final_folder(config, quantization_type, capsys):
+def test_a_run_leaves_a_final_folder(config, quantization_type, caplog):
     config = replace(config, quantization_type=quantization_type)
     assert run(config) is None
     folder = Path(config.output_dir)
@@ -55,7 +55,7 @@ def test_a_run_leaves_a_final_folder(config, quantization_type, capsys):
     lines = [json.loads(text) for text in (folder / "history.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "loss" in line] == list(range(1, 9))
     assert {"eval_loss", "eval_kl", "eval_wer"} <= {key for line in lines for key in line}
-    printed = capsys.readouterr().out
+    printed = caplog.text
     assert "preflight: 8 clips" in printed and "preflight: rehearsal" in printed
 
 
@@ -112,18 +112,18 @@ def test_drawn_margins_and_a_teacher_on_the_whole_window_resume_too(config, monk
 
 
 @pytest.mark.parametrize("stages", ["", "float:0.25"])
-def test_a_gptq_start_is_made_once_and_resumed(config, monkeypatch, tmp_path, capsys, stages):
+def test_a_gptq_start_is_made_once_and_resumed(config, monkeypatch, tmp_path, caplog, stages):
     config = replace(
         config, quantization_type="int4", scales="learned", scale_start="gptq",
         calibration_samples=3, curriculum=stages,
     )  # fmt: skip
     whole = replace(config, output_dir=str(tmp_path / "whole"))
     run(whole)
-    assert "gptq: encoder layer 0" in capsys.readouterr().out
+    assert "gptq: encoder layer 0" in caplog.text
     interrupted(config, monkeypatch)
-    capsys.readouterr()
+    caplog.clear()
     run(config)
-    assert "gptq:" not in capsys.readouterr().out
+    assert "gptq:" not in caplog.text
     assert final_hash(config) == final_hash(whole)
 
 
@@ -158,12 +158,12 @@ def load_final_like(folder):
     return load_whisper(folder).state_dict()
 
 
-def test_a_second_run_does_nothing(config, capsys):
+def test_a_second_run_does_nothing(config, caplog):
     run(config)
     before = hash_file(Path(config.output_dir) / "final" / "model.safetensors")
-    capsys.readouterr()
+    caplog.clear()
     run(config)
-    assert "finished with these settings; nothing to do" in capsys.readouterr().out
+    assert "finished with these settings; nothing to do" in caplog.text
     assert hash_file(Path(config.output_dir) / "final" / "model.safetensors") == before
 
 
@@ -199,13 +199,13 @@ def interrupted(config, monkeypatch):
     monkeypatch.undo()
 
 
-def test_an_interrupted_run_goes_on_to_the_same_weights(config, monkeypatch, tmp_path, capsys):
+def test_an_interrupted_run_goes_on_to_the_same_weights(config, monkeypatch, tmp_path, caplog):
     whole = replace(config, output_dir=str(tmp_path / "whole"))
     run(whole)
     interrupted(config, monkeypatch)
     assert not (Path(config.output_dir) / "final").exists()
     run(config)
-    assert "resuming after step 3 of 8" in capsys.readouterr().out
+    assert "resuming after step 3 of 8" in caplog.text
     assert final_hash(config) == final_hash(whole)
 
 
@@ -219,9 +219,9 @@ def test_an_unfinished_run_is_refused_without_resume(config, monkeypatch):
         run(replace(config, resume=False))
 
 
-def test_dry_run_stops_before_step_1(config, capsys):
+def test_dry_run_stops_before_step_1(config, caplog):
     run(replace(config, dry_run=True))
-    assert "dry run: stopping before step 1" in capsys.readouterr().out
+    assert "dry run: stopping before step 1" in caplog.text
     assert not (Path(config.output_dir) / "final").exists()
     run(config)
 

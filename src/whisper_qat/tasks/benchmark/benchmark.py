@@ -5,6 +5,7 @@ starts (benchmark_pilot), rounds (benchmark_rounds). Everything measured is in j
 interrupted run goes on where it was; the report is made of them and may be made again.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from whisper_qat.tasks.benchmark.pilot import best_threads, measure_starts
 from whisper_qat.tasks.benchmark.rounds import Schedule, measure_set
 from whisper_qat.tasks.benchmark.rows import ReadyRow, available, choose, fits, given, ready
 
+logger = logging.getLogger(__name__)
 KIND = "benchmark"
 BUSY = 0.3  # load average per core from which a line says that the machine is not idle
 NOT_SETTINGS = (
@@ -137,7 +139,7 @@ def run(config: BenchmarkConfig) -> None:
     with folder_lock(config.output_dir) as folder:
         rows, notes = prepare(config)
         for note in notes:
-            print(note, flush=True)
+            logger.info(note)
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
         check_settings(folder, settings(config, rows))
         sets = build_sets(
@@ -149,7 +151,7 @@ def run(config: BenchmarkConfig) -> None:
         measure(config, rows, sets, threads, folder)
         results = render(folder)
         print(text(results))
-        print(f"report: {folder / 'report.html'}")
+        logger.info(f"report: {folder / 'report.html'}")
         inputs = {row.name: hash_folder(row.folder) for row in rows}
         write_manifest(folder, kind=KIND, inputs=inputs, config=asdict(config))
 
@@ -212,7 +214,7 @@ def measure(
     for clips in sets:
         mine = {row.name: openers[row.name] for row in rows if fits(row.row, clips.kind)}
         path = folder / "rounds" / f"{clips.name}.jsonl"
-        measure_set(clips, mine, schedule, path, warm_up, partial(print, flush=True))
+        measure_set(clips, mine, schedule, path, warm_up, logger.info)
 
 
 def described(
@@ -259,9 +261,8 @@ def load_at_start() -> dict[str, Any]:
     number = cores()
     busy = load > BUSY * number
     if busy:
-        print(
+        logger.warning(
             f"warning: load average {load:.1f} on {number} cores: the machine is busy, so read "
-            "ratios, not times",
-            file=sys.stderr,
+            "ratios, not times"
         )
     return {"load_average": load, "busy": busy}

@@ -4,6 +4,7 @@ Each point is a process of its own, so its peak memory is the point's; its times
 repeats after one that does not count. Points are journalled: an interrupted run goes on.
 """
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ from whisper_qat.tasks.benchmark.models import MODELS, engine_hash, made, shorte
 from whisper_qat.tasks.benchmark.pilot import candidates
 from whisper_qat.tasks.benchmark.shapes import DEPTHS, PUBLISHED, WIDTHS, Shape, make_random
 
+logger = logging.getLogger(__name__)
 KIND = "benchmark-growth"
 AXES = ("length", "clips", "threads", "depth", "width", "shape")
 LENGTHS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200)
@@ -131,10 +133,10 @@ def run(config: GrowthConfig) -> None:
         with Journal(folder / "points.jsonl") as journal:
             for point in points(config, full, folder / "clips"):
                 if point.id not in journal.done:
-                    print(f"measuring {point.id}", flush=True)
+                    logger.info(f"measuring {point.id}")
                     journal.append(measured(point, config))
         print(text(render(folder)))
-        print(f"page: {folder / 'growth.html'}")
+        logger.info(f"page: {folder / 'growth.html'}")
         inputs = {"model": hash_folder(full)}
         write_manifest(folder, kind=KIND, inputs=inputs, config=asdict(config))
 

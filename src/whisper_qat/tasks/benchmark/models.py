@@ -6,6 +6,7 @@ code that writes it. A change of any of them makes another folder; nothing old i
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -39,6 +40,7 @@ from whisper_qat.runs.folders import (
 from whisper_qat.shipped import PLANS
 from whisper_qat.tasks import quantize_ptq
 
+logger = logging.getLogger(__name__)
 WRITTEN_BY = (  # a change in any of these makes new folders
     "export",
     "model",
@@ -86,7 +88,7 @@ def made(model: Model, source: Path, cache: Path) -> Path:
         return source
     folder = cache / f"{model.name}-{key(source, model.form, model.settings)}"
     if not is_finished(folder):
-        print(f"making {folder}", flush=True)
+        logger.info(f"making {folder}")
         in_child(MAKERS[model.form], source, folder, model.settings)
     return folder
 

@@ -4,6 +4,7 @@ Every kind of training runs the same steps on the same clips, each in a process 
 rounds, so that a machine that slows down slows all of them; ratios are taken step by step.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from whisper_qat.tasks.benchmark.train_speed import Speed, matmul_peak, measure
 from whisper_qat.tasks.train.config import TrainConfig
 from whisper_qat.train import flops, precision
 
+logger = logging.getLogger(__name__)
 FLOAT = "none"
 
 
@@ -83,7 +85,7 @@ def run(config: BenchmarkTrainConfig) -> None:
     """Measures every kind, prints the table, writes train_speed.json and a manifest."""
     found: dict[str, list[Speed]] = {}
     for number, name, training in _schedule(config):
-        print(f"round {number + 1} of {config.rounds}: {name}", flush=True)
+        logger.info(f"round {number + 1} of {config.rounds}: {name}")
         found.setdefault(name, []).append(in_child(measure, training, config.steps))
     report = {"rows": _rows(found), "job": _job(config, found), "why": _why(config)}
     with new_folder(Path(config.output_dir)) as folder:

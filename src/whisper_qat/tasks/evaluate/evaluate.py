@@ -7,6 +7,7 @@ and a benchmark that interleaves them is another task. Teacher-forced measures c
 processes, and touch neither time nor memory of a row.
 """
 
+import logging
 import os
 import sys
 from dataclasses import asdict, dataclass, field
@@ -43,6 +44,7 @@ from whisper_qat.tasks.evaluate.codes_changed import codes_changed
 from whisper_qat.tasks.evaluate.forced import measure_all_forced, references
 from whisper_qat.tasks.evaluate.rows import RowFolder, describe, open_rows
 
+logger = logging.getLogger(__name__)
 KIND = "evaluation"
 TASK = "transcribe"
 ROW_NAME = "row.json"
@@ -119,13 +121,13 @@ def run(config: EvaluateConfig) -> None:
         check_settings(folder, settings(config, rows))
         finished = {"inputs": {r.name: r.fingerprint for r in rows}, "config": wanted(config)}
         if is_finished(folder) and shown(read_manifest(folder)) == finished:
-            print(f"{folder}: finished with these settings; nothing to measure")
+            logger.info(f"{folder}: finished with these settings; nothing to measure")
             print(headline.text(read_json(folder / "results.json")))
-            print(f"report: {folder / 'report.html'}")
+            logger.info(f"report: {folder / 'report.html'}")
             return
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
         for note in notes:
-            print(note)
+            logger.info(note)
         corpora = reached(config, folder)
         measures = {row.name: measure(config, row, corpora, folder) for row in rows}
         if config.teacher_forced:
@@ -136,7 +138,7 @@ def run(config: EvaluateConfig) -> None:
         found = measurements(config, rows, baseline, corpora, measures)
         write_json(folder / "measurements.json", found | {"kl_reference": reference_of})
         print(headline.text(summarize(folder)))
-        print(f"report: {render(folder)}")
+        logger.info(f"report: {render(folder)}")
         write_manifest(folder, kind=KIND, inputs=finished["inputs"], config=asdict(config))
 
 
@@ -194,13 +196,15 @@ def reached(config: EvaluateConfig, folder: Path) -> list[Corpus]:
 def announce(corpus: Corpus) -> None:
     """One line on what will be measured, and one on what will not and why."""
     if corpus.reason is not None:
-        print(f"{corpus.name}: not measured: {corpus.reason}")
+        logger.warning(f"{corpus.name}: not measured: {corpus.reason}")
         return
     facts = corpus.describe()
-    print(f"{corpus.name}: {facts['clips']:,} clips, {facts['audio_s'] / 60:.1f} min of audio")
+    logger.info(
+        f"{corpus.name}: {facts['clips']:,} clips, {facts['audio_s'] / 60:.1f} min of audio"
+    )
     if corpus.left_out:
         first = corpus.left_out[0]
-        print(f"  {len(corpus.left_out)} left out, e.g. {first.id}: {first.reason}")
+        logger.info(f"  {len(corpus.left_out)} left out, e.g. {first.id}: {first.reason}")
 
 
 def measure(

@@ -1,5 +1,6 @@
 """What a training run is made of: checkpoint, teacher, plan, speech, and the loop over them."""
 
+import logging
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,6 +29,8 @@ from whisper_qat.train.curriculum import Curriculum
 from whisper_qat.train.loop import Data, Loop, Settings
 from whisper_qat.train.objective import Objective, Whisper
 from whisper_qat.train.validator import Validator
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +101,7 @@ def _start_scales(config: TrainConfig, parts: Parts, accelerator: Accelerator) -
         return
     clips = sample_clips(parts.selection.train, config.calibration_samples, config.seed)
     samples = samples_of(clips, parts.features, config.context, parts.labeller)
-    start_from_gptq(parts.model, samples, lambda name: accelerator.print(f"gptq: {name}"))
+    start_from_gptq(parts.model, samples, lambda name: logger.info(f"gptq: {name}"))
     set_prompt_length(parts.model, len(parts.rules.prompt))
     for parameter in parts.model.parameters():  # every process trains what the first one found
         parameter.data.copy_(broadcast(parameter.data.to(accelerator.device)))

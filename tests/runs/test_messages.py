@@ -5,16 +5,9 @@ import os
 
 import pytest
 
-from whisper_qat.cli.message_log import AboveBars, set_loudness
+from whisper_qat.runs.messages import AboveBars, set_loudness
 
 logger = logging.getLogger("whisper_qat.tasks.any")
-
-
-@pytest.fixture(autouse=True)
-def loudness(monkeypatch):
-    monkeypatch.setenv("TQDM_DISABLE", "")
-    yield
-    logging.getLogger("whisper_qat").setLevel(logging.NOTSET)
 
 
 def speak() -> None:
