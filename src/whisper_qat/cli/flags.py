@@ -109,20 +109,21 @@ def _metavar(setting: Setting) -> str:
 
 def _help(setting: Setting, text: str, positional: bool) -> str:
     text = setting.field.metadata.get("help") or text
-    notes = ["required"] if setting.required else [f"default: {_shown(setting.default)}"]
+    shown = _shown(setting.default)
+    notes = ["required"] if setting.required else [f"default: {shown}"] if shown else []
     if positional:
         notes.append("the flag itself may be left out")
-    return f"{text} ({'; '.join(notes)})".strip()
+    return f"{text} ({'; '.join(notes)})".strip() if notes else text
 
 
 def _shown(default: object) -> str:
-    """A default as it is typed; "none" where the setting is simply not given."""
+    """A default as it is typed; empty where the setting is simply not given."""
     value = plain(default)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return " ".join(map(str, value)) or "none"
-    return "none" if value in (None, "") else str(value)
+        return " ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def _form(hint: Any) -> dict[str, Any]:

@@ -29,13 +29,16 @@ def is_switch(hint: Any) -> bool:
 
 
 def choices(hint: Any) -> list[str]:
-    """The values that a Literal, or a list of Literals, allows; empty for other types."""
+    """The values that a Literal, or a list of Literals, allows; empty for other types.
+
+    An empty text in a Literal is its "not given", and not to be chosen.
+    """
     inner, _ = without_none(hint)
     if is_list(inner):
         return choices(typing.get_args(inner)[0])
     if typing.get_origin(inner) is not Literal:
         return []
-    return [str(member) for member in typing.get_args(inner)]
+    return [str(member) for member in typing.get_args(inner) if member != ""]
 
 
 def expectation(hint: Any) -> str:

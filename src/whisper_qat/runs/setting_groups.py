@@ -90,3 +90,8 @@ def build(config_class: type[Config], values: Mapping[str, Any]) -> Config:
         own = [setting.name for setting in settings_of(group_class)]
         arguments[name] = build(group_class, {key: left.pop(key) for key in own if key in left})
     return config_class(**left, **arguments)
+
+
+def changed(config: Config, **values: Any) -> Config:
+    """`config` with other `values` by flat name; its checks run again."""
+    return build(type(config), flat(config) | values)

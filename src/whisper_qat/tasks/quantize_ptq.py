@@ -23,7 +23,7 @@ from whisper_qat.export.onnx.graphs import model_bytes, write_graphs
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.prepare import plan as make_plan
 from whisper_qat.model.plan.plan import Rule, default_rules
-from whisper_qat.model.plan.rules_file import check_type, read_rules_file
+from whisper_qat.model.plan.rules_file import check_type, decide_type, read_rules_file
 from whisper_qat.ptq.calibration_clips import calibration_clips, calibration_samples, fingerprint
 from whisper_qat.ptq.gptq import gptq, weighted_least_squares
 from whisper_qat.ptq.least_squares import least_squares
@@ -46,11 +46,13 @@ class QuantizePtqConfig:
     Args:
         model_path: a Whisper checkpoint, or the final/ folder of a float control
         output_path: folder to write: ONNX files, tokenizer and configs
-        quantization_type: int8, int4 or int2
+        quantization_type: number of bits (default: the plan's where it has one width, without a
+            plan int8)
         method: round-to-nearest (ONNX Runtime's scales), least-squares (nearest grid), with
             calibration speech weighted-least-squares or gptq; or optimum-dynamic (int8 only)
         block_size: weights that share one scale
-        plan: YAML of rules (pattern, scheme, why) in place of quantization_type's own
+        plan: YAML of rules (pattern, scheme, why), or the name of a plan that comes with the
+            package, in place of quantization_type's own
         calibration_data: speech whose train split the calibrated methods listen to
         calibration_samples: seeded random draw of this many of its clips
         language: code of the language spoken in calibration_data
@@ -61,7 +63,7 @@ class QuantizePtqConfig:
 
     model_path: str
     output_path: Path
-    quantization_type: Literal["int8", "int4", "int2"] = "int8"
+    quantization_type: Literal["int8", "int4", "int2", ""] = ""
     method: Literal[
         "round-to-nearest", "least-squares", "weighted-least-squares", "gptq", "optimum-dynamic"
     ] = "round-to-nearest"
@@ -76,6 +78,12 @@ class QuantizePtqConfig:
 
     def __post_init__(self) -> None:
         check_context(self.audio_context, self.margin_s)
+        if self.method == OPTIMUM_DYNAMIC and self.plan is not None:
+            raise InputError(f"--plan: --method {OPTIMUM_DYNAMIC} follows none; leave it out")
+        kind = decide_type(self.plan, self.quantization_type)
+        if kind == "none":
+            raise InputError(f"--plan {self.plan}: leaves every layer float; nothing to quantize")
+        object.__setattr__(self, "quantization_type", kind)  # once, while it is made
         if self.block_size not in BLOCK_SIZES:
             raise InputError(f"--block_size {self.block_size}: expected one of {BLOCK_SIZES}")
         try:
@@ -98,8 +106,6 @@ class QuantizePtqConfig:
                 f"--method {OPTIMUM_DYNAMIC}: writes int8, not {self.quantization_type}; pass "
                 "--quantization_type int8"
             )
-        if self.method == OPTIMUM_DYNAMIC and self.plan is not None:
-            raise InputError(f"--plan: --method {OPTIMUM_DYNAMIC} follows none; leave it out")
 
 
 def run(config: QuantizePtqConfig) -> None:

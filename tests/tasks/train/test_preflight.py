@@ -6,14 +6,14 @@ from collections import namedtuple
 import pytest
 
 from tests.tasks.tiny_speech import save_tiny_speech
+from tests.tasks.train_configs import train_config
 from whisper_qat.errors import InputError
-from whisper_qat.tasks.train.config import TrainConfig
 from whisper_qat.tasks.train.train_qat import run
 
 
 @pytest.fixture
 def config(tiny_whisper, tmp_path):
-    return TrainConfig(
+    return train_config(
         base_model=str(tiny_whisper), train_data=str(save_tiny_speech(tmp_path / "speech")),
         output_dir=str(tmp_path / "run"), audio_context="dynamic", num_workers=0, dry_run=True,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from whisper_qat.errors import InputError
 from whisper_qat.report.benchmark.train_speed import show
 from whisper_qat.runs.child_process import in_child
 from whisper_qat.runs.folders import new_folder, write_json, write_manifest
+from whisper_qat.runs.setting_groups import build
 from whisper_qat.tasks.benchmark.train_speed import Speed, matmul_peak, measure
 from whisper_qat.tasks.train.config import TrainConfig
 from whisper_qat.train import flops, precision
@@ -106,15 +107,18 @@ def _schedule(config: BenchmarkTrainConfig) -> Iterator[tuple[int, str, TrainCon
 
 
 def _training(config: BenchmarkTrainConfig, kind: str, context: str, number: int) -> TrainConfig:
-    return TrainConfig(
-        base_model=config.base_model, train_data=config.train_data, quantization_type=kind,
-        audio_context=context, teacher_context=config.teacher_context,
-        kl_weight=1.0 if config.teacher else 0.0, seed=config.seed + number,
-        scales="rule" if kind == FLOAT else config.scales,
-        per_device_batch_size=config.per_device_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        mixed_precision=config.mixed_precision, num_workers=config.num_workers,
+    shared = (
+        "base_model", "train_data", "teacher_context", "per_device_batch_size",
+        "gradient_accumulation_steps", "mixed_precision", "num_workers",
     )  # fmt: skip
+    own = {
+        "quantization_type": kind,
+        "audio_context": context,
+        "kl_weight": 1.0 if config.teacher else 0.0,
+        "scales": "rule" if kind == FLOAT else config.scales,
+        "seed": config.seed + number,
+    }
+    return build(TrainConfig, {name: getattr(config, name) for name in shared} | own)
 
 
 def _rows(found: dict[str, list[Speed]]) -> list[dict[str, Any]]:

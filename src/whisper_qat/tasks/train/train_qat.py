@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 def run(config: TrainConfig) -> int | None:
     """Train into `output_dir`: goes on with an unfinished run, leaves a finished one alone."""
-    folder = Path(config.output_dir)
+    folder = Path(config.output.output_dir)
     accelerator, why = make_accelerator(config)
     with folder_lock(folder) if accelerator.is_main_process else nullcontext():
-        if is_done(folder, recorded(config), resume=config.resume):
+        if is_done(folder, recorded(config), resume=config.output.resume):
             logger.info(f"{folder / 'final'}: finished with these settings; nothing to do")
             return None
         accelerator.wait_for_everyone()
@@ -45,12 +45,12 @@ def _train(config: TrainConfig, folder: Path, accelerator: Accelerator, parts: P
     if accelerator.is_main_process:
         check(_preflight(config, folder, parts, loop))
     accelerator.wait_for_everyone()
-    if config.dry_run:
+    if config.output.dry_run:
         logger.info("dry run: stopping before step 1")
         return
     if accelerator.is_main_process:
         record_settings(folder, recorded(config), parts.selection)
-    set_seed(config.seed)
+    set_seed(config.schedule.seed)
     step = loop.resume()
     if step:
         logger.info(f"resuming after step {step} of {loop.total}")
@@ -64,7 +64,7 @@ def _train(config: TrainConfig, folder: Path, accelerator: Accelerator, parts: P
 def _preflight(config: TrainConfig, folder: Path, parts: Parts, loop: Loop) -> Preflight:
     return Preflight(
         loop=loop, selection=parts.selection, folder=folder, base=parts.base, plan=parts.plan,
-        info=parts.info, rehearse=config.dry_run or not has_begun(folder),
+        info=parts.info, rehearse=config.output.dry_run or not has_begun(folder),
     )  # fmt: skip
 
 
