@@ -7,6 +7,7 @@ from pkgutil import resolve_name
 import pytest
 
 from whisper_qat.cli.program import COMMANDS, TASKS, main
+from whisper_qat.runs.setting_groups import settings_of
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 SCRIPT_OF = {
@@ -61,6 +62,17 @@ def test_a_command_has_its_own_help_and_name(capsys):
         main(["import", "--help"])
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith("usage: whisper-qat import [flags]\n")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_its_required_flags(name, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([name, "--help"])
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    settings = settings_of(resolve_name(f"{TASKS}.{COMMANDS[name].config}"))
+    assert shown.count("(required") == sum(setting.required for setting in settings)
+    assert [s.name for s in settings if f"  --{s.name} " not in shown] == []
 
 
 @pytest.mark.parametrize(

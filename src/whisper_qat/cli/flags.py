@@ -89,7 +89,7 @@ def _titled(config_class: type, settings: list[Setting]) -> Iterable[tuple[str, 
     of_name = {name: title for title, names in titles.items() for name in names}
     unknown = of_name.keys() - {setting.name for setting in settings}
     assert not unknown, f"{config_class.__name__}.HELP_GROUPS names {sorted(unknown)}"
-    found: dict[str, list[Setting]] = {}
+    found: dict[str, list[Setting]] = {title: [] for title in titles}
     for setting in settings:
         title = setting.group or of_name.get(setting.name) or "settings"
         found.setdefault(title, []).append(setting)

@@ -4,6 +4,9 @@ Loss is -log p(label), KL is sum of p * log(p / q) with p the other (reference) 
 over the whole vocabulary, without the decoder's filters: what training minimises. They see small
 changes that greedy transcripts hide.
 
+log(sum(exp)) is two lines of numpy here and not scipy's logsumexp: importing scipy.special costs
+0.14 s beyond numpy, in a layer that every light command loads.
+
 Shapes: n tokens, V vocabulary.
 """
 

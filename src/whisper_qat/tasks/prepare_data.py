@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.conversion import Outcome, check_settings, convert
@@ -55,6 +55,12 @@ class PrepareDataConfig:
         max_samples: draw at most this many clips at random (from train alone, where the source has
             splits of its own)
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "source": ("source", "archive", "cache_dir", "text_field"),
+        "splits": ("max_samples", "seed", "train_fraction", "validation_fraction", "test_fraction"),
+        "output": ("output_dir",),
+    }  # fmt: skip
 
     source: str
     output_dir: str

@@ -7,7 +7,7 @@ exception is `optimum-dynamic`, which is what other tools make of the same float
 import logging
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.errors import InputError
@@ -60,6 +60,13 @@ class QuantizePtqConfig:
         audio_context: overrides the checkpoint's own: full (30 s) or dynamic (the clip's length)
         margin_s: with audio_context dynamic, seconds of silence kept after the clip
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "model": ("model_path", "audio_context", "margin_s"),
+        "quantization": ("quantization_type", "method", "block_size", "plan"),
+        "calibration": ("calibration_data", "calibration_samples", "language", "seed"),
+        "output": ("output_path",),
+    }  # fmt: skip
 
     model_path: str
     output_path: Path

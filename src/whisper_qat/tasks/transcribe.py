@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.data.audio.recordings import Recording, gather
@@ -54,6 +54,13 @@ class TranscribeConfig:
             temperatures, that does not (after openai/whisper); without it such chunks are only
             named
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "input": ("model_path", "audio", "language", "audio_context"),
+        "decoding": ("timestamps", "num_beams", "max_new_tokens", "fallback"),
+        "speed": ("threads", "batch_size"),
+        "output": ("output_dir", "output_format"),
+    }  # fmt: skip
 
     model_path: Path
     audio: list[str] = field(metadata={"positional": True})

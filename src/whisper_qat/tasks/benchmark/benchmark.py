@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from whisper_qat.errors import GateError, InputError
 from whisper_qat.infer.long_form.chunks import METHOD
@@ -75,6 +75,15 @@ class BenchmarkConfig:
         keep_alive: false starts a process for each turn: less memory, and start-up between turns
         seed: of the draw of clips and the order of rows
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "systems": ("model_path", "rows", "compare", "reference", "cache_dir"),
+        "clips": ("data", "short_clips", "full_clips", "long_s", "seed"),
+        "rounds": ("rounds", "long_rounds", "start_rounds", "turn_clips", "keep_alive"),
+        "threads": ("threads", "max_threads"),
+        "decoding": ("fixed_tokens", "max_new_tokens", "margin_s", "language", "normalizer"),
+        "output": ("output_dir",),
+    }  # fmt: skip
 
     model_path: Path
     output_dir: Path

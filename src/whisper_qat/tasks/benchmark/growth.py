@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.corpora.named import load_any
@@ -68,6 +68,13 @@ class GrowthConfig:
         language: language of the audio
         seed: of the draw of clips
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "model": ("model_path", "quantization_type", "cache_dir"),
+        "points": ("data", "axes", "max_s", "max_clips", "max_weights_m", "repeats", "seed"),
+        "decoding": ("threads", "fixed_tokens", "margin_s", "language"),
+        "output": ("output_dir",),
+    }  # fmt: skip
 
     model_path: Path
     output_dir: Path

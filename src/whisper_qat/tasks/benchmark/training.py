@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -51,6 +51,17 @@ class BenchmarkTrainConfig:
         job_clip_s: its mean clip, in seconds (only a dynamic context depends on it)
         job_tokens: its mean text, in tokens, prompt included
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "training": (
+            "base_model", "train_data", "quantization_types", "audio_contexts", "teacher",
+            "teacher_context", "scales", "per_device_batch_size", "gradient_accumulation_steps",
+            "mixed_precision", "num_workers", "seed",
+        ),
+        "measurement": ("steps", "rounds"),
+        "extrapolated job": ("job_clips", "job_epochs", "job_clip_s", "job_tokens"),
+        "output": ("output_dir",),
+    }  # fmt: skip
 
     base_model: str = "data/whisper-base"
     train_data: str = "data/telephone-fr"

@@ -9,7 +9,7 @@ does nothing.
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from whisper_qat.errors import InputError
 from whisper_qat.export.onnx.folder import KIND as ONNX
@@ -51,6 +51,12 @@ class ConvertConfig:
         parity_positions: logit rows to compare on it; at least 500 for the agreement to be judged
         parity_transcripts: of its clips are decoded on both sides; judged from 100 on, 0 for none
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "model": ("model_path", "quantization_type", "audio_context", "margin_s"),
+        "parity check": ("parity_data", "parity_positions", "parity_transcripts"),
+        "output": ("output_path", "format", "requantize"),
+    }  # fmt: skip
 
     model_path: str
     output_path: Path

@@ -12,7 +12,7 @@ import os
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from whisper_qat.data.audio.features import PADDING_POLICY
 from whisper_qat.data.corpora.named import DEFAULT_CONFIG
@@ -77,6 +77,14 @@ class EvaluateConfig:
         kl_reference: row that KL is taken to; by default the float control (of the same training
             seed where there are several), without one the baseline
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "systems": ("model_path", "baseline_model", "compare"),
+        "data": ("corpora", "test_data", "corpora_config", "max_samples", "language", "seed"),
+        "decoding": ("threads", "max_new_tokens", "fallback"),
+        "measures": ("normalizers", "teacher_forced", "kl_reference"),
+        "output": ("output_dir",),
+    }  # fmt: skip
 
     model_path: str
     output_dir: Path
