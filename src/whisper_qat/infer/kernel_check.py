@@ -9,8 +9,8 @@ per row and block, half to even). For int8-dynamic and int8-row see
 
 A second product tells whether a row has the same bits beside others. Every row has its own codes,
 but some kernels add up its blocks in another order alone than in a pair or a tile (1e-7 of the
-largest sum): with AVX2 those of 4 bits, with AVX512-VNNI those of 4 bits from block 64 on and of
-8 bits from block 128 on (onnxruntime 1.31.1).
+largest sum): with AVX2 those of 4 bits from block 32 on and of 2 bits at block 64, with AVX512-VNNI
+those of 4 bits from block 64 on and of 8 bits from block 128 on (onnxruntime 1.31.1).
 """
 
 import warnings
