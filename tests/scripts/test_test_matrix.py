@@ -1,4 +1,4 @@
-"""The test matrix: which versions it asks for, what it runs with them, and what it says of failures."""
+"""The test matrix: versions it asks for, what it runs with them, what it says of failures."""
 
 import importlib.util
 import subprocess
