@@ -6,7 +6,8 @@ import torch
 from whisper_qat.parity import activation_codes
 from whisper_qat.parity.activation_codes import count_moved, count_wrong
 from whisper_qat.quant import block_activation, dynamic_activation, row_activation
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme, RowScheme
 
 BLOCKS = [BlockScheme(), BlockScheme(4, 64)]
 

@@ -7,7 +7,8 @@ import torch
 from tests.oracles import matmul_nbits, sessions
 from tests.quant import cases
 from whisper_qat.quant import block_weight, packing
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme
 
 
 def test_low_nibble_comes_first():

@@ -2,15 +2,9 @@
 
 import pytest
 
-from whisper_qat.quant.scheme import (
-    BITS,
-    BLOCK_SIZES,
-    BLOCK_SIZES_2_BITS,
-    BlockScheme,
-    DynamicScheme,
-    RowScheme,
-    parse_scheme,
-)
+from whisper_qat.quant.block_scheme import BITS, BLOCK_SIZES, BLOCK_SIZES_2_BITS, BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme, RowScheme
+from whisper_qat.quant.registry import parse_scheme
 
 EXISTING = [(bits, size) for bits in BITS for size in BLOCK_SIZES
             if bits != 2 or size in BLOCK_SIZES_2_BITS]  # fmt: skip

@@ -20,7 +20,7 @@ from whisper_qat.infer.onnx.ort_value import value
 from whisper_qat.infer.onnx.session import session
 from whisper_qat.infer.onnx.step_decoder import ALL, LAST, STEP_FILE, StepDecoder, StepState
 from whisper_qat.model.plan.plan import PLAN_NAME, read_plan
-from whisper_qat.quant.scheme import DynamicScheme, Scheme
+from whisper_qat.quant.scheme import Scheme
 
 ENCODER_FILE = "encoder_model.onnx"
 DECODER_FILE = "decoder_model_merged.onnx"
@@ -38,7 +38,7 @@ class OnnxBackend:
         self.encoder = encoder
         self.decoder = decoder
         # One activation range over a whole call: rows beside a row change its grid.
-        ranged = any(isinstance(scheme, DynamicScheme) for scheme in schemes)
+        ranged = any(scheme.codes_depend_on_call for scheme in schemes)
         self.rows_independent = isinstance(decoder, StepDecoder) and not ranged
 
     @classmethod
