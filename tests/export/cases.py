@@ -13,7 +13,7 @@ from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.weights import TABLE, QuantizedWeight, Weights
 from whisper_qat.quant import numerics
 from whisper_qat.quant.block_scheme import BlockScheme
-from whisper_qat.quant.channel_scheme import ChannelScheme, DynamicScheme, RowScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme, RowScheme
 from whisper_qat.quant.packing import pack
 from whisper_qat.quant.scheme import Scheme
 from whisper_qat.runs.folders import write_json

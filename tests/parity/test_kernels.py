@@ -12,7 +12,7 @@ from whisper_qat.infer.onnx.optimized import optimized_model
 from whisper_qat.model.plan.plan import STORED
 from whisper_qat.parity.kernels import INTEGER_OPS, Kernel, RunGraph, expected, faults, run_graph
 from whisper_qat.quant.block_scheme import BlockScheme
-from whisper_qat.quant.channel_scheme import ChannelScheme, DynamicScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme
 
 HALF_INT4 = BlockScheme(4, 32, "float16")
 FC1 = "model.encoder.layers.0.fc1"
