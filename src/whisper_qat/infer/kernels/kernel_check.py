@@ -1,7 +1,8 @@
 """Do this machine's kernels compute what the model was trained with? One small product tells.
 
 Each scheme has its probe (the part `kernel_check` of its record). Inputs hold exact ties, negative
-extrema and zeros: random ones cannot see a rounding rule.
+extrema and zeros: random ones cannot see a rounding rule. A second product tells whether a row has
+the same bits beside others.
 """
 
 import warnings
@@ -24,14 +25,16 @@ class KernelCheck(Protocol):
         `in_branch` also asks for products inside a branch of `If`.
         """
 
+    def same_bits_beside_others(self, scheme: Scheme) -> bool:
+        """Does a row of a call have the same bits whatever rows are beside it?"""
+
 
 def check_kernel(scheme: Scheme, *, in_branch: bool = False) -> bool:
     """True when the kernel of `scheme` gives the expected values; else warns KernelMismatch.
 
     `in_branch`: products run inside a branch of `If`, too, as in the merged decoder.
     """
-    check: KernelCheck = part(scheme, "kernel_check")
-    found = check.fault(scheme, in_branch=in_branch)
+    found = _check(scheme).fault(scheme, in_branch=in_branch)
     if found is None:
         return True
     warnings.warn(
@@ -40,3 +43,13 @@ def check_kernel(scheme: Scheme, *, in_branch: bool = False) -> bool:
         stacklevel=2,
     )
     return False
+
+
+def same_bits_beside_others(scheme: Scheme) -> bool:
+    """Does this machine give a row of a call the same bits whatever rows are beside it?"""
+    return _check(scheme).same_bits_beside_others(scheme)
+
+
+def _check(scheme: Scheme) -> KernelCheck:
+    check: KernelCheck = part(scheme, "kernel_check")
+    return check

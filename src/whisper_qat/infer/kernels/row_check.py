@@ -37,6 +37,11 @@ def fault(scheme: RowScheme, *, in_branch: bool = False) -> str | None:
     return None
 
 
+def same_bits_beside_others(scheme: RowScheme) -> bool:
+    """True: codes are the row's own, and sums of integers are exact in any order."""
+    return True
+
+
 def wrong_sums(*, in_branch: bool) -> int:
     """Sums of WIDTH products of the largest activation and weight codes that come out wrong."""
     x = np.full((1, WIDTH), LARGEST, np.float32)  # the scale is 1, the stored code 255

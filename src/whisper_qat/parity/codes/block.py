@@ -3,14 +3,12 @@
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from whisper_qat.infer.onnx.session import session
+from whisper_qat.infer.kernels import block_check
 from whisper_qat.parity.codes import rows_alone
 from whisper_qat.quant import block_activation, blocks
 from whisper_qat.quant.block_scheme import BlockScheme
-from whisper_qat.quant.packing import pack
 
 
 def count_wrong(x: Tensor, scheme: BlockScheme) -> int:
@@ -53,17 +51,4 @@ def _identity(scheme: BlockScheme) -> ort.InferenceSession:
     size, top = scheme.block_size, scheme.zero_point - 1
     weights = np.full((size, size), scheme.zero_point, np.uint8)
     np.fill_diagonal(weights, scheme.zero_point + top)
-    node = helper.make_node(
-        "MatMulNBits", ["x", "b", "s"], ["y"], domain="com.microsoft", K=size, N=size,
-        bits=scheme.bits, block_size=size, accuracy_level=4,
-    )  # fmt: skip
-    graph = helper.make_graph(
-        [node], "codes",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", size])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", size])],
-        [numpy_helper.from_array(pack(weights, scheme), "b"),
-         numpy_helper.from_array(np.ones(size, np.float32), "s")],
-    )  # fmt: skip
-    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-    return session(model.SerializeToString())
+    return block_check.product(weights, np.ones(size, np.float32), scheme)
