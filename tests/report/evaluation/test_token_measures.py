@@ -13,7 +13,7 @@ from whisper_qat.report.evaluation.token_measures import (
     CHANGED,
     KL,
     LOSS,
-    Sensitive,
+    TokenMeasures,
     compare_measure,
     gather,
     measure_group,
@@ -23,14 +23,16 @@ REFERENCE = {"control": "control", "a0": "control", "a1": "control", "b0": "cont
 CORPUS = ["set"]
 
 
-def data(values: dict[str, dict[str, list[tuple[float, float]]]]) -> Sensitive:
+def data(values: dict[str, dict[str, list[tuple[float, float]]]]) -> TokenMeasures:
     of = {
         (name, "set", measure): {f"c{i}": one for i, one in enumerate(sums)}
         for name, measures in values.items()
         for measure, sums in measures.items()
     }
     label = {f"c{i}": f"c{i}" for i in range(9)}
-    return Sensitive(of=of, reference=REFERENCE, blocks={"set": Blocks(unit="clip", label=label)})
+    return TokenMeasures(
+        of=of, reference=REFERENCE, blocks={"set": Blocks(unit="clip", label=label)}
+    )
 
 
 def group(*names: str) -> Group:
@@ -38,7 +40,7 @@ def group(*names: str) -> Group:
     return Group(name="+".join(names), rows=[read_row(r, Path("m.json")) for r in records])
 
 
-def compared(a: Group, b: Group, given: Sensitive, measure: str) -> dict[str, Any] | None:
+def compared(a: Group, b: Group, given: TokenMeasures, measure: str) -> dict[str, Any] | None:
     return compare_measure(Pair(kind="total", a=a, b=b), CORPUS, given, measure)
 
 
