@@ -1,4 +1,4 @@
-"""The profiler's events as sums by operator."""
+"""Sums by operator of the events of the profiler, and unusable files."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Teacher-forced records: values by transformers' own loss, resumed runs, what has no measure."""
+"""Teacher-forced records: loss as in transformers, resumed runs, skipped clips."""
 
 import json
 import math

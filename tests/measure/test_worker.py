@@ -1,4 +1,4 @@
-"""A process that stays: requests, times, errors, deaths and its end."""
+"""The worker process: requests, times, errors, death and end."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The bootstrap against scipy's, permutation and Holm against closed forms."""
+"""The bootstrap compared with scipy; permutation and Holm compared with closed forms."""
 
 import tracemalloc
 

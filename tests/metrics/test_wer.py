@@ -1,4 +1,4 @@
-"""Counts on known pairs; rates from sums; no sentinels."""
+"""Error counts of known pairs, and rates from their sums."""
 
 import pytest
 

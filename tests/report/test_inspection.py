@@ -1,4 +1,4 @@
-"""Tables of an inspection: numbers as they were measured, long lists cut and counted."""
+"""Tables of an inspection: measured numbers and shortened lists."""
 
 import pytest
 

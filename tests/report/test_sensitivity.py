@@ -1,4 +1,4 @@
-"""The sensitivity report: rows as measured, WER only where it was, the plan in words."""
+"""The sensitivity report: rows as measured, WER where available, the plan in words."""
 
 from whisper_qat.report.sensitivity import markdown, svg
 

@@ -1,4 +1,4 @@
-"""Runtimes that are missing say how to install them."""
+"""The error for a missing runtime names the command that installs it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""whisper.cpp as a peer: one file, equal options, its own least length."""
+"""whisper.cpp as a peer: one model file, equal options, its smallest limit of tokens."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The pages say the same in three forms, and escape what is not ours."""
+"""The pages agree in all three forms, and text is escaped."""
 
 from tests.report.benchmark_folder import write_benchmark
 from whisper_qat.report.benchmark.page import INTRODUCTION, page, render, text

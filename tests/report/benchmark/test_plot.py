@@ -1,4 +1,4 @@
-"""The plot: a panel for each set with a WER, every row named."""
+"""The plot has a panel for each set with a WER, and names every row."""
 
 from tests.report.benchmark_folder import write_benchmark
 from whisper_qat.report.benchmark.plot import scores_with_wer, wer_against_speed

@@ -1,4 +1,4 @@
-"""Cells of the tables: units, intervals, and what was not measured."""
+"""Cells of the tables: units, intervals and missing measurements."""
 
 import pytest
 

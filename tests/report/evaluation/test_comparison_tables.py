@@ -1,4 +1,4 @@
-"""Tables of differences."""
+"""Tables of paired differences."""
 
 from typing import Any
 

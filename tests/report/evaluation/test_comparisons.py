@@ -1,4 +1,4 @@
-"""Paired differences: which clips count, how seeds are summed, what is adjusted."""
+"""Paired differences: shared clips, sums over seeds, adjusted p values."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Teacher-forced files: where they lie, what is read, what is refused."""
+"""Teacher-forced files: paths, records and errors."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A QAT model whose codes did not move fails loudly, with the report kept."""
+"""A QAT model without changed codes fails, but its report is kept."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The glossary: terms that the page uses, each in whole sentences."""
+"""The glossary explains each term in whole sentences, on both pages."""
 
 from typing import Any
 

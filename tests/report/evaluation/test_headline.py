@@ -1,4 +1,4 @@
-"""The terminal's table."""
+"""The summary for the terminal."""
 
 from typing import Any
 

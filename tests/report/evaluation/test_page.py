@@ -1,4 +1,4 @@
-"""The page: whole in itself, escaped, and the same figures as results.json."""
+"""The page is self-contained and escaped, and has the figures of results.json."""
 
 import json
 import re

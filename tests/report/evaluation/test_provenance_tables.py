@@ -1,4 +1,4 @@
-"""Corpora, normalisers, machine and settings."""
+"""Tables of corpora, normalisers, machine and settings."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the bootstrap draws."""
+"""The units that the bootstrap resamples."""
 
 from whisper_qat.report.evaluation.resampling_units import MIN_SPEAKERS, choose_blocks
 from whisper_qat.report.evaluation.rows import ClipResult

@@ -1,4 +1,4 @@
-"""Tables with one line per row."""
+"""Tables with one line for each row."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Reading an evaluation folder: roles follow from how a row was made, and bad input is named."""
+"""Reading an evaluation folder: roles follow from the method, and errors name the fault."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rates are ratios of sums, on each corpus and on all."""
+"""Error rates are ratios of sums, on each corpus and on all together."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The printed tables of groups and of the measures beside WER."""
+"""Tables of groups and of the measures more sensitive than WER."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Measures beside WER: sums by hand, pooled seeds, what is not compared."""
+"""Token measures: sums by hand, pooled seeds, and pairs that are not comparable."""
 
 from pathlib import Path
 from typing import Any

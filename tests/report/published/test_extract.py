@@ -1,4 +1,4 @@
-"""From finished folders to result files: the folder's own numbers, hash, machine and settings."""
+"""Result files take their numbers, hash, machine and settings from finished folders."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Published result files: read, ordered, and refused with the place and what would be right."""
+"""Reading published result files: order, and errors with place and expected value."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The README's tables: chosen cells, markers filled, and what is wrong named."""
+"""The tables of the README: selected cells, filled markers and errors."""
 
 import copy
 import json

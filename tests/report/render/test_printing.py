@@ -1,4 +1,4 @@
-"""Fractions in, percent out."""
+"""Printed forms of fractions, numbers and words."""
 
 import pytest
 

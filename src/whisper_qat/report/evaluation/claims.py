@@ -9,7 +9,7 @@ sample shrinks.
 import re
 from typing import Any
 
-from whisper_qat.report.evaluation.comparisons import ALL
+from whisper_qat.report.evaluation.comparisons import ALL, has_width
 from whisper_qat.report.evaluation.groups import (
     ADAPTATION,
     MIXED,
@@ -100,7 +100,7 @@ def _lower_first(text: str) -> str:
 
 
 def _too_few_seeds(c: Comparison) -> str:
-    """Why nothing is claimed, and what the clips say about these very models all the same."""
+    """Why non-inferiority is not claimed, and what the interval excludes all the same."""
     rule = (
         f"Non-inferiority is not claimed: that takes at least {MIN_SEEDS} training seeds, because "
         "fewer do not show how much the result varies between training runs."
@@ -116,11 +116,6 @@ NO_WIDTH = (
     "The interval has no width, because every resample of the clips gives the same difference; no "
     "margin can be derived from it."
 )
-
-
-def has_width(c: Comparison) -> bool:
-    """Whether the clips differ at all: without that the bootstrap says nothing about a margin."""
-    return bool(c["low"] < c["high"])
 
 
 def targets(row: Row) -> tuple[str, float, float]:

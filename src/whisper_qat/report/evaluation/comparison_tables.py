@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from whisper_qat.report.evaluation.comparisons import ALL
+from whisper_qat.report.evaluation.comparisons import ALL, has_width
 from whisper_qat.report.render.printing import (
     count,
     listing,
@@ -68,7 +68,7 @@ def _comparison_row(c: dict[str, Any]) -> list[str]:
 
 def margin_cell(c: dict[str, Any]) -> str:
     """The smallest provable margin; a dash where the interval has no width and proves none."""
-    return percent(c["smallest_margin"] if c["low"] < c["high"] else None)
+    return percent(c["smallest_margin"] if has_width(c) else None)
 
 
 def _seeds(seeds: list[int]) -> str:

@@ -5,7 +5,7 @@ unit, because its difficulty is the same for every seed. The interval therefore 
 clips; the spread over seeds is listed separately.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +107,11 @@ def _utterances(before: list[Counts], after: list[Counts]) -> dict[str, Any]:
         "regressions": sum(move > 0 for move in moves),
         "improvements": sum(move < 0 for move in moves),
     }
+
+
+def has_width(comparison: Mapping[str, Any]) -> bool:
+    """Whether the interval has a width; one without supports no margin."""
+    return bool(comparison["low"] < comparison["high"])
 
 
 def compare_all(pairs: list[Pair], corpora: list[str], tallies: Tallies) -> list[dict[str, Any]]:
