@@ -7,7 +7,7 @@ import pytest
 
 from tests.report.synthetic import clip, row
 from whisper_qat.report.evaluation.groups import Group, Pair
-from whisper_qat.report.evaluation.resampling_units import Blocks
+from whisper_qat.report.evaluation.resampling_units import ResamplingUnits
 from whisper_qat.report.evaluation.rows import ClipResult, Evaluation, read_row
 from whisper_qat.report.evaluation.token_measures import (
     CHANGED,
@@ -31,7 +31,7 @@ def data(values: dict[str, dict[str, list[tuple[float, float]]]]) -> TokenMeasur
     }
     label = {f"c{i}": f"c{i}" for i in range(9)}
     return TokenMeasures(
-        of=of, reference=REFERENCE, blocks={"set": Blocks(unit="clip", label=label)}
+        of=of, reference=REFERENCE, units={"set": ResamplingUnits(unit="clip", label=label)}
     )
 
 
@@ -95,8 +95,8 @@ def test_changed_transcripts_are_those_that_differ_after_normalisation(tmp_path)
         folder=tmp_path,
     )
     label = {f"clip_{i:03d}": str(i) for i in range(3)}
-    blocks = {"set": Blocks(unit="clip", label=label)}
-    found = gather(evaluation, blocks, lambda text: text.lower().strip("."))
+    units = {"set": ResamplingUnits(unit="clip", label=label)}
+    found = gather(evaluation, units, lambda text: text.lower().strip("."))
     assert measure_group(["q"], CORPUS, found)[CHANGED]["rate"] == pytest.approx(1 / 3)
     assert measure_group(["control"], CORPUS, found)[CHANGED] is None
     assert measure_group(["q"], CORPUS, found)[LOSS] is None

@@ -12,7 +12,7 @@ from typing import Any
 from whisper_qat.metrics.significance import holm, paired_bootstrap, smallest_margin
 from whisper_qat.metrics.wer import Counts, total
 from whisper_qat.report.evaluation.groups import Pair, members
-from whisper_qat.report.evaluation.resampling_units import Blocks
+from whisper_qat.report.evaluation.resampling_units import ResamplingUnits
 from whisper_qat.report.evaluation.tally import Tally
 
 ALL = "all"  # every measured corpus together
@@ -20,11 +20,11 @@ ALL = "all"  # every measured corpus together
 
 @dataclass(frozen=True, kw_only=True)
 class Tallies:
-    """All counts under one normaliser: ``of[row name, corpus]``, and ``blocks[corpus]``."""
+    """All counts under one normaliser: ``of[row name, corpus]``, and ``units[corpus]``."""
 
     normalizer: str
     of: dict[tuple[str, str], Tally]
-    blocks: dict[str, Blocks]
+    units: dict[str, ResamplingUnits]
 
 
 Clip = tuple[str, str]  # corpus, clip id
@@ -41,7 +41,7 @@ def compare(pair: Pair, corpora: Sequence[str], tallies: Tallies) -> dict[str, A
     after = {row.name: _counts(row.name, clips, tallies) for _, row in matched}
     a = _summed([before[row.name] for row, _ in matched])
     b = _summed([after[row.name] for _, row in matched])
-    blocks = [f"{corpus}/{tallies.blocks[corpus].label[clip]}" for corpus, clip in clips]
+    blocks = [f"{corpus}/{tallies.units[corpus].label[clip]}" for corpus, clip in clips]
     found = paired_bootstrap(a, b, blocks=blocks)
     each = [
         {"seed": new.training_seed, "a": old.name, "b": new.name}
@@ -63,7 +63,7 @@ def compare(pair: Pair, corpora: Sequence[str], tallies: Tallies) -> dict[str, A
         "p": found.p,
         "smallest_margin": smallest_margin(found),
         "blocks": len(set(blocks)),
-        "block_unit": sorted({tallies.blocks[corpus].unit for corpus, _ in clips}),
+        "block_unit": sorted({tallies.units[corpus].unit for corpus, _ in clips}),
         "regressions": sum(one["regressions"] for one in each),
         "improvements": sum(one["improvements"] for one in each),
         "transcripts": len(clips) * len(matched),
@@ -75,10 +75,10 @@ def compare(pair: Pair, corpora: Sequence[str], tallies: Tallies) -> dict[str, A
 def pooled_counts(
     names: Sequence[str], corpora: Sequence[str], tallies: Tallies
 ) -> tuple[list[Counts], list[str]]:
-    """Counts of each clip summed over the named rows, and the block of each clip."""
+    """Counts of each clip summed over the named rows, and its resampling unit."""
     clips = _shared_clips(list(names), corpora, tallies)
     counts = _summed([_counts(name, clips, tallies) for name in names])
-    return counts, [f"{corpus}/{tallies.blocks[corpus].label[clip]}" for corpus, clip in clips]
+    return counts, [f"{corpus}/{tallies.units[corpus].label[clip]}" for corpus, clip in clips]
 
 
 def _shared_clips(names: list[str], corpora: Sequence[str], tallies: Tallies) -> list[Clip]:

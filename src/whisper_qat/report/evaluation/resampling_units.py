@@ -18,28 +18,28 @@ PART = re.compile(r"(.+)_\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blocks:
-    """Blocks of clips: ``label[clip id]`` is the block of a clip, ``unit`` is what a block is."""
+class ResamplingUnits:
+    """``label[clip id]`` is the unit that a clip belongs to; ``unit`` is the kind of all units."""
 
     unit: str  # recording | speaker | clip
     label: dict[str, str]
 
     @property
     def number(self) -> int:
-        """How many distinct blocks there are."""
+        """How many distinct units there are."""
         return len(set(self.label.values()))
 
 
-def choose_blocks(clips: list[ClipResult]) -> Blocks:
-    """Blocks of one corpus: speakers if there are at least 20, else recordings, else the clips."""
+def choose_units(clips: list[ClipResult]) -> ResamplingUnits:
+    """The units of one corpus: speakers if there are at least 20, else recordings, else clips."""
     speakers = {clip.id: clip.speaker for clip in clips if clip.speaker is not None}
     if len(speakers) == len(clips) and len(set(speakers.values())) >= MIN_SPEAKERS:
-        return Blocks(unit="speaker", label=speakers)
+        return ResamplingUnits(unit="speaker", label=speakers)
     given = {clip.id: clip.block for clip in clips if clip.block is not None}
     for recordings in (given, recordings_of_ids([clip.id for clip in clips])):
         if len(recordings) == len(clips) and len(set(recordings.values())) > 1:
-            return Blocks(unit="recording", label=recordings)
-    return Blocks(unit="clip", label={clip.id: clip.id for clip in clips})
+            return ResamplingUnits(unit="recording", label=recordings)
+    return ResamplingUnits(unit="clip", label={clip.id: clip.id for clip in clips})
 
 
 def recordings_of_ids(ids: list[str]) -> dict[str, str]:

@@ -25,7 +25,7 @@ def score(row: str, corpora: Sequence[str], tallies: Tallies) -> dict[str, Any] 
         one = tallies.of[row, corpus]
         words += one.words.values()
         chars += one.chars.values()
-        blocks += [f"{corpus}/{tallies.blocks[corpus].label[clip]}" for clip in one.words]
+        blocks += [f"{corpus}/{tallies.units[corpus].label[clip]}" for clip in one.words]
         empty += one.empty_references
     return {
         "row": row,

@@ -27,7 +27,7 @@ from whisper_qat.report.evaluation.groups import (
 )
 from whisper_qat.report.evaluation.hallucination import signs_of_rows
 from whisper_qat.report.evaluation.latency import speed
-from whisper_qat.report.evaluation.resampling_units import choose_blocks
+from whisper_qat.report.evaluation.resampling_units import choose_units
 from whisper_qat.report.evaluation.rows import (
     QAT,
     Evaluation,
@@ -67,7 +67,7 @@ def results_of(evaluation: Evaluation) -> dict[str, Any]:
     ]
     primary = normalizers[0]
     codes = measurements.get("codes_changed", [])
-    data = gather(evaluation, counted[primary.name].blocks, functools.cache(primary.apply))
+    data = gather(evaluation, counted[primary.name].units, functools.cache(primary.apply))
     return {
         "format_version": FORMAT_VERSION,
         **{key: measurements.get(key) for key in PASSED_ON},
@@ -76,7 +76,7 @@ def results_of(evaluation: Evaluation) -> dict[str, Any]:
         "measured_corpora": evaluation.corpora,
         "rows": [describe_row(row) for row in evaluation.rows],
         "groups": [{"name": g.name, "rows": [r.name for r in g.rows]} for g in groups],
-        "blocks": describe_blocks(counted[primary.name]),
+        "blocks": describe_units(counted[primary.name]),
         "scores": scores,
         "hallucination": signs_of_rows(evaluation, functools.cache(primary.apply)),
         "speed": speeds(evaluation),
@@ -97,8 +97,8 @@ def count_errors(evaluation: Evaluation, normalizer: Normalizer) -> Tallies:
     return Tallies(
         normalizer=normalizer.name,
         of={key: tally(clips, normalize) for key, clips in evaluation.clips.items()},
-        blocks={
-            corpus: choose_blocks(list(union.values()))
+        units={
+            corpus: choose_units(list(union.values()))
             for corpus in evaluation.corpora
             if (union := _all_clips(evaluation, corpus))
         },
@@ -138,11 +138,11 @@ def _share(part: int | None, whole: int | None) -> float | None:
     return part / whole if part and whole else None
 
 
-def describe_blocks(tallies: Tallies) -> list[dict[str, Any]]:
+def describe_units(tallies: Tallies) -> list[dict[str, Any]]:
     """The units that the bootstrap resampled on each corpus."""
     return [
-        {"corpus": corpus, "unit": blocks.unit, "number": blocks.number}
-        for corpus, blocks in tallies.blocks.items()
+        {"corpus": corpus, "unit": units.unit, "number": units.number}
+        for corpus, units in tallies.units.items()
     ]
 
 

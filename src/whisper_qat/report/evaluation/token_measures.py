@@ -1,7 +1,7 @@
 """Measures more sensitive than WER: loss and KL per token, agreement of top tokens, changed texts.
 
 Each measure is a ratio of sums over clips, so its interval comes from the same bootstrap over the
-same blocks as that of WER. KL, agreement and changed transcripts compare a row with its reference
+same units as that of WER. KL, agreement and changed transcripts compare a row with its reference
 row; a row that is its own reference has none of them. The sums of a clip are added over training
 seeds, as for WER.
 """
@@ -14,7 +14,7 @@ from whisper_qat.metrics.significance import holm, paired_ratio, ratio_interval
 from whisper_qat.report.evaluation.comparisons import ALL
 from whisper_qat.report.evaluation.forced_records import Forced, forced_path, read_forced
 from whisper_qat.report.evaluation.groups import Group, Pair, members
-from whisper_qat.report.evaluation.resampling_units import Blocks
+from whisper_qat.report.evaluation.resampling_units import ResamplingUnits
 from whisper_qat.report.evaluation.rows import Evaluation
 
 LOSS, KL, AGREEMENT, CHANGED = "loss", "kl", "agreement", "changed"
@@ -26,11 +26,11 @@ Clip = tuple[str, str]  # corpus, clip id
 
 @dataclass(frozen=True, kw_only=True)
 class TokenMeasures:
-    """Sums ``of[row, corpus, measure]``, the ``reference`` row of each row, ``blocks[corpus]``."""
+    """Sums ``of[row, corpus, measure]``, the ``reference`` row of each row, ``units[corpus]``."""
 
     of: dict[tuple[str, str, str], Sums]
     reference: dict[str, str | None]
-    blocks: dict[str, Blocks]
+    units: dict[str, ResamplingUnits]
 
     def has(self, row: str, measure: str) -> bool:
         """Whether a row can have a measure; some of them need another row as reference."""
@@ -38,7 +38,7 @@ class TokenMeasures:
 
 
 def gather(
-    evaluation: Evaluation, blocks: dict[str, Blocks], normalize: Callable[[str], str]
+    evaluation: Evaluation, units: dict[str, ResamplingUnits], normalize: Callable[[str], str]
 ) -> TokenMeasures:
     """All sums of an evaluation folder; measures that were not taken are absent."""
     reference = evaluation.measurements.get("kl_reference") or {}
@@ -53,7 +53,7 @@ def gather(
             )
             found[row.name, corpus, CHANGED] = changed
     kept = {key: sums for key, sums in found.items() if sums}
-    return TokenMeasures(of=kept, reference=reference, blocks=blocks)
+    return TokenMeasures(of=kept, reference=reference, units=units)
 
 
 def _forced_sums(records: dict[str, Forced]) -> dict[str, Sums]:
@@ -145,7 +145,7 @@ def _pooled(
 
 
 def _labels(clips: list[Clip], data: TokenMeasures) -> list[str]:
-    return [f"{corpus}/{data.blocks[corpus].label[clip]}" for corpus, clip in clips]
+    return [f"{corpus}/{data.units[corpus].label[clip]}" for corpus, clip in clips]
 
 
 def scopes(corpora: list[str]) -> list[tuple[str, list[str]]]:
