@@ -70,6 +70,7 @@ class Schedule:
 
     learning_rate: float = 1e-5
     steps: tuple[int, ...] = (1, 2)
+    kind: Literal["a", "b", ""] = field(default="", metadata={"default": "a"})
 
 
 @dataclass(frozen=True, kw_only=True)

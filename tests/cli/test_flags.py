@@ -60,6 +60,7 @@ def test_groups_have_titles_in_their_order():
         "general",
     ]
     assert line(text, "--train_data") == "--train_data TEXT where the clips are (required)"
+    assert line(text, "--kind") == "--kind {a,b} (default: a)"
     assert line(text, "--steps") == "--steps N [N ...] how many (default: 1 2)"
 
 

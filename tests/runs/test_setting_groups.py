@@ -8,14 +8,15 @@ from tests.cli.example import Example, Grouped, Schedule, Speech
 from whisper_qat.runs.setting_groups import build, flat, groups_of, settings_of
 
 VALUES = {
-    "train_data": "d", "max_samples": None, "learning_rate": 0.5, "steps": (3,), "seed": 0,
+    "train_data": "d", "max_samples": None, "learning_rate": 0.5, "steps": (3,), "kind": "",
+    "seed": 0,
 }  # fmt: skip
 
 
 def test_settings_know_their_group_and_default():
     found = {setting.name: setting for setting in settings_of(Grouped)}
     assert list(found) == list(VALUES)
-    assert [s.group for s in found.values()] == ["data", "data", "schedule", "schedule", None]
+    assert [s.group for s in found.values()] == ["data"] * 2 + ["schedule"] * 3 + [None]
     assert found["train_data"].required and not found["seed"].required
     assert found["learning_rate"].default == 1e-5
     assert found["train_data"].default is None

@@ -109,16 +109,19 @@ def _metavar(setting: Setting) -> str:
 
 def _help(setting: Setting, text: str, positional: bool) -> str:
     text = setting.field.metadata.get("help") or text
-    shown = _shown(setting.default)
+    shown = shown_default(setting)
     notes = ["required"] if setting.required else [f"default: {shown}"] if shown else []
     if positional:
         notes.append("the flag itself may be left out")
     return f"{text} ({'; '.join(notes)})".strip() if notes else text
 
 
-def _shown(default: object) -> str:
-    """A default as it is typed; empty where the setting is simply not given."""
-    value = plain(default)
+def shown_default(setting: Setting) -> str:
+    """A default as it is typed; empty where the setting is simply not given.
+
+    Where the default follows from other settings, ``metadata["default"]`` is the usual one.
+    """
+    value = setting.field.metadata.get("default") or plain(setting.default)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

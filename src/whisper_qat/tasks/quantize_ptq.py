@@ -5,7 +5,7 @@ exception is `optimum-dynamic`, which is what other tools make of the same float
 """
 
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -30,7 +30,7 @@ from whisper_qat.ptq.least_squares import least_squares
 from whisper_qat.ptq.optimum_dynamic import NAME as OPTIMUM_DYNAMIC
 from whisper_qat.ptq.optimum_dynamic import write_dynamic_graphs
 from whisper_qat.ptq.round_to_nearest import round_to_nearest
-from whisper_qat.quant.scheme import BLOCK_SIZES
+from whisper_qat.quant.block_scheme import BLOCK_SIZES
 from whisper_qat.runs.folders import hash_file, hash_folder
 from whisper_qat.shipped import find_plan
 
@@ -46,8 +46,7 @@ class QuantizePtqConfig:
     Args:
         model_path: a Whisper checkpoint, or the final/ folder of a float control
         output_path: folder to write: ONNX files, tokenizer and configs
-        quantization_type: number of bits (default: the plan's where it has one width, without a
-            plan int8)
+        quantization_type: number of bits; a plan whose layers have one width decides it
         method: round-to-nearest (ONNX Runtime's scales), least-squares (nearest grid), with
             calibration speech weighted-least-squares or gptq; or optimum-dynamic (int8 only)
         block_size: weights that share one scale
@@ -70,7 +69,9 @@ class QuantizePtqConfig:
 
     model_path: str
     output_path: Path
-    quantization_type: Literal["int8", "int4", "int2", ""] = ""
+    quantization_type: Literal["int8", "int4", "int2", ""] = field(
+        default="", metadata={"default": "int8"}
+    )
     method: Literal[
         "round-to-nearest", "least-squares", "weighted-least-squares", "gptq", "optimum-dynamic"
     ] = "round-to-nearest"

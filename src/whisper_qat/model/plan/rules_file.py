@@ -14,7 +14,8 @@ from torch import nn
 
 from whisper_qat.errors import InputError
 from whisper_qat.model.plan.plan import STORED, TOKEN_TABLE, Plan, Rule, check_scheme
-from whisper_qat.quant.scheme import UNQUANTIZED, parse_scheme
+from whisper_qat.quant.registry import parse_scheme
+from whisper_qat.quant.scheme import UNQUANTIZED
 from whisper_qat.shipped import find_plan
 
 KEYS = {"pattern", "scheme", "why"}

@@ -143,8 +143,8 @@ class QuantizationSettings:
     """The grid that is trained for.
 
     Args:
-        quantization_type: number of bits, or none for the float control (default: the plan's
-            where it has one width, without a plan int8)
+        quantization_type: number of bits, or none for the float control; a plan whose layers have
+            one width decides it
         block_size: weights per scale along K: 32, 64 or 128
         plan: YAML list of rules (pattern, scheme, why), or the name of a plan that comes with the
             package, in place of quantization_type's own
@@ -155,7 +155,9 @@ class QuantizationSettings:
         curriculum: coarser stages before the plan, as in float:0.1,int8:0.3 (shares of the steps)
     """
 
-    quantization_type: Literal["int8", "int4", "int2", "none", ""] = ""
+    quantization_type: Literal["int8", "int4", "int2", "none", ""] = field(
+        default="", metadata={"default": "int8"}
+    )
     block_size: int = 32
     plan: Path | None = None
     scales: Literal["rule", "learned"] = "rule"
@@ -184,15 +186,15 @@ class OutputSettings:
     """What is written, and when.
 
     Args:
-        output_dir: receives checkpoints/ and final/ (default: outputs/models/whisper-qat-int8,
-            -int4 or -int2, whisper-control for none)
+        output_dir: receives checkpoints/ and final/; its default follows quantization_type
+            (whisper-control for none)
         eval_steps: optimizer steps between evaluations (0: once per epoch)
         save_steps: optimizer steps between checkpoints
         resume: go on from the newest checkpoint of output_dir (false: refuse if there is one)
         dry_run: stop after the preflight
     """
 
-    output_dir: str = ""
+    output_dir: str = field(default="", metadata={"default": "outputs/models/whisper-qat-int8"})
     eval_steps: int = 0
     save_steps: int = 50
     resume: bool = True
