@@ -27,7 +27,7 @@ if [ -e "$manifest" ] && [ "$before" = "$settings" ]; then
   exit 0
 fi
 if [ -e "$folder" ] && [ -n "$before" ] && [ "$before" != "$settings" ]; then
-  # The lock that a running training or evaluation holds (src/whisper_qat/locking.py).
+  # The lock that a running training or evaluation holds (src/whisper_qat/runs/locks.py).
   if [ -e "$folder/.lock" ] && command -v flock > /dev/null && ! flock -n "$folder/.lock" true; then
     echo "error: $folder: in use by another process (pid $(cat "$folder/.lock")), with other settings" >&2
     exit 2

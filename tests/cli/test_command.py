@@ -30,7 +30,9 @@ def test_the_configuration_is_shown_as_what_differs_from_the_defaults(capsys):
 
 def test_verbose_shows_the_whole_configuration(capsys):
     run_main(lambda config: None, "--verbose")
-    printed = yaml.safe_load(capsys.readouterr().err)
+    first, rest = capsys.readouterr().err.split("\n", 1)
+    assert first == command.version_line()
+    printed = yaml.safe_load(rest)
     assert list(printed) == list(Example.__dataclass_fields__)
     assert printed["output_dir"] == "out"
 

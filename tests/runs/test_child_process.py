@@ -1,5 +1,6 @@
 """A function in its own process: values, exceptions, deaths, prints and orphans."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 from whisper_qat.errors import InputError
 from whisper_qat.runs.child_process import PARENT, ChildDied, in_child, orphaned
+from whisper_qat.runs.messages import set_loudness
 
 
 def refuse(value):
@@ -25,9 +27,21 @@ def chatter():
     return os.getpid()
 
 
+def report():
+    logging.getLogger("whisper_qat.tasks.any").info("done")
+    logging.getLogger("whisper_qat.tasks.any").warning("careful")
+
+
 def test_result_comes_back_from_another_process(capfd):
     assert in_child(chatter) != os.getpid()
     assert "a print" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("quiet", "shown"), [(True, "careful\n"), (False, "done\ncareful\n")])
+def test_a_child_is_as_loud_as_its_parent(capfd, quiet, shown):
+    set_loudness(quiet=quiet)
+    in_child(report)
+    assert capfd.readouterr().err == shown
 
 
 def test_exception_comes_back_as_it_is():

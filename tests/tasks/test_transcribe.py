@@ -267,3 +267,17 @@ def test_flags_become_the_config(model, monkeypatch):
         ["--model_path", str(model), "--audio", "a.wav", "b", "--timestamps", "--threads", "2"],
     )  # fmt: skip
     assert seen[0].audio == ["a.wav", "b"] and seen[0].timestamps and seen[0].threads == 2
+
+
+def test_audio_is_given_by_words_or_by_its_flag(model, speech, tmp_path, capsys):
+    a = str(speech / "a.wav")
+    flags = ["--model-path", str(model), "--max_new_tokens", "4", "--threads", "1", "--quiet"]
+    assert main(TranscribeConfig, run, [*flags, "--no-fallback", a]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == expected(model, a).text + "\n"
+    assert captured.err == ""
+    assert main(TranscribeConfig, run, [*flags, "--audio", a]) == 0
+    assert capsys.readouterr().out == captured.out
+    with pytest.raises(SystemExit):
+        main(TranscribeConfig, run, flags)
+    assert capsys.readouterr().err.startswith("error: AUDIO is required (on the command line or")

@@ -95,9 +95,9 @@ def version_line() -> str:
 
 def _announce(config: object) -> None:
     """The configuration, which has been checked: what differs from the defaults, or all of it."""
-    everything = logger.isEnabledFor(logging.DEBUG)
-    if everything:
-        logger.info("# configuration\n%s", _yaml(config, everything=True))
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug(version_line())
+        logger.debug("# configuration\n%s", _yaml(config, everything=True))
         return
     text = _yaml(config, everything=False)
     if text:

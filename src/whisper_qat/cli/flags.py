@@ -24,7 +24,7 @@ GENERAL_HELP = {
     "help": "show this help and exit",
     "version": "show the version and exit",
     "quiet": "show errors and warnings only",
-    "verbose": "show the whole configuration and more messages",
+    "verbose": "show the version, the whole configuration and debugging messages",
 }
 EPILOG = (
     "A flag that takes true or false may stand alone for true; --no-FLAG is false. Hyphens and "
