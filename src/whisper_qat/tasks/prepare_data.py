@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from whisper_qat.data.clips.clip import Clip
-from whisper_qat.data.clips.conversion import Outcome, check_settings, convert
+from whisper_qat.data.clips.conversion import Outcome, convert, refuse_other_conversion
 from whisper_qat.data.clips.screen import Rejected
 from whisper_qat.data.clips.source import JOURNAL_NAME, ONLY, Collection, load_splits
 from whisper_qat.data.clips.split import (
@@ -110,7 +110,7 @@ def run(config: PrepareDataConfig) -> None:
 
 def _check_finished(folder: Path, config: PrepareDataConfig) -> None:
     manifest = read_manifest(folder)
-    check_settings(folder, manifest.get("config", {}), config.settings)
+    refuse_other_conversion(folder, manifest.get("config", {}), config.settings)
     recorded = manifest["inputs"].get(config.source)
     if Path(config.source).is_file() and recorded != hash_file(config.source):
         raise InputError(

@@ -25,6 +25,7 @@ from whisper_qat.infer.long_form.subtitles import srt, vtt
 from whisper_qat.infer.transcribe import Repetition, SpokenSegment, Transcriber, Transcription
 from whisper_qat.runs.folders import hash_folder, read_json, write_json, write_text
 from whisper_qat.runs.locks import folder_lock
+from whisper_qat.runs.settings import refuse_other_settings
 
 SETTINGS_NAME = ".transcribe.json"
 SUFFIX = {"text": ".txt", "srt": ".srt", "vtt": ".vtt", "json": ".json"}
@@ -164,13 +165,10 @@ def check_settings(folder: Path, now: dict[str, Any], recordings: list[Recording
                 )
         write_json(path, now)
         return
-    before = read_json(path)
-    for key in now:
-        if before.get(key) != now[key]:
-            raise InputError(
-                f"--output_dir {folder}: its transcripts were made with {key}={before.get(key)!r}, "
-                f"now {now[key]!r}; give another --output_dir"
-            )
+    refuse_other_settings(
+        f"--output_dir {folder}", read_json(path), now,
+        advice="give another --output_dir or remove it", ignore_former=True,
+    )  # fmt: skip
 
 
 def transcribe(
