@@ -9,9 +9,8 @@ from onnx import helper
 from tests.infer.onnx_folders import onnx_folder, ptq_folder
 from whisper_qat import cli
 from whisper_qat.errors import GateError, InputError
-from whisper_qat.export.onnx.decoder import DECODER_FILE
-from whisper_qat.export.onnx.encoder import ENCODER_FILE
 from whisper_qat.export.onnx.external_data import read_tensor
+from whisper_qat.model.onnx_files import DECODER_FILE, ENCODER_FILE
 from whisper_qat.model.plan.plan import PLAN_NAME
 from whisper_qat.runs.folders import read_json, read_manifest, write_json
 from whisper_qat.tasks.inspect_model import UNCHECKED, InspectModelConfig, inspect, listed, run

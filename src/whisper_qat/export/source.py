@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import torch
 
-from whisper_qat.export.weights import HEAD, QuantizedWeight, Weights
+from whisper_qat.export.weights import QuantizedWeight, Weights
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.half_storage import half_stored
 from whisper_qat.model.fake_quant.layers import FakeQuantWeight, fake_quantized
+from whisper_qat.model.plan.plan import HEAD
 from whisper_qat.quant.packing import pack
 
 

@@ -22,6 +22,7 @@ from whisper_qat.export.source import packed
 from whisper_qat.export.weights import Weights
 from whisper_qat.infer.onnx.session import session
 from whisper_qat.model.fake_quant.layers import FakeQuantLinear
+from whisper_qat.model.onnx_files import data_file
 from whisper_qat.quant.scheme import Scheme
 
 REPEATS = 15
@@ -62,7 +63,7 @@ def _session(shape: Shape, scheme: Scheme | None, path: Path, threads: int) -> o
     quantized = {}
     if scheme is not None:
         quantized["layer"] = packed(FakeQuantLinear(layer.weight, layer.bias, scheme))
-    with ExternalData(path.with_suffix(".onnx_data")) as data:
+    with ExternalData(path.with_name(data_file(path.name))) as data:
         g = Graph("layer", data)
         x = g.input("x", TensorProto.FLOAT, [1, "rows", shape.in_features])
         y = linear(g, x, "layer", Weights(tensors, quantized))

@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from whisper_qat.data.audio.context import SAMPLE_RATE
+from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.measure.peak_memory import peak_rss_bytes
 from whisper_qat.measure.systems.system import Peer, Setup
 from whisper_qat.runs.child_process import ChildDied

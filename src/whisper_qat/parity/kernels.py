@@ -13,8 +13,8 @@ import onnx
 
 from whisper_qat.export.onnx.layers import LEVEL_INT8
 from whisper_qat.export.onnx.read import all_nodes, attributes
-from whisper_qat.export.weights import HEAD, TABLE
-from whisper_qat.model.plan.plan import STORED
+from whisper_qat.model.plan.plan import HEAD, STORED
+from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme, Scheme
 
 Settings = dict[str, int]

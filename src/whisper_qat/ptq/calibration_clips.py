@@ -1,6 +1,5 @@
 """The clips that calibrated baselines see: a seeded draw from the train split, never from test."""
 
-import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,12 +34,6 @@ def held_out_clips(data: str, number: int, seed: int) -> list[Clip]:
     InputError when `data` has a test split and neither of these, or no usable clip.
     """
     return _drawn(data, number, seed, ("validation", "train"), "--data")
-
-
-def fingerprint(clips: list[Clip]) -> str:
-    """SHA-256 over ids and texts in order: which clips these are."""
-    lines = "".join(f"{clip.id}\0{clip.text}\n" for clip in clips)
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def calibration_samples(

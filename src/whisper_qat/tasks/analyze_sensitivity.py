@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from whisper_qat.data.clips.fingerprint import hash_clips
 from whisper_qat.errors import InputError
 from whisper_qat.export.onnx.folder import (
     check_context,
@@ -17,7 +18,7 @@ from whisper_qat.export.onnx.folder import (
 )
 from whisper_qat.model.plan.plan import Rule, check_scheme
 from whisper_qat.model.plan.rules_file import write_rules_file
-from whisper_qat.ptq.calibration_clips import calibration_samples, fingerprint, held_out_clips
+from whisper_qat.ptq.calibration_clips import calibration_samples, held_out_clips
 from whisper_qat.quant.scheme import UNQUANTIZED, parse_scheme
 from whisper_qat.report.sensitivity import markdown, svg
 from whisper_qat.runs.folders import (
@@ -117,7 +118,7 @@ def run(config: SensitivityConfig) -> None:
         write_json(folder / JSON_NAME, found)
         (folder / TABLE_NAME).write_text(markdown(found))
         (folder / PLOT_NAME).write_text(svg(found))
-        inputs = {"model": hash_folder(source), "clips": fingerprint(clips)}
+        inputs = {"model": hash_folder(source), "clips": hash_clips(clips)}
         settings = asdict(config) | {"output_dir": str(output)}
         write_manifest(folder, kind="sensitivity", inputs=inputs, config=settings)
     print((output / TABLE_NAME).read_text())

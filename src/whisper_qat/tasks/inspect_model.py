@@ -12,9 +12,9 @@ from typing import Any
 from whisper_qat.errors import GateError, InputError
 from whisper_qat.export.onnx import inventory
 from whisper_qat.export.onnx.inventory import Inventory, Stored
-from whisper_qat.export.weights import HEAD, TABLE
 from whisper_qat.infer.onnx.optimized import optimized_model
-from whisper_qat.model.plan.plan import PLAN_NAME, Plan, read_plan
+from whisper_qat.model.plan.plan import HEAD, PLAN_NAME, Plan, read_plan
+from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 from whisper_qat.parity.kernels import RunGraph, faults, merged, run_graph
 from whisper_qat.quant.scheme import FLOAT
 from whisper_qat.report.inspection import show

@@ -5,7 +5,6 @@ not in a split, with the reason) and manifest.json, written last. Running it aga
 stopped, or finds the folder finished and does nothing.
 """
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -15,6 +14,7 @@ from typing import Any
 
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.conversion import Outcome, convert, refuse_other_conversion
+from whisper_qat.data.clips.fingerprint import hash_records
 from whisper_qat.data.clips.screen import Rejected
 from whisper_qat.data.clips.source import JOURNAL_NAME, ONLY, Collection, load_splits
 from whisper_qat.data.clips.split import (
@@ -248,15 +248,12 @@ def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def _summary(clips: list[Clip], outcomes: dict[str, Outcome]) -> dict[str, Any]:
     """Size of a split; its hash is over ids, texts and audio files, in order."""
-    digest = hashlib.sha256()
-    for clip in clips:
-        digest.update(f"{clip.id}\0{clip.text}\0{outcomes[clip.id]['sha256']}\n".encode())
     return {
         "clips": len(clips),
         "hours": round(sum(outcomes[clip.id]["duration"] for clip in clips) / 3600, 4),
         "words": sum(len(clip.text.split()) for clip in clips),
         "speakers": len({clip.speaker for clip in clips if clip.speaker}),
-        "sha256": digest.hexdigest(),
+        "sha256": hash_records((c.id, c.text, outcomes[c.id]["sha256"]) for c in clips),
     }
 
 

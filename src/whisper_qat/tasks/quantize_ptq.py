@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from whisper_qat.data.clips.clip import Clip
+from whisper_qat.data.clips.fingerprint import hash_clips
 from whisper_qat.errors import InputError
 from whisper_qat.export.onnx.folder import (
     check_context,
@@ -23,7 +24,7 @@ from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.prepare import plan as make_plan
 from whisper_qat.model.plan.plan import Rule, default_rules
 from whisper_qat.model.plan.rules_file import check_type, read_rules_file
-from whisper_qat.ptq.calibration_clips import calibration_clips, calibration_samples, fingerprint
+from whisper_qat.ptq.calibration_clips import calibration_clips, calibration_samples
 from whisper_qat.ptq.gptq import gptq, weighted_least_squares
 from whisper_qat.ptq.least_squares import least_squares
 from whisper_qat.ptq.optimum_dynamic import NAME as OPTIMUM_DYNAMIC
@@ -132,7 +133,7 @@ def _clips(config: QuantizePtqConfig) -> list[Clip]:
 def _inputs(config: QuantizePtqConfig, source: Path, clips: list[Clip]) -> dict[str, str]:
     inputs = {"model": hash_folder(source)}
     if clips:
-        inputs["calibration clips"] = fingerprint(clips)
+        inputs["calibration clips"] = hash_clips(clips)
     if config.plan is not None:
         inputs["plan"] = hash_file(config.plan)
     return inputs

@@ -6,11 +6,11 @@ import pytest
 
 from tests.export import cases
 from whisper_qat.errors import InputError
-from whisper_qat.export.onnx.decoder import DECODER_FILE
 from whisper_qat.export.onnx.external_data import ExternalData
 from whisper_qat.export.onnx.graph import Graph
 from whisper_qat.export.onnx.graphs import model_bytes
 from whisper_qat.export.onnx.inventory import duplicates, graph_files, take, wasted
+from whisper_qat.model.onnx_files import DECODER_FILE
 
 LARGE = np.arange(8192, dtype=np.float32)  # beside the graph
 SMALL = np.arange(512, dtype=np.float32)  # inside it

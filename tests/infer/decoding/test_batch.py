@@ -10,7 +10,8 @@ from whisper_qat.errors import InputError
 from whisper_qat.infer.decoding.batch import greedy_batch
 from whisper_qat.infer.decoding.greedy import greedy
 from whisper_qat.infer.decoding.rules import read_rules
-from whisper_qat.infer.onnx.backend import STEP_FILE, OnnxBackend
+from whisper_qat.infer.onnx.backend import OnnxBackend
+from whisper_qat.model.onnx_files import STEP_FILE
 from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
 
 FRAMES = (3000, 206, 400, 2, 1004, 214)  # positions of every remainder by four

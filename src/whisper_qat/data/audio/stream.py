@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from whisper_qat.data.audio.reading import (
     MP3_SLACK_S,
-    SAMPLE_RATE,
     check_header,
     cut_off,
     existing,
@@ -23,6 +22,7 @@ from whisper_qat.data.audio.reading import (
     undecodable,
 )
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import SAMPLE_RATE
 
 BLOCK_S = 10
 

@@ -19,11 +19,11 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from whisper_qat.data.audio.reading import SAMPLE_RATE
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.screen import MAX_DURATION_S, check_duration, examine
 from whisper_qat.data.clips.source import JOURNAL_NAME
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.runs.settings import refuse_other_settings
 
 AUDIO_FOLDER = "audio"

@@ -21,6 +21,7 @@ from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.screen import Rejected
 from whisper_qat.data.clips.source import ONLY, Collection
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.runs.folders import hash_file, read_json, write_json
 
 TEXT_PACKAGE = "asterisk-core-sounds-fr"
@@ -32,7 +33,7 @@ KNOWN_SHA256 = {  # of the packages that the documented figures were made with
 TRANSCRIPTS = Path("usr/share/doc/asterisk-core-sounds-fr/core-sounds-fr.txt.gz")
 SOUNDS = Path("usr/share/asterisk/sounds/fr_CA_f_June")
 SPEAKER = "june_wallack"
-G722_RATE, G722_BITRATE = 16_000, 64_000
+G722_RATE, G722_BITRATE = SAMPLE_RATE, 64_000
 RECORD_NAME = "packages.json"
 INSTEAD = (
     "give --source a manifest (JSONL or CSV with 'audio' and 'text'), an audiofolder, a folder "

@@ -4,19 +4,18 @@ Clips that cannot be used are left out here, before any model runs, so that ever
 clips and the reason is in the report.
 """
 
-import hashlib
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from whisper_qat.data.audio.context import WINDOW_S
 from whisper_qat.data.clips.clip import Clip
+from whisper_qat.data.clips.fingerprint import hash_clips_as_json
 from whisper_qat.data.clips.screen import Rejected, screen
 from whisper_qat.data.clips.split import sample_clips
 from whisper_qat.data.corpora.named import CorpusUnreachable, load_any, load_corpus
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import WINDOW_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +30,7 @@ class Corpus:
     @property
     def fingerprint(self) -> str:
         """Changes with any id or reference text."""
-        content = json.dumps([[clip.id, clip.text] for clip in self.clips])
-        return hashlib.sha256(content.encode()).hexdigest()
+        return hash_clips_as_json(self.clips)
 
     def describe(self) -> dict[str, Any]:
         """The corpus's entry in measurements.json."""

@@ -13,7 +13,7 @@ import onnx
 
 from whisper_qat.errors import InputError
 from whisper_qat.export.onnx.external_data import read_tensor
-from whisper_qat.export.onnx.step import CROSS_FILE, STEP_FILE
+from whisper_qat.model.onnx_files import CROSS_FILE, STEP_FILE
 
 SUBFOLDER = "onnx"  # where transformers.js looks for the graphs
 PARTS = {".weight_q": "codes", ".scales": "scales", ".bias": "bias", ".weight": "weight"}

@@ -3,7 +3,9 @@
 import numpy as np
 
 from whisper_qat.export.onnx.graph import MICROSOFT, Graph
-from whisper_qat.export.weights import HEAD, TABLE, QuantizedWeight, Weights
+from whisper_qat.export.weights import QuantizedWeight, Weights
+from whisper_qat.model.plan.plan import HEAD
+from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme
 
 LEVEL_INT8 = 4  # MatMulNBits accuracy_level: int8 activations per row and block

@@ -23,11 +23,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from whisper_qat.export.onnx.decoder import DECODER, DECODER_FILE
+from whisper_qat.export.onnx.decoder import DECODER
 from whisper_qat.export.onnx.in_place_cache import CAPACITY, PAST_LENGTH, in_place
+from whisper_qat.model.onnx_files import CROSS_FILE, DECODER_FILE, STEP_FILE
 
-STEP_FILE = "step.onnx"
-CROSS_FILE = "cross.onnx"
 CROSS_LENGTHS = "cross_lengths"  # int32 [clips]
 LOGITS_FROM = "logits_from"  # int64 [1]: the first new token that wants logits; -1 is the last
 USE_CACHE = "use_cache_branch"

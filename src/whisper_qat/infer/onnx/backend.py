@@ -18,12 +18,10 @@ from whisper_qat.infer.kernels.kernel_check import check_kernel
 from whisper_qat.infer.onnx.merged_decoder import MergedDecoder
 from whisper_qat.infer.onnx.ort_value import value
 from whisper_qat.infer.onnx.session import session
-from whisper_qat.infer.onnx.step_decoder import ALL, LAST, STEP_FILE, StepDecoder, StepState
+from whisper_qat.infer.onnx.step_decoder import ALL, LAST, StepDecoder, StepState
+from whisper_qat.model.onnx_files import DECODER_FILE, ENCODER_FILE, STEP_FILE
 from whisper_qat.model.plan.plan import PLAN_NAME, read_plan
 from whisper_qat.quant.scheme import DynamicScheme, Scheme
-
-ENCODER_FILE = "encoder_model.onnx"
-DECODER_FILE = "decoder_model_merged.onnx"
 
 
 class OnnxBackend:

@@ -17,9 +17,8 @@ from whisper_qat.errors import InputError
 from whisper_qat.infer.onnx.ort_value import value
 from whisper_qat.infer.onnx.self_cache import SelfCache
 from whisper_qat.infer.onnx.session import session
+from whisper_qat.model.onnx_files import CROSS_FILE, STEP_FILE
 
-STEP_FILE = "step.onnx"
-CROSS_FILE = "cross.onnx"
 ALL, LAST = 0, -1  # of the new tokens' logits: from the first on, or the last alone
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whisper_qat.data.audio.context import SAMPLE_RATE, AudioContext
+from whisper_qat.data.audio.context import AudioContext
+from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.infer.long_form.chunks import chunks
 from whisper_qat.measure.systems.system import Setup, needed
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 from transformers.utils.logging import set_verbosity_error
 
-from whisper_qat.data.audio.context import SAMPLE_RATE
+from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.infer.decoding.text_decoder import TextDecoder
 from whisper_qat.infer.long_form.chunks import chunks
 from whisper_qat.measure.systems.system import Setup

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from whisper_qat.data.audio.context import SAMPLE_RATE, WINDOW_S
 from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.split import sample_clips
 from whisper_qat.data.corpora.named import load_any
 from whisper_qat.data.corpora.test_sets import name_of_test_set, usable
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import SAMPLE_RATE, WINDOW_S
 
 SHORT, FULL, LONG = KINDS = ("short", "30s", "long")
 SHORT_S = 6.0

@@ -16,6 +16,7 @@ from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.corpora.named import load_any
 from whisper_qat.data.corpora.test_sets import usable
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import WINDOW_S
 from whisper_qat.measure.systems.ours import open_ours
 from whisper_qat.measure.systems.system import Setup
 from whisper_qat.measure.worker import Answer, Request, Worker
@@ -40,7 +41,6 @@ SHAPES = {"depth": DEPTHS, "width": WIDTHS, "shape": PUBLISHED}
 UNITS = {"length": "s of audio", "clips": "clips", "threads": "threads", "depth": "layers a side",
          "width": "d_model", "shape": "M weights in layers"}  # fmt: skip
 FULL, SHORT = "30 s context", "clip's own context"
-WINDOW_S = 30.0
 NOT_SETTINGS = ("output_dir", "cache_dir", "axes", "max_s", "max_clips", "max_weights_m")
 
 

@@ -4,8 +4,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from whisper_qat.data.audio.context import WINDOW_S, AudioContext
+from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import WINDOW_S
 from whisper_qat.model.plan.plan import default_rules
 from whisper_qat.model.plan.rules_file import read_rules_file
 from whisper_qat.train import curriculum
