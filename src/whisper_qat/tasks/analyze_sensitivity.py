@@ -106,7 +106,7 @@ def run(config: SensitivityConfig) -> None:
     final = with_context(final, config.audio_context, config.margin_s)
     clips = held_out_clips(config.data, config.num_clips, config.seed)
     samples = calibration_samples(clips, final, source, config.language)
-    words = WordErrors(final, source, clips, samples, config.language) if config.wer else None
+    words = WordErrors(final, source, clips, config.language) if config.wer else None
     analysis = Analysis(final, samples, config.by, words, threads=config.threads)
     scheme, fine = parse_scheme(config.scheme), parse_scheme(config.fine_scheme)
     found = analysis.measure(scheme)

@@ -27,7 +27,7 @@ from whisper_qat.train import checkpoint, curriculum, precision, scales
 from whisper_qat.train.curriculum import Curriculum
 from whisper_qat.train.loop import Data, Loop, Settings
 from whisper_qat.train.objective import Objective, Whisper
-from whisper_qat.train.validator import Validator
+from whisper_qat.train.validation import Validator
 
 
 @dataclass(frozen=True, kw_only=True)
