@@ -22,8 +22,10 @@ from whisper_qat.infer.greedy_wer import greedy_wer
 from whisper_qat.infer.torch_backend import TorchBackend
 from whisper_qat.infer.transcribe import Transcriber
 from whisper_qat.model.fake_quant.layers import quantized_once
-from whisper_qat.train import losses, objective
+from whisper_qat.train import objective
 from whisper_qat.train.objective import Whisper
+from whisper_qat.train.terms.cross_entropy import cross_entropy_sum
+from whisper_qat.train.terms.distillation import distillation_sum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,16 +93,16 @@ def mean_loss(
         for batch in iterate(examples, batches, collator, num_workers):
             batch = objective.to_device(batch, device)
             logits, _ = student(batch.mel, batch.tokens)
-            sums["loss"] += losses.cross_entropy_sum(logits, batch.labels).item()
+            sums["loss"] += cross_entropy_sum(logits, batch.labels).item()
             if teacher is not None:
                 heard = batch.mel if batch.teacher_mel is None else batch.teacher_mel
                 target, _ = teacher(heard, batch.tokens)
-                kl = losses.distillation_sum(logits, target, batch.labels, temperature=1.0)
+                kl = distillation_sum(logits, target, batch.labels, temperature=1.0)
                 sums["kl"] += kl.item()
             if autocast is not None:
                 with torch.autocast(device.type, dtype=autocast):
                     rough, _ = student(batch.mel, batch.tokens)
-                sums["loss_autocast"] += losses.cross_entropy_sum(rough, batch.labels).item()
+                sums["loss_autocast"] += cross_entropy_sum(rough, batch.labels).item()
             tokens += batch.num_tokens
     present = {"loss": True, "kl": teacher is not None, "loss_autocast": autocast is not None}
     return {name: sums[name] / tokens for name, measured in present.items() if measured}

@@ -6,7 +6,7 @@ not counted.
 """
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from whisper_qat.tasks.train.parts import load, make_accelerator, make_loop
 from whisper_qat.train import flops
 from whisper_qat.train.flops import Shape
 from whisper_qat.train.loop import Loop
+from whisper_qat.train.objective import Objective
 
 WARM_UP = 2
 
@@ -90,6 +91,7 @@ class _Seen:
 
     def __init__(self, student: nn.Module, shape: Shape, config: TrainConfig) -> None:
         self.shape, self.config = shape, config
+        self.has_teacher = Objective.of(asdict(config)).needs_teacher
         self._reset()
         student.register_forward_pre_hook(self._add)
 
@@ -100,7 +102,7 @@ class _Seen:
         mel, tokens = inputs
         clips, frames = len(mel), mel.shape[-1]
         teacher = None
-        if self.config.kl_weight or self.config.encoder_weight:
+        if self.has_teacher:
             teacher = 3000 if self.config.teacher_context == "full" else frames
         one = flops.training_step(self.shape, frames, tokens.shape[1], teacher_frames=teacher)
         self._work["clips"] += clips

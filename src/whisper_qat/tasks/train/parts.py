@@ -67,7 +67,7 @@ def load(config: TrainConfig, folder: Path, accelerator: Accelerator) -> Parts:
         config.train_data, config.eval_data or config.train_data, max_samples=config.max_samples,
         max_eval_samples=config.max_eval_samples, seed=config.seed, fits=labeller.fits,
     )  # fmt: skip
-    needed = config.kl_weight or config.encoder_weight
+    needed = Objective.of(asdict(config)).needs_teacher
     teacher = deepcopy(model).requires_grad_(False) if needed else None
     made = _planned(model, config)
     features = Features.from_pretrained(base)
@@ -169,11 +169,7 @@ def _settings(config: TrainConfig, num_clips: int, accelerator: Accelerator) -> 
         for name in Settings.__dataclass_fields__
         if hasattr(config, name)
     }
-    how = Objective(
-        ce_weight=config.ce_weight, kl_weight=config.kl_weight, temperature=config.temperature,
-        encoder_weight=config.encoder_weight,
-    )  # fmt: skip
     if not config.eval_steps:
         per_step = config.per_device_batch_size * config.gradient_accumulation_steps
         shared["eval_steps"] = max(1, -(-num_clips // (per_step * accelerator.num_processes)))
-    return Settings(**shared, objective=how)
+    return Settings(**shared, objective=Objective.of(asdict(config)))
