@@ -1,4 +1,4 @@
-"""Peers without a model, for tests of what drives them; importable by a process of its own."""
+"""Systems without a model, for tests of what drives them; importable by a process of its own."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import time
 from whisper_qat.errors import InputError
 
 
-class FakePeer:
+class FakeSystem:
     """Says how many samples it heard; the option `delay_s` is its speed."""
 
     def __init__(self, setup) -> None:
@@ -33,4 +33,4 @@ class FakePeer:
 def open_fake(setup):
     if setup.options.get("refuses"):
         raise InputError("refused to open")
-    return FakePeer(setup)
+    return FakeSystem(setup)

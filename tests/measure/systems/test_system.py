@@ -2,12 +2,12 @@
 
 import pytest
 
-from whisper_qat.measure.systems.system import PeerMissing, needed
+from whisper_qat.measure.systems.system import SystemMissing, needed
 
 
 def test_a_missing_runtime_names_its_extra():
     with pytest.raises(
-        PeerMissing, match=r"no_such_runtime cannot be imported .*pip install -e '.\[bench\]"
+        SystemMissing, match=r"no_such_runtime cannot be imported .*pip install -e '.\[bench\]"
     ):
         needed("no_such_runtime")
 

@@ -9,15 +9,20 @@ limit asked of it is doubled, and the least it decodes is two tokens.
 """
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whisper_qat.data.audio.context import AudioContext
+from whisper_qat.export.onnx.folder import load_checkpoint
+from whisper_qat.export.runtime_folder import write_runtime_folder
 from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.infer.long_form.chunks import chunks
+from whisper_qat.measure.systems.runtime import Form, Runtime, Variant
 from whisper_qat.measure.systems.system import Setup, needed
+from whisper_qat.runs.folders import hash_folder, new_folder, write_manifest
 
 POLICY = "beam 1, temperature 0 only, its own features and filters; padded to 30 s"
 POLICY_SHORT = "its encoder and generate called with features of the clip + margin, not of 30 s"
@@ -26,6 +31,7 @@ OPTIONS: dict[str, Any] = {
     "condition_on_previous_text": False, "no_speech_threshold": None,
     "log_prob_threshold": None, "compression_ratio_threshold": None,
 }  # fmt: skip
+COPIED = ["tokenizer.json", "preprocessor_config.json"]
 PROMPT = 4  # start, language, task, no timestamps
 
 
@@ -35,7 +41,7 @@ def max_length(new_tokens: int) -> int:
 
 
 class FasterWhisper:
-    """A CTranslate2 folder; see `infer.peers.peer.Peer`."""
+    """A CTranslate2 folder; see `measure.systems.system.System`."""
 
     def __init__(self, model: Any, setup: Setup) -> None:
         self.model = model
@@ -102,3 +108,44 @@ def open_faster_whisper(setup: Setup) -> FasterWhisper:
     )  # fmt: skip
     kind = ShortFasterWhisper if "margin_s" in setup.options else FasterWhisper
     return kind(model, setup)
+
+
+def make_ct2_float(source: Path, folder: Path, settings: dict[str, Any], plan: Path | None) -> None:
+    """Our own writer, float32."""
+    write_runtime_folder(
+        load_checkpoint(source, str(source)), source, folder, format="ctranslate2",
+        requantize=False, inputs={"model": hash_folder(source)}, config=settings,
+    )  # fmt: skip
+
+
+def make_ct2_int8(source: Path, folder: Path, settings: dict[str, Any], plan: Path | None) -> None:
+    """CTranslate2's own converter: of a float checkpoint ours writes float only."""
+    converters = needed("ctranslate2.converters")
+    with new_folder(folder) as partial:
+        converter = converters.TransformersConverter(str(source), copy_files=COPIED)
+        converter.convert(str(partial / "model"), quantization="int8")  # wants a new folder
+        for path in (partial / "model").iterdir():
+            path.rename(partial / path.name)
+        (partial / "model").rmdir()
+        inputs = {"model": hash_folder(source)}
+        write_manifest(partial, kind="ctranslate2", inputs=inputs, config=settings)
+
+
+CT2_FLOAT32 = Form(name="ct2-float32", kind="ct2-float32", make=make_ct2_float)
+CT2_INT8 = Form(
+    name="ct2-int8", kind="ct2-int8", make=make_ct2_int8, converters=("ctranslate2",)
+)  # fmt: skip
+FASTER_WHISPER = Runtime(
+    name="faster-whisper", open=open_faster_whisper, policy=POLICY, short_policy=POLICY_SHORT,
+    modules=("faster_whisper",),
+    variants=(
+        Variant(
+            name="faster-whisper-float32", form=CT2_FLOAT32, options={"compute_type": "float32"}
+        ),
+        Variant(name="faster-whisper-int8", form=CT2_INT8, options={"compute_type": "int8"}),
+        Variant(
+            name="faster-whisper-int8-short", form=CT2_INT8, options={"compute_type": "int8"},
+            short=True,
+        ),
+    ),
+)  # fmt: skip

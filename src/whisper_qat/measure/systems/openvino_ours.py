@@ -8,6 +8,8 @@ onnxruntime writes in place; OpenVINO GenAI keeps them inside a model of
 another conversion, which is not measured here.
 """
 
+import shutil
+import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,12 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from whisper_qat.export.onnx.folder import load_checkpoint, with_context, write_onnx_folder
 from whisper_qat.infer.decoding.rules import read_rules
 from whisper_qat.infer.onnx.self_cache import SelfCache
 from whisper_qat.infer.onnx.step_decoder import ALL, LAST
 from whisper_qat.infer.transcribe import Transcriber
 from whisper_qat.measure.systems.ours import Ours
+from whisper_qat.measure.systems.runtime import Form, Runtime, Variant
 from whisper_qat.measure.systems.system import Setup, needed
+from whisper_qat.runs.folders import MANIFEST_NAME, hash_folder, new_folder, write_manifest
 
 POLICY = (
     "our float graphs, weights int8 by NNCF, OpenVINO's own defaults (bfloat16 products where the "
@@ -91,20 +96,20 @@ def named(found: Any, model: Any) -> dict[str, NDArray]:
     }
 
 
-class OpenVinoPeer(Ours):
-    """Our search over OpenVINO; see `infer.peers.peer.Peer`."""
+class OpenVinoSystem(Ours):
+    """Our search over OpenVINO; see `measure.systems.system.System`."""
 
     def facts(self) -> dict[str, str]:
         return {"openvino": version("openvino")}
 
 
-def open_openvino(setup: Setup) -> OpenVinoPeer:
+def open_openvino(setup: Setup) -> OpenVinoSystem:
     """A folder that `compress` wrote, compiled for the CPU."""
     core = needed("openvino").Core()
     options = {"INFERENCE_NUM_THREADS": setup.threads, "PERFORMANCE_HINT": "LATENCY"}
     models = [core.compile_model(str(setup.folder / f"{p}.xml"), "CPU", options) for p in PARTS]
     rules = read_rules(setup.folder, language=setup.language, max_new_tokens=setup.max_new_tokens)
-    return OpenVinoPeer(Transcriber.around(OpenVinoBackend(*models), setup.folder, rules))
+    return OpenVinoSystem(Transcriber.around(OpenVinoBackend(*models), setup.folder, rules))
 
 
 def compress(source: Path, folder: Path) -> None:
@@ -114,3 +119,32 @@ def compress(source: Path, folder: Path) -> None:
         model = openvino.Core().read_model(str(source / f"{part}.onnx"))
         small = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_ASYM)
         openvino.save_model(small, str(folder / f"{part}.xml"), compress_to_fp16=False)
+
+
+def make_openvino(source: Path, folder: Path, settings: dict[str, Any], plan: Path | None) -> None:
+    """Our float graphs with weights compressed by OpenVINO's tool; only its files are kept."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        floating = Path(scratch) / "float"
+        final = with_context(load_checkpoint(source, str(source)), "full", None)
+        inputs = {"model": hash_folder(source)}
+        write_onnx_folder(final, source, floating, inputs=inputs, config=settings)
+        with new_folder(folder) as partial:
+            compress(floating, partial)
+            for path in floating.glob("*.json"):
+                if path.name != MANIFEST_NAME:
+                    shutil.copy(path, partial)
+            write_manifest(partial, kind="openvino", inputs=inputs, config=settings)
+
+
+OPENVINO = Runtime(
+    name="openvino", open=open_openvino, policy=POLICY, modules=("openvino", "nncf"),
+    variants=(
+        Variant(
+            name="openvino-int8",
+            form=Form(
+                name="openvino-int8", kind="openvino", make=make_openvino,
+                converters=("openvino", "nncf"),
+            ),
+        ),
+    ),
+)  # fmt: skip

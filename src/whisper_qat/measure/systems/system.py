@@ -1,12 +1,14 @@
 """What a benchmark asks of a runtime: a transcript, and a given number of tokens.
 
-One file per runtime beside this one; each opens one model for one process with a fixed number of
-threads. All decode greedily, in one language, without timestamps, temperature fallback, voice
-detection or text of the piece before; audio over 30 s is cut into the same pieces for every
-runtime (`infer.long_form.chunks`). Where a runtime differs its file says so in POLICY.
+One file per runtime beside this one, with its record (`runtime.Runtime`); each opens one model for
+one process with a fixed number of threads. All decode greedily, in one language, without
+timestamps, temperature fallback, voice detection or text of the piece before; audio over 30 s is
+cut into the same pieces for every runtime (`infer.long_form.chunks`). Where a runtime differs, its
+record says so.
 """
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +22,7 @@ from whisper_qat.errors import InputError
 INSTALL = ".venv/bin/pip install -e '.[bench]'"
 
 
-class PeerMissing(InputError):
+class SystemMissing(InputError):
     """A runtime that is not installed: its rows are left out with this line."""
 
 
@@ -35,7 +37,7 @@ class Setup:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-class Peer(Protocol):
+class System(Protocol):
     """A model of some runtime, ready to transcribe float32 [samples] at 16 kHz."""
 
     def transcribe(self, audio: NDArray[np.float32]) -> str:
@@ -51,9 +53,12 @@ class Peer(Protocol):
         ...
 
 
+Opener = Callable[[Setup], System]
+
+
 def needed(module: str) -> ModuleType:
-    """The runtime's module; PeerMissing with the line that installs it."""
+    """The runtime's module; SystemMissing with the line that installs it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise PeerMissing(f"{module} cannot be imported ({error}); {INSTALL}") from None
+        raise SystemMissing(f"{module} cannot be imported ({error}); {INSTALL}") from None

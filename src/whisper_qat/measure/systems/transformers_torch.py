@@ -11,6 +11,7 @@ from transformers.utils.logging import set_verbosity_error
 from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.infer.decoding.text_decoder import TextDecoder
 from whisper_qat.infer.long_form.chunks import chunks
+from whisper_qat.measure.systems.runtime import CHECKPOINT, Form, Runtime, Variant
 from whisper_qat.measure.systems.system import Setup
 from whisper_qat.model.checkpoint.load import load_whisper
 
@@ -21,7 +22,7 @@ POLICY = (
 
 
 class TransformersTorch:
-    """A checkpoint folder; see `infer.peers.peer.Peer`."""
+    """A checkpoint folder; see `measure.systems.system.System`."""
 
     def __init__(self, model: WhisperForConditionalGeneration, setup: Setup) -> None:
         self.model = model
@@ -64,3 +65,11 @@ def open_transformers(setup: Setup) -> TransformersTorch:
     torch.set_num_threads(setup.threads)
     set_verbosity_error()  # of each call: max_new_tokens beside the config's max_length
     return TransformersTorch(load_whisper(setup.folder), setup)
+
+
+TRANSFORMERS = Runtime(
+    name="transformers", open=open_transformers, policy=POLICY,
+    variants=(
+        Variant(name="transformers-float32", form=Form(name="checkpoint", kind=CHECKPOINT)),
+    ),
+)  # fmt: skip

@@ -27,7 +27,14 @@ from whisper_qat.tasks.benchmark.clips import ClipSet, build_sets, warm_up_clip
 from whisper_qat.tasks.benchmark.models import engine_hash
 from whisper_qat.tasks.benchmark.pilot import best_threads, measure_starts
 from whisper_qat.tasks.benchmark.rounds import Schedule, measure_set
-from whisper_qat.tasks.benchmark.rows import ReadyRow, available, choose, fits, given, ready
+from whisper_qat.tasks.benchmark.rows import (
+    ReadyRow,
+    available,
+    choose,
+    fits,
+    ready,
+    rows_of_folders,
+)
 
 KIND = "benchmark"
 BUSY = 0.3  # load average per core from which a line says that the machine is not idle
@@ -158,7 +165,7 @@ def prepare(config: BenchmarkConfig) -> tuple[list[ReadyRow], list[str]]:
     """Rows with their folders; what is not installed is left out with a line."""
     cache = config.cache_dir or config.output_dir.parent / "benchmark-models"
     cache.mkdir(parents=True, exist_ok=True)
-    extra = given(config.compare)
+    extra = rows_of_folders(config.compare)
     kept, notes = available(choose(config.rows))
     if not kept and not extra:
         raise GateError("no row can be measured: " + "; ".join(notes))
@@ -192,7 +199,7 @@ def choose_threads(
 
 def open_worker(config: BenchmarkConfig, row: ReadyRow, threads: int) -> Worker:
     """A process with the row's model."""
-    return Worker(row.row.opener, row.setup(threads, config.language, config.max_new_tokens))
+    return Worker(row.row.runtime.open, row.setup(threads, config.language, config.max_new_tokens))
 
 
 def measure(

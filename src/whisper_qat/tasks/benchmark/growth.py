@@ -18,6 +18,7 @@ from whisper_qat.data.corpora.test_sets import usable
 from whisper_qat.errors import InputError
 from whisper_qat.front_end import WINDOW_S
 from whisper_qat.measure.systems.ours import open_ours
+from whisper_qat.measure.systems.registry import find_form
 from whisper_qat.measure.systems.system import Setup
 from whisper_qat.measure.worker import Answer, Request, Worker
 from whisper_qat.model.checkpoint.load import check_checkpoint
@@ -29,7 +30,7 @@ from whisper_qat.runs.locks import folder_lock
 from whisper_qat.runs.settings import check_settings
 from whisper_qat.tasks.benchmark.benchmark import cores, environment, load_at_start
 from whisper_qat.tasks.benchmark.clips import SHORT_S, BenchClip, long_group, short_groups, write
-from whisper_qat.tasks.benchmark.models import MODELS, engine_hash, made, shortened
+from whisper_qat.tasks.benchmark.models import build_form, engine_hash, with_short_context
 from whisper_qat.tasks.benchmark.pilot import candidates
 from whisper_qat.tasks.benchmark.shapes import DEPTHS, PUBLISHED, WIDTHS, Shape, make_random
 
@@ -119,8 +120,8 @@ def run(config: GrowthConfig) -> None:
     with folder_lock(config.output_dir) as folder:
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
         kept = {k: v for k, v in asdict(config).items() if k not in NOT_SETTINGS}
-        model = next(m for m in MODELS if m.name == f"onnx-{config.quantization_type}")
-        full = made(model, config.model_path, cache)
+        form = find_form(f"onnx-{config.quantization_type}")
+        full = build_form(form, config.model_path, cache)
         plain = {k: str(v) if isinstance(v, Path) else v for k, v in kept.items()}
         check_settings(folder, plain | {"model": hash_folder(full), "engine": engine_hash()})
         notes = [f"{config.quantization_type}, {config.threads} threads but on that axis"]
@@ -166,7 +167,7 @@ def joined(clips: list[Clip], seconds: float, folder: Path) -> BenchClip:
 
 def lengths(config: GrowthConfig, full: Path, clips: list[Clip], folder: Path) -> Iterator[Point]:
     """The first so many seconds of long speech, with either context."""
-    own = shortened(full, config.margin_s)
+    own = with_short_context(full, config.margin_s)
     longest = max(seconds for seconds in LENGTHS_S if seconds <= config.max_s)
     audio = joined(clips, longest + WINDOW_S, folder)  # cut to the second when it is read
     for seconds in LENGTHS_S:
@@ -179,7 +180,7 @@ def lengths(config: GrowthConfig, full: Path, clips: list[Clip], folder: Path) -
 
 def numbers(config: GrowthConfig, full: Path, clips: list[Clip], folder: Path) -> Iterator[Point]:
     """So many short clips one after another in one process."""
-    own = shortened(full, config.margin_s)
+    own = with_short_context(full, config.margin_s)
     drawn = [write(group, folder) for group in short_groups(clips, 50, config.seed)]
     if not drawn:
         raise InputError(f"--data {config.data}: no clip under {SHORT_S:g} s for --axes clips")
