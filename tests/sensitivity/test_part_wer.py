@@ -7,7 +7,7 @@ from tests.tasks.tiny_speech import save_tiny_speech
 from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.export.onnx.folder import load_checkpoint
 from whisper_qat.infer.runtimes import open_transcriber
-from whisper_qat.metrics.normalize import get_normalizer
+from whisper_qat.metrics.normalizers.registry import get_normalizer
 from whisper_qat.metrics.wer import count_words, total
 from whisper_qat.model.fake_quant.layers import FakeQuantLinear, fake_quantized
 from whisper_qat.model.fake_quant.prepare import apply_plan, plan

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whisper_qat.infer.transcribe import Transcriber
-from whisper_qat.metrics.normalize import get_normalizer
+from whisper_qat.metrics.normalizers.registry import get_normalizer
 from whisper_qat.metrics.wer import count_words, total
 
 NORMALIZER = "card"

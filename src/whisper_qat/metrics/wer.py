@@ -1,7 +1,7 @@
 """Word and character errors as counts; rates are formed last, from sums.
 
 Corpus WER is the sum of errors over the sum of reference words, never a mean of rates. Alignment is
-jiwer's (Levenshtein by rapidfuzz). Text comes normalised (metrics/normalize.py).
+jiwer's (Levenshtein by rapidfuzz). Text comes normalised (metrics/normalizers).
 """
 
 from collections.abc import Iterable

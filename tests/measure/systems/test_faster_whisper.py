@@ -12,7 +12,7 @@ from whisper_qat.measure.systems.faster_whisper import (
     open_faster_whisper,
 )
 from whisper_qat.measure.systems.system import Setup, SystemMissing
-from whisper_qat.metrics.french import normalize_french
+from whisper_qat.metrics.normalizers.french import normalize_french
 from whisper_qat.metrics.wer import count_words
 from whisper_qat.runs.folders import read_json
 

@@ -8,7 +8,7 @@ from whisper_qat.errors import InputError
 from whisper_qat.measure.systems import whisper_cpp
 from whisper_qat.measure.systems.system import Setup, SystemMissing
 from whisper_qat.measure.systems.whisper_cpp import Q8_0, ggml_file, make_ggml, open_whisper_cpp
-from whisper_qat.metrics.french import normalize_french
+from whisper_qat.metrics.normalizers.french import normalize_french
 from whisper_qat.metrics.wer import count_words
 from whisper_qat.tasks.benchmark.models import plan_of
 

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from whisper_qat.metrics.normalize import Normalizer, get_normalizer
+from whisper_qat.metrics.normalizers.normalizer import Normalizer
+from whisper_qat.metrics.normalizers.registry import get_normalizer
 from whisper_qat.report.evaluation.changes import changed_clips
 from whisper_qat.report.evaluation.claims import claims
 from whisper_qat.report.evaluation.comparisons import ALL, Tallies, compare_all

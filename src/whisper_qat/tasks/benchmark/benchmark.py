@@ -16,7 +16,7 @@ from typing import Any, Literal
 from whisper_qat.errors import GateError, InputError
 from whisper_qat.infer.long_form.chunks import METHOD
 from whisper_qat.measure.worker import Worker
-from whisper_qat.metrics.normalize import NORMALIZERS, get_normalizer
+from whisper_qat.metrics.normalizers.registry import NORMALIZERS, get_normalizer
 from whisper_qat.model.checkpoint.load import check_checkpoint
 from whisper_qat.report.benchmark.page import render, text
 from whisper_qat.runs.environment import cpu, git_revision, package_versions

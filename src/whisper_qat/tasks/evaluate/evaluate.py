@@ -22,7 +22,7 @@ from whisper_qat.infer.decoding.rules import read_rules
 from whisper_qat.infer.long_form import chunks
 from whisper_qat.measure.row import CorpusJob, RowJob, RowMeasure, measure_row
 from whisper_qat.measure.torch_row import measure_torch_row
-from whisper_qat.metrics.normalize import NORMALIZERS, get_normalizer
+from whisper_qat.metrics.normalizers.registry import NORMALIZERS, get_normalizer
 from whisper_qat.report.evaluation import headline
 from whisper_qat.report.evaluation.page import render
 from whisper_qat.report.evaluation.rows import clips_path
