@@ -25,13 +25,13 @@ from whisper_qat.data.clips.split import (
     keep_apart,
     sample_clips,
 )
-from whisper_qat.data.corpora import common_voice, hub, telephone_fr
+from whisper_qat.data.corpora.named_source import Request
+from whisper_qat.data.corpora.registry import SOURCES, sources_with
 from whisper_qat.errors import InputError, nearest
 from whisper_qat.runs.folders import hash_file, is_finished, read_manifest, write_manifest
 from whisper_qat.runs.locks import LOCK_NAME, folder_lock
 
 SPLITS = ("train", "validation", "test")
-NAMED_SOURCES = ("telephone-fr", "common-voice-fr", *hub.HUB_CORPORA)
 Splits = dict[str, list[Clip]]
 
 
@@ -40,8 +40,8 @@ class PrepareDataConfig:
     """Decode a speech source, split it and write a data folder.
 
     Args:
-        source: telephone-fr, fleurs-fr, mls-fr, voxpopuli-fr, common-voice-fr, or a manifest,
-            folder or Hub id (owner/name or owner/name:configuration)
+        source: {sources}, or a manifest, folder or Hub id (owner/name or
+            owner/name:configuration)
         output_dir: folder to write
         archive: Mozilla release archive, for common-voice-fr
         cache_dir: downloads and unpacked archives (default: downloads/SOURCE beside output_dir)
@@ -72,9 +72,11 @@ class PrepareDataConfig:
             raise InputError(f"split fractions {shown}: expected none below 0 and a sum of 1")
         if self.max_samples is not None and self.max_samples < 1:
             raise InputError(f"--max_samples {self.max_samples}: expected at least 1")
-        if self.archive and self.source != "common-voice-fr":
-            raise InputError(f"--archive is for --source common-voice-fr, not {self.source}")
-        if self.text_field and self.source in ("telephone-fr", "common-voice-fr"):
+        known = SOURCES.get(self.source)
+        if self.archive and (known is None or "archive" not in known.takes):
+            names = " or ".join(sources_with("archive"))
+            raise InputError(f"--archive is for --source {names}, not {self.source}")
+        if self.text_field and known is not None and "text_field" not in known.takes:
             raise InputError(f"--text_field: {self.source} has one kind of text; leave it out")
 
     @property
@@ -87,6 +89,10 @@ class PrepareDataConfig:
     def settings(self) -> dict[str, Any]:
         """What decides the content of the folder, wherever it and its cache are."""
         return {k: v for k, v in asdict(self).items() if k not in ("output_dir", "cache_dir")}
+
+
+assert PrepareDataConfig.__doc__ is not None
+PrepareDataConfig.__doc__ = PrepareDataConfig.__doc__.replace("{sources}", ", ".join(SOURCES))
 
 
 def run(config: PrepareDataConfig) -> None:
@@ -162,12 +168,9 @@ def collect(config: PrepareDataConfig) -> Collection:
     """The source by name, or a manifest, folder or Hub id; clip ids are unique over all splits."""
     name = re.sub(r"[^\w.-]+", "_", config.source)
     cache = Path(config.cache_dir or Path(config.output_dir).absolute().parent / "downloads" / name)
-    if config.source == "telephone-fr":
-        return telephone_fr.collect(cache)
-    if config.source == "common-voice-fr":
-        collection = common_voice.collect(config.archive, cache)
-    elif config.source in hub.HUB_CORPORA:
-        collection = hub.collect(config.source, config.text_field)
+    if config.source in SOURCES:
+        request = Request(cache=cache, archive=config.archive, text_field=config.text_field)
+        collection = SOURCES[config.source].collect(request)
     else:
         collection = _collect_any(config)
     return replace(collection, splits=unique_ids(collection.splits))
@@ -178,9 +181,7 @@ def _collect_any(config: PrepareDataConfig) -> Collection:
         splits = load_splits(config.source, text_field=config.text_field)
     except InputError as error:
         if re.fullmatch(r"[\w-]+", config.source):  # one word: meant as a name from the list
-            hint = (
-                nearest(config.source, NAMED_SOURCES) or f"; the names: {', '.join(NAMED_SOURCES)}"
-            )
+            hint = nearest(config.source, SOURCES) or f"; the names: {', '.join(SOURCES)}"
             raise InputError(f"{error}{hint}") from None
         raise
     known = hash_file(config.source) if Path(config.source).is_file() else "not hashed"

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.manifest_file import read_clips
 from whisper_qat.data.clips.source import Collection
+from whisper_qat.data.corpora.named_source import NamedSource
 from whisper_qat.errors import InputError
 from whisper_qat.runs.folders import hash_file, read_json, write_json
 
@@ -123,3 +124,10 @@ def _clips(folder: Path, file: str, durations: dict[str, float]) -> list[Clip]:
         dataclasses.replace(clip, duration_s=durations.get(Path(str(clip.audio)).name), lang="fr")
         for clip in clips
     ]
+
+
+COMMON_VOICE_FR = NamedSource(
+    name="common-voice-fr",
+    collect=lambda request: collect(request.archive, request.cache),
+    takes=frozenset({"archive"}),
+)

@@ -20,6 +20,7 @@ from whisper_qat.data.audio.reading import open_bytes
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.screen import Rejected
 from whisper_qat.data.clips.source import ONLY, Collection
+from whisper_qat.data.corpora.named_source import NamedSource
 from whisper_qat.errors import InputError
 from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.runs.folders import hash_file, read_json, write_json
@@ -213,3 +214,6 @@ def decode_g722(data: bytes) -> np.ndarray:
     """64 kbit/s G.722 (two samples in each byte) to float32 [samples]."""
     samples = np.frombuffer(G722(G722_RATE, G722_BITRATE).decode(data), dtype=np.int16)
     return samples.astype(np.float32) / 32768
+
+
+TELEPHONE_FR = NamedSource(name="telephone-fr", collect=lambda request: collect(request.cache))
