@@ -20,7 +20,7 @@ class FakeSystem:
         time.sleep(self.setup.options.get("delay_s", 0.0))
         return f"{len(audio)} samples"
 
-    def fixed(self, audio, tokens):
+    def decode_fixed(self, audio, tokens):
         time.sleep(0.001 * tokens)
         if tokens > 300:
             raise InputError(f"{tokens} tokens: too many")

@@ -146,12 +146,15 @@ class Collator:
     def __call__(self, examples: Sequence[Example | InputError]) -> Batch | InputError:
         try:
             return collate(
-                examples, self._drawn(examples), self.prompt_length, full_teacher=self.full_teacher
+                examples,
+                self._draw_context(examples),
+                self.prompt_length,
+                full_teacher=self.full_teacher,
             )
         except InputError as error:
             return error
 
-    def _drawn(self, examples: Sequence[Example | InputError]) -> AudioContext:
+    def _draw_context(self, examples: Sequence[Example | InputError]) -> AudioContext:
         if self.max_margin_s is None:
             return self.context
         ids = "\n".join(example.id for example in examples if isinstance(example, Example))

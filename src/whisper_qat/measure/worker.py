@@ -116,7 +116,7 @@ def serve() -> None:
         try:
             system = _answer(out, _open)
             while system is not None:
-                _answer(out, lambda request: (timed(system, request),) * 2)
+                _answer(out, lambda request: (time_request(system, request),) * 2)
         except (EOFError, BrokenPipeError):
             return
         except KeyboardInterrupt:
@@ -145,7 +145,7 @@ def _open(message: tuple[Opener, Setup]) -> tuple[Opened, System]:
     return Opened(open_s=time.perf_counter() - started, facts=system.facts()), system
 
 
-def timed(system: System, request: Request) -> Answer:
+def time_request(system: System, request: Request) -> Answer:
     """Answer one request and say what it took."""
     end = None if request.seconds is None else round(request.seconds * SAMPLE_RATE)
     audio = _samples(request.audio, end)
@@ -153,7 +153,7 @@ def timed(system: System, request: Request) -> Answer:
     if request.tokens is None:
         text, tokens = system.transcribe(audio), None
     else:
-        text, tokens = None, system.fixed(audio, request.tokens)
+        text, tokens = None, system.decode_fixed(audio, request.tokens)
     return Answer(
         wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu,
         peak_rss_bytes=peak_rss_bytes(), text=text, tokens=tokens,

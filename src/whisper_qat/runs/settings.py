@@ -48,7 +48,7 @@ def differences(
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from differences(old, new, f"{prefix}{key}.")
         elif old != new:
-            yield f"{prefix}{key}={_abridged(old)}, now {_abridged(new)}"
+            yield f"{prefix}{key}={_abridge(old)}, now {_abridge(new)}"
 
 
 def refuse_other_inputs(
@@ -117,7 +117,7 @@ def _refuse_others(folder: Path, before: dict[str, Any], now: dict[str, Any]) ->
     refuse_other_settings(where, before, now, advice=advice)
 
 
-def _abridged(value: Any) -> str:
+def _abridge(value: Any) -> str:
     """Both ends of a long value: paths and plans most often differ at the end."""
     text = repr(value)
     return text if len(text) <= 48 else f"{text[:22]}...{text[-22:]}"

@@ -45,7 +45,7 @@ class Costs:
         self._tokens = mean(sample.tokens.shape[1] - sample.prompt_length + 1 for sample in samples)
         self._times: dict[tuple[Shape, Scheme], float] = {}
 
-    def saved(self, layers: Collection[str]) -> Saved:
+    def savings(self, layers: Collection[str]) -> Saved:
         """By quantizing `layers`; the table's bytes count once, however many uses are named."""
         stored = {TOKEN_TABLE if name == HEAD else name for name in layers}
         size = sum(

@@ -110,7 +110,7 @@ def run(config: QuantizePtqConfig) -> None:
         return
     final = load_checkpoint(source, config.model_path)
     final = with_context(final, config.audio_context, config.margin_s)
-    final = quantized(final, config, source, clips)
+    final = quantize_model(final, config, source, clips)
     graphs = write_dynamic_graphs if config.method == OPTIMUM_DYNAMIC else write_graphs
     write_onnx_folder(
         final, source, config.output_path, inputs=inputs, config=settings(config), graphs=graphs
@@ -139,7 +139,9 @@ def _inputs(config: QuantizePtqConfig, source: Path, clips: list[Clip]) -> dict[
     return inputs
 
 
-def quantized(final: Final, config: QuantizePtqConfig, source: Path, clips: list[Clip]) -> Final:
+def quantize_model(
+    final: Final, config: QuantizePtqConfig, source: Path, clips: list[Clip]
+) -> Final:
     """`final` with its model quantized in place (but by optimum-dynamic) and the record of it."""
     if final.plan is not None:
         raise InputError(

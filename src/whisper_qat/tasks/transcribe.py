@@ -114,7 +114,7 @@ def fallback(config: TranscribeConfig) -> Fallback:
     return Fallback() if config.fallback else Fallback(temperatures=())
 
 
-def fallback_said(config: TranscribeConfig) -> str | None:
+def describe_fallback(config: TranscribeConfig) -> str | None:
     """The fallback in words; None where such chunks are kept."""
     return str(fallback(config)) if config.fallback else None
 
@@ -148,7 +148,7 @@ def settings(config: TranscribeConfig) -> dict[str, Any]:
         "timestamps": config.timestamps,
         "num_beams": config.num_beams,
         "max_new_tokens": config.max_new_tokens,
-        "fallback": fallback_said(config),
+        "fallback": describe_fallback(config),
         "audio_context": None if config.audio_context == "folder" else config.audio_context,
     }
 
@@ -184,7 +184,7 @@ def transcribe(
 
     def finish(recording: Recording, found: Transcription) -> None:
         for repetition in found.repetitions:
-            tqdm.write(f"{recording.path}: {told(repetition)}", file=sys.stderr)
+            tqdm.write(f"{recording.path}: {describe_repetition(repetition)}", file=sys.stderr)
         text = render(recording, found)
         if recording.output is not None:
             write_text(recording.output, text)
@@ -199,7 +199,7 @@ def transcribe(
     return len(failures)
 
 
-def told(repetition: Repetition) -> str:
+def describe_repetition(repetition: Repetition) -> str:
     """A line on a chunk that repeats itself, or did."""
     where = f"{repetition.start_s:.1f} to {repetition.end_s:.1f} s"
     ratio = f"compression ratio {repetition.compression_ratio:.1f}"
@@ -240,7 +240,7 @@ def record(config: TranscribeConfig, recording: Recording, found: Transcription)
         "wall_s": round(found.wall_s, 3),
         "timestamps": config.timestamps,
         "num_beams": config.num_beams,
-        "fallback": fallback_said(config),
+        "fallback": describe_fallback(config),
         "audio_context": config.audio_context,
         "long_form": chunks.METHOD,
     }

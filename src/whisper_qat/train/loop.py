@@ -257,7 +257,7 @@ class Loop:
 
 def parameter_groups(student: nn.Module, settings: Settings) -> list[dict[str, Any]]:
     """The weights, and the learned scales with a rate of their own and no decay."""
-    apart = scales.learned(student)
+    apart = scales.learned_scales(student)
     weights = [p for p in student.parameters() if p.requires_grad and id(p) not in apart]
     groups = [{"params": weights, "ratio": 1.0, "weight_decay": settings.weight_decay,
                "lr": settings.learning_rate}]  # fmt: skip

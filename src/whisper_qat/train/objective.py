@@ -89,8 +89,8 @@ def compute(student: nn.Module, teacher: nn.Module | None, batch: Batch, how: Ob
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
-    def moved(tensor: Tensor) -> Tensor:
+    def move(tensor: Tensor) -> Tensor:
         return tensor.to(device=device, non_blocking=True)
 
-    whole = None if batch.teacher_mel is None else moved(batch.teacher_mel)
-    return Batch(moved(batch.mel), moved(batch.tokens), moved(batch.labels), batch.ids, whole)
+    whole = None if batch.teacher_mel is None else move(batch.teacher_mel)
+    return Batch(move(batch.mel), move(batch.tokens), move(batch.labels), batch.ids, whole)

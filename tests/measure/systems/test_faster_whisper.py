@@ -56,5 +56,5 @@ def test_whisper_base(whisper_base, telephone_fr, tmp_path):
             normalize_french(clip.text), normalize_french(system.transcribe(audio))
         )
         assert counts.rate < 0.5  # float32 has 0.4 here
-        assert [system.fixed(audio, n) for n in (1, 12)] == [2, 12]
+        assert [system.decode_fixed(audio, n) for n in (1, 12)] == [2, 12]
         assert system.facts()["compute_type"] == "int8_float32"

@@ -37,7 +37,7 @@ def test_float_graphs_give_our_tokens(tiny_whisper, tmp_path):
     audio = np.random.default_rng(0).normal(scale=0.1, size=16_000).astype(np.float32)
     system = open_openvino(setup(folder))
     assert system.transcribe(audio) == open_ours(setup(folder)).transcribe(audio)
-    assert [system.fixed(audio, n) for n in (1, 9)] == [1, 9]
+    assert [system.decode_fixed(audio, n) for n in (1, 9)] == [1, 9]
     assert system.facts()["openvino"]
 
 
@@ -47,4 +47,4 @@ def test_compressed_graphs_run(tiny_whisper, tmp_path):
     make_openvino(tiny_whisper, tmp_path / "ov", {}, None)
     assert {f"{part}.bin" for part in PARTS} <= {p.name for p in (tmp_path / "ov").iterdir()}
     audio = np.zeros(16_000, np.float32)
-    assert open_openvino(setup(tmp_path / "ov")).fixed(audio, 5) == 5
+    assert open_openvino(setup(tmp_path / "ov")).decode_fixed(audio, 5) == 5

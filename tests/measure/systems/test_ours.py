@@ -19,5 +19,5 @@ def test_transcript_and_fixed_length(folder):
     audio = np.random.default_rng(0).normal(scale=0.1, size=16_000).astype(np.float32)
     plain = Transcriber.from_folder(folder, 1, language="fr", max_new_tokens=6)
     assert system.transcribe(audio) == plain.transcribe(audio).text
-    assert [system.fixed(audio, n) for n in (1, 9)] == [1, 9]
+    assert [system.decode_fixed(audio, n) for n in (1, 9)] == [1, 9]
     assert system.facts()["onnxruntime"]

@@ -17,5 +17,5 @@ def test_same_text_as_ours_and_fixed_length(tiny_whisper, tmp_path):
     for seconds in (1, 31):
         audio = rng.normal(scale=0.1, size=16_000 * seconds).astype(np.float32)
         assert system.transcribe(audio) == ours.transcribe(audio)
-    assert [system.fixed(audio[:16_000], n) for n in (1, 9)] == [1, 9]
+    assert [system.decode_fixed(audio[:16_000], n) for n in (1, 9)] == [1, 9]
     assert set(system.facts()) == {"torch", "transformers"}

@@ -43,6 +43,6 @@ def test_whisper_base(whisper_base, telephone_fr, tmp_path):
         )  # fmt: skip
         text = system.transcribe(audio)  # float32: 0.4
         assert count_words(normalize_french(clip.text), normalize_french(text)).rate < 0.5
-        assert [system.fixed(audio, n) for n in (1, 8)] == [2, 8]
+        assert [system.decode_fixed(audio, n) for n in (1, 8)] == [2, 8]
         assert system.transcribe(audio) == text  # a fixed length leaves nothing behind
     assert "AVX" in system.facts()["build"] or "NEON" in system.facts()["build"]

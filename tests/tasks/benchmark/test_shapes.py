@@ -17,4 +17,4 @@ def test_a_random_shape_runs(tiny_whisper, tmp_path):
     make_random(shape, tiny_whisper, tmp_path / "model", "int8")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model"]
     setup = Setup(folder=tmp_path / "model", threads=1, language="fr", max_new_tokens=4)
-    assert open_ours(setup).fixed(np.zeros(16_000, np.float32), 5) == 5
+    assert open_ours(setup).decode_fixed(np.zeros(16_000, np.float32), 5) == 5

@@ -271,9 +271,9 @@ def _unique(clips: Iterable[Clip]) -> list[Clip]:
     for clip in clips:
         seen[clip.id] = seen.get(clip.id, 0) + 1
         number = seen[clip.id]
-        result.append(clip if number == 1 else _renamed(clip, f"{clip.id}#{number}"))
+        result.append(clip if number == 1 else _rename_clip(clip, f"{clip.id}#{number}"))
     return result
 
 
-def _renamed(clip: Clip, name: str) -> Clip:
+def _rename_clip(clip: Clip, name: str) -> Clip:
     return Clip(**{**vars(clip), "id": name})

@@ -87,7 +87,7 @@ def fetch(cache: Path) -> list[Package]:
     record = cache / RECORD_NAME
     if not record.is_file():
         _download(cache, record)
-    return [_checked(cache, name, **about) for name, about in read_json(record).items()]
+    return [_check_package(cache, name, **about) for name, about in read_json(record).items()]
 
 
 def require_tools() -> None:
@@ -131,7 +131,7 @@ def _run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def _checked(cache: Path, name: str, file: str, version: str, sha256: str) -> Package:
+def _check_package(cache: Path, name: str, file: str, version: str, sha256: str) -> Package:
     path = cache / file
     expected = KNOWN_SHA256.get((name, version), sha256)
     actual = hash_file(path) if path.is_file() else "no such file"

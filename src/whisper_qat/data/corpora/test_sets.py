@@ -70,7 +70,7 @@ def gather(
     seed: int,
 ) -> list[Corpus]:
     """Every corpus that was asked for; one that cannot be had carries its reason."""
-    found = [_named(name, corpora_config, max_samples, seed) for name in corpora]
+    found = [_load_named(name, corpora_config, max_samples, seed) for name in corpora]
     if test_data is not None:
         name = name_of_test_set(test_data)
         try:
@@ -80,7 +80,7 @@ def gather(
     return found
 
 
-def _named(name: str, corpora_config: Path, max_samples: int | None, seed: int) -> Corpus:
+def _load_named(name: str, corpora_config: Path, max_samples: int | None, seed: int) -> Corpus:
     try:
         return usable(name, load_corpus(name, corpora_config), max_samples, seed)
     except CorpusUnreachable as error:

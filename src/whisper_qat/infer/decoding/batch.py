@@ -31,7 +31,7 @@ class Row:
         if not self.ended:
             self.tokens.append(token)
 
-    def decoded(self) -> Decoded:
+    def result(self) -> Decoded:
         return Decoded(tokens=self.tokens, margins=self.margins, ended=self.ended)
 
 
@@ -54,4 +54,4 @@ def greedy_batch(
         if len(going) < len(active):
             active = [active[place] for place in backend.keep_clips(state, going)]
         new = np.array([[row.tokens[-1]] for row in active], dtype=np.int64)
-    return [row.decoded() for row in rows]
+    return [row.result() for row in rows]

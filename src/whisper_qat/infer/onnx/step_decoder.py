@@ -83,12 +83,12 @@ class StepDecoder:
             feeds = {_past(name): v for name, v in zip(self._cross_names, found, strict=True)}
             feeds["cross_lengths"] = value(lengths)
             return StepState(feeds=feeds, lengths=lengths, cache=cache)
-        cross = self._joined(encoded)
+        cross = self._join(encoded)
         state = StepState(feeds={}, lengths=lengths, cache=cache, cross=cross)
         state.use_clips(len(lengths))
         return state
 
-    def _joined(self, encoded: Sequence[ort.OrtValue]) -> dict[str, NDArray[np.float32]]:
+    def _join(self, encoded: Sequence[ort.OrtValue]) -> dict[str, NDArray[np.float32]]:
         """Cross keys and values [clips, heads, longest, head_dim], zeros behind the short ones.
 
         The longest are written where they stay; 30 s of Whisper base are 37 MB.

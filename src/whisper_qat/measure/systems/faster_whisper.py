@@ -21,7 +21,7 @@ from whisper_qat.export.runtime_folder import write_runtime_folder
 from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.infer.long_form.chunks import chunks
 from whisper_qat.measure.systems.runtime import Form, Runtime, Variant
-from whisper_qat.measure.systems.system import Setup, needed
+from whisper_qat.measure.systems.system import Setup, require_module
 from whisper_qat.runs.folders import hash_folder, new_folder, write_manifest
 
 POLICY = "beam 1, temperature 0 only, its own features and filters; padded to 30 s"
@@ -52,7 +52,7 @@ class FasterWhisper:
         limit = self.setup.max_new_tokens
         return " ".join(self._decode(piece, limit, [-1])[0] for piece in chunks(audio)).strip()
 
-    def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
+    def decode_fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
         return self._decode(audio, tokens, [-1, self.end])[1]
 
     def facts(self) -> dict[str, str]:
@@ -78,8 +78,8 @@ class ShortFasterWhisper(FasterWhisper):
     def __init__(self, model: Any, setup: Setup) -> None:
         super().__init__(model, setup)
         self.context = AudioContext(mode="dynamic", margin_s=setup.options["margin_s"])
-        module = needed("faster_whisper.transcribe")
-        self.tokenizer = needed("faster_whisper.tokenizer").Tokenizer(
+        module = require_module("faster_whisper.transcribe")
+        self.tokenizer = require_module("faster_whisper.tokenizer").Tokenizer(
             model.hf_tokenizer, True, task="transcribe", language=setup.language
         )
         self.suppressed = module.get_suppressed_tokens
@@ -102,7 +102,7 @@ class ShortFasterWhisper(FasterWhisper):
 
 def open_faster_whisper(setup: Setup) -> FasterWhisper:
     """Options: compute_type (float32, int8), and margin_s for short features."""
-    model = needed("faster_whisper").WhisperModel(
+    model = require_module("faster_whisper").WhisperModel(
         str(setup.folder), device="cpu", compute_type=setup.options["compute_type"],
         cpu_threads=setup.threads, num_workers=1, local_files_only=True,
     )  # fmt: skip
@@ -120,7 +120,7 @@ def make_ct2_float(source: Path, folder: Path, settings: dict[str, Any], plan: P
 
 def make_ct2_int8(source: Path, folder: Path, settings: dict[str, Any], plan: Path | None) -> None:
     """CTranslate2's own converter: of a float checkpoint ours writes float only."""
-    converters = needed("ctranslate2.converters")
+    converters = require_module("ctranslate2.converters")
     with new_folder(folder) as partial:
         converter = converters.TransformersConverter(str(source), copy_files=COPIED)
         converter.convert(str(partial / "model"), quantization="int8")  # wants a new folder

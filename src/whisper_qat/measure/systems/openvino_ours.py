@@ -25,7 +25,7 @@ from whisper_qat.infer.onnx.step_decoder import ALL, LAST
 from whisper_qat.infer.transcribe import Transcriber
 from whisper_qat.measure.systems.ours import Ours
 from whisper_qat.measure.systems.runtime import Form, Runtime, Variant
-from whisper_qat.measure.systems.system import Setup, needed
+from whisper_qat.measure.systems.system import Setup, require_module
 from whisper_qat.runs.folders import MANIFEST_NAME, hash_folder, new_folder, write_manifest
 
 POLICY = (
@@ -59,7 +59,7 @@ class OpenVinoBackend:
     def encode(self, mel: NDArray[np.float32]) -> OpenVinoState:
         """State of a new utterance from `mel` [1, n_mels, frames]."""
         states = np.array(self.encoder({"input_features": mel})["last_hidden_state"])
-        feeds = named(self.cross({"encoder_hidden_states": states}), self.cross)
+        feeds = by_input_name(self.cross({"encoder_hidden_states": states}), self.cross)
         feeds["cross_lengths"] = np.array([states.shape[1]], np.int32)
         return OpenVinoState(feeds, SelfCache(self._caches))
 
@@ -81,14 +81,14 @@ class OpenVinoBackend:
             "logits_from": np.array([logits_from]),
             "past_length": np.array([cache.length]),
         }
-        found = named(self.step(new | state.feeds | cache.arrays), self.step)
+        found = by_input_name(self.step(new | state.feeds | cache.arrays), self.step)
         logits = found.pop("logits")
         cache.arrays = found
         cache.length += tokens.shape[1]
         return logits
 
 
-def named(found: Any, model: Any) -> dict[str, NDArray]:
+def by_input_name(found: Any, model: Any) -> dict[str, NDArray]:
     """Copies of the outputs (the next call overwrites them) by the name they are read under."""
     return {
         port.any_name.replace("present", "past_key_values", 1): np.array(found[port])
@@ -105,7 +105,7 @@ class OpenVinoSystem(Ours):
 
 def open_openvino(setup: Setup) -> OpenVinoSystem:
     """A folder that `compress` wrote, compiled for the CPU."""
-    core = needed("openvino").Core()
+    core = require_module("openvino").Core()
     options = {"INFERENCE_NUM_THREADS": setup.threads, "PERFORMANCE_HINT": "LATENCY"}
     models = [core.compile_model(str(setup.folder / f"{p}.xml"), "CPU", options) for p in PARTS]
     rules = read_rules(setup.folder, language=setup.language, max_new_tokens=setup.max_new_tokens)
@@ -114,7 +114,7 @@ def open_openvino(setup: Setup) -> OpenVinoSystem:
 
 def compress(source: Path, folder: Path) -> None:
     """The float ONNX graphs of `source` as OpenVINO files with int8 weights in `folder`."""
-    openvino, nncf = needed("openvino"), needed("nncf")
+    openvino, nncf = require_module("openvino"), require_module("nncf")
     for part in PARTS:
         model = openvino.Core().read_model(str(source / f"{part}.onnx"))
         small = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_ASYM)

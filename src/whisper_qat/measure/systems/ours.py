@@ -36,7 +36,7 @@ class Ours:
     def transcribe(self, audio: NDArray[np.float32]) -> str:
         return self.transcriber.transcribe(audio).text
 
-    def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
+    def decode_fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
         rules = replace(
             self.transcriber.rules, end_ids=frozenset({NO_TOKEN}), max_new_tokens=tokens
         )

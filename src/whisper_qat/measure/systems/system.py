@@ -44,7 +44,7 @@ class System(Protocol):
         """The text of `audio`, of any length."""
         ...
 
-    def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
+    def decode_fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
         """Decode `tokens` tokens of at most 30 s, past the end; the number that were decoded."""
         ...
 
@@ -56,7 +56,7 @@ class System(Protocol):
 Opener = Callable[[Setup], System]
 
 
-def needed(module: str) -> ModuleType:
+def require_module(module: str) -> ModuleType:
     """The runtime's module; SystemMissing with the line that installs it."""
     try:
         return importlib.import_module(module)

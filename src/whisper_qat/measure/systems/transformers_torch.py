@@ -35,7 +35,7 @@ class TransformersTorch:
         parts = [self.text.text(self._generate(piece, limit)) for piece in chunks(audio)]
         return " ".join(parts).strip()
 
-    def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
+    def decode_fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
         found = self._generate(audio, {"min_new_tokens": tokens, "max_new_tokens": tokens})
         return len(found)
 

@@ -21,7 +21,7 @@ from whisper_qat.export.onnx.folder import load_checkpoint
 from whisper_qat.export.runtime_folder import write_runtime_folder
 from whisper_qat.infer.long_form.chunks import chunks
 from whisper_qat.measure.systems.runtime import Form, Runtime, Variant
-from whisper_qat.measure.systems.system import Setup, needed
+from whisper_qat.measure.systems.system import Setup, require_module
 from whisper_qat.model.plan.rules_file import read_rules_file
 from whisper_qat.ptq.round_to_nearest import round_to_nearest
 from whisper_qat.runs.folders import hash_folder
@@ -54,7 +54,7 @@ class WhisperCpp:
         parts = [self._decode(piece, self.setup.max_new_tokens) for piece in chunks(audio)]
         return " ".join(parts).strip()
 
-    def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
+    def decode_fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
         self._decode(audio, tokens)
         context = self.model._ctx  # pywhispercpp has no other way to count tokens
         segments = self.native.whisper_full_n_segments(context)
@@ -77,7 +77,7 @@ class WhisperCpp:
 
 def open_whisper_cpp(setup: Setup) -> WhisperCpp:
     """The one ggml file of a folder written with `--format ggml`."""
-    native, module = needed("_pywhispercpp"), needed("pywhispercpp.model")
+    native, module = require_module("_pywhispercpp"), require_module("pywhispercpp.model")
     path = ggml_file(setup.folder)
     return WhisperCpp(
         module.Model(str(path), redirect_whispercpp_logs_to=None, n_threads=setup.threads),

@@ -152,7 +152,7 @@ def run(config: BenchmarkConfig) -> None:
             full_clips=config.full_clips, long_s=config.long_s, seed=config.seed,
         )  # fmt: skip
         threads = choose_threads(config, rows, sets, folder)
-        write_json(folder / "measured.json", described(config, rows, sets, threads, notes, load))
+        write_json(folder / "measured.json", describe_run(config, rows, sets, threads, notes, load))
         measure(config, rows, sets, threads, folder)
         results = render(folder)
         print(text(results))
@@ -222,7 +222,7 @@ def measure(
         measure_set(clips, mine, schedule, path, warm_up, partial(print, flush=True))
 
 
-def described(
+def describe_run(
     config: BenchmarkConfig, rows: list[ReadyRow], sets: list[ClipSet],
     threads: dict[str, dict[str, Any]], notes: list[str], load: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip

@@ -133,7 +133,7 @@ def run(config: GrowthConfig) -> None:
             for point in points(config, full, folder / "clips"):
                 if point.id not in journal.done:
                     print(f"measuring {point.id}", flush=True)
-                    journal.append(measured(point, config))
+                    journal.append(measure_point(point, config))
         print(text(render(folder)))
         print(f"page: {folder / 'growth.html'}")
         inputs = {"model": hash_folder(full)}
@@ -145,7 +145,7 @@ def points(config: GrowthConfig, full: Path, clips: Path) -> Iterator[Point]:
     corpus = usable("growth", load_any(config.data), 2000, config.seed)
     if corpus.reason is not None:
         raise InputError(f"--data {config.data}: {corpus.reason}")
-    window = joined(corpus.clips, WINDOW_S, clips)
+    window = join_clips(corpus.clips, WINDOW_S, clips)
     fixed = [Request(audio=window.path, tokens=config.fixed_tokens)]
     makers = {
         "length": lambda: lengths(config, full, corpus.clips, clips),
@@ -159,7 +159,7 @@ def points(config: GrowthConfig, full: Path, clips: Path) -> Iterator[Point]:
         yield from makers[axis]()
 
 
-def joined(clips: list[Clip], seconds: float, folder: Path) -> BenchClip:
+def join_clips(clips: list[Clip], seconds: float, folder: Path) -> BenchClip:
     """Speech of at most `seconds`; the first clip, however long, at least."""
     (run_of_clips,) = long_group(clips, seconds)
     return write(run_of_clips, folder)
@@ -169,7 +169,7 @@ def lengths(config: GrowthConfig, full: Path, clips: list[Clip], folder: Path) -
     """The first so many seconds of long speech, with either context."""
     own = with_short_context(full, config.margin_s)
     longest = max(seconds for seconds in LENGTHS_S if seconds <= config.max_s)
-    audio = joined(clips, longest + WINDOW_S, folder)  # cut to the second when it is read
+    audio = join_clips(clips, longest + WINDOW_S, folder)  # cut to the second when it is read
     for seconds in LENGTHS_S:
         if seconds <= config.max_s:
             request = Request(audio=audio.path, seconds=seconds)
@@ -201,7 +201,7 @@ def shapes(config: GrowthConfig, axis: str, requests: list[Request]) -> Iterator
                         threads=config.threads, requests=requests)  # fmt: skip
 
 
-def measured(point: Point, config: GrowthConfig) -> dict[str, Any]:
+def measure_point(point: Point, config: GrowthConfig) -> dict[str, Any]:
     """One line of the journal; a random model is made for it and removed."""
     place = {"id": point.id, "axis": point.axis, "row": point.row, "size": point.size,
              "unit": UNITS[point.axis]}  # fmt: skip

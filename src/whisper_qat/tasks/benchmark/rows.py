@@ -9,7 +9,7 @@ from whisper_qat.infer.transcribe import find_runtime, read_context
 from whisper_qat.measure.systems.ours import OURS
 from whisper_qat.measure.systems.registry import RUNTIMES
 from whisper_qat.measure.systems.runtime import ONNX, Form, Runtime, Variant
-from whisper_qat.measure.systems.system import Setup, SystemMissing, needed
+from whisper_qat.measure.systems.system import Setup, SystemMissing, require_module
 from whisper_qat.runs.folders import hash_folder
 from whisper_qat.tasks.benchmark.clips import SHORT
 from whisper_qat.tasks.benchmark.models import build_form, weight_bytes, with_short_context
@@ -85,7 +85,7 @@ def available(rows: list[BenchmarkRow]) -> tuple[list[BenchmarkRow], list[str]]:
     for row in rows:
         try:
             for module in row.runtime.modules:
-                needed(module)
+                require_module(module)
             kept.append(row)
         except SystemMissing as error:
             notes.append(f"{row.name}: left out: {error}")

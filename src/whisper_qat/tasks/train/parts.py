@@ -69,7 +69,7 @@ def load(config: TrainConfig, folder: Path, accelerator: Accelerator) -> Parts:
     )  # fmt: skip
     needed = Objective.of(asdict(config)).needs_teacher
     teacher = deepcopy(model).requires_grad_(False) if needed else None
-    made = _planned(model, config)
+    made = _apply_plan(model, config)
     features = Features.from_pretrained(base)
     if config.scales == "learned":
         scales.learn(model)
@@ -104,7 +104,7 @@ def _start_scales(config: TrainConfig, parts: Parts, accelerator: Accelerator) -
         parameter.data.copy_(broadcast(parameter.data.to(accelerator.device)))
 
 
-def _planned(model: WhisperForConditionalGeneration, config: TrainConfig) -> Plan | None:
+def _apply_plan(model: WhisperForConditionalGeneration, config: TrainConfig) -> Plan | None:
     if config.quantization_type == "none":
         return None
     rules = default_rules(config.quantization_type, config.block_size)
