@@ -21,7 +21,7 @@ def test_missing(monkeypatch, tmp_path):
     def absent(module):
         raise SystemMissing(f"{module} cannot be imported")
 
-    monkeypatch.setattr(faster_whisper, "needed", absent)
+    monkeypatch.setattr(faster_whisper, "require_module", absent)
     setup = Setup(folder=tmp_path, threads=1, language="fr", max_new_tokens=5)
     with pytest.raises(InputError, match="faster_whisper cannot be imported"):
         open_faster_whisper(setup)

@@ -19,7 +19,7 @@ def test_missing(monkeypatch, tmp_path):
     def absent(module):
         raise SystemMissing(f"{module} cannot be imported")
 
-    monkeypatch.setattr(openvino_ours, "needed", absent)
+    monkeypatch.setattr(openvino_ours, "require_module", absent)
     with pytest.raises(InputError, match="openvino cannot be imported"):
         open_openvino(setup(tmp_path))
 

@@ -17,7 +17,7 @@ def test_missing(monkeypatch, tmp_path):
     def absent(module):
         raise SystemMissing(f"{module} cannot be imported")
 
-    monkeypatch.setattr(whisper_cpp, "needed", absent)
+    monkeypatch.setattr(whisper_cpp, "require_module", absent)
     setup = Setup(folder=tmp_path, threads=1, language="fr", max_new_tokens=5)
     with pytest.raises(InputError, match="_pywhispercpp cannot be imported"):
         open_whisper_cpp(setup)

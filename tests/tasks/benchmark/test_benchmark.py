@@ -62,7 +62,7 @@ def test_missing_runtimes_are_named_in_one_line_each(tiny_whisper, clips, tmp_pa
     def absent(module):
         raise SystemMissing(f"{module} cannot be imported")
 
-    monkeypatch.setattr(rows, "needed", absent)
+    monkeypatch.setattr(rows, "require_module", absent)
     with pytest.raises(
         GateError,
         match=r"no row can be measured: whisper.cpp-q4_0: left out: _pywhispercpp cannot be",
