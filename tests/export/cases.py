@@ -10,11 +10,14 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from whisper_qat.export.onnx.graphs import write_graphs
 from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.weights import QuantizedWeight, Weights
+from whisper_qat.infer.onnx.session import DATA_FOLDER, open_session, session_options
 from whisper_qat.model.onnx_files import DECODER_FILE
 from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 from whisper_qat.quant import numerics
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme, RowScheme
 from whisper_qat.quant.packing import pack
-from whisper_qat.quant.scheme import BlockScheme, ChannelScheme, DynamicScheme, RowScheme, Scheme
+from whisper_qat.quant.scheme import Scheme
 from whisper_qat.runs.folders import write_json
 
 INT8 = BlockScheme(bits=8, block_size=32)
@@ -90,7 +93,7 @@ def write(
     named = tensors(model)
     layers = linear_layers(model) if scheme else []
     planned = list(layers)
-    if isinstance(scheme, ChannelScheme):
+    if scheme is not None and not scheme.has_lookup:
         layers.remove(TABLE)
     quantized = {name: quantize(named[f"{name}.weight"], scheme) for name in layers if scheme}
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,13 +103,11 @@ def write(
 
 
 def session(model: Path | bytes, folder: Path | None = None) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    """The product's, on one thread; `folder` holds the data of a model in bytes."""
+    options = session_options(1)
     if folder is not None:
-        key = "session.model_external_initializers_file_folder_path"
-        options.add_session_config_entry(key, str(folder))
-    source = model if isinstance(model, bytes) else str(model)
-    return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        options.add_session_config_entry(DATA_FOLDER, str(folder))
+    return open_session(model, options)
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:

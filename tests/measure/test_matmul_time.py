@@ -1,10 +1,11 @@
-"""Timed products: the exporter's nodes, one time for each scheme."""
+"""Timing of products: nodes of the exporter, and one time for each scheme."""
 
 import pytest
 
 from whisper_qat.measure import matmul_time
 from whisper_qat.measure.matmul_time import Shape, milliseconds
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme
 
 
 def test_every_scheme_has_a_time():

@@ -1,4 +1,4 @@
-"""faster-whisper as a system: options that make it decode as the others, and short features."""
+"""faster-whisper: options that match the other runtimes, and a short audio context."""
 
 import pytest
 

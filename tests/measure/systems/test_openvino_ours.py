@@ -1,4 +1,4 @@
-"""OpenVINO: missing in one line; uncompressed it gives our tokens, compressed it runs."""
+"""OpenVINO: error when missing, our tokens uncompressed, and a compressed run."""
 
 import numpy as np
 import pytest

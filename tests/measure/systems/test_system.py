@@ -1,4 +1,4 @@
-"""Runtimes that are missing say how to install them."""
+"""The error for a missing runtime names the command that installs it."""
 
 import pytest
 
@@ -7,7 +7,8 @@ from whisper_qat.measure.systems.system import SystemMissing, require_module
 
 def test_a_missing_runtime_names_its_extra():
     with pytest.raises(
-        SystemMissing, match=r"no_such_runtime cannot be imported .*pip install -e '.\[bench\]"
+        SystemMissing,
+        match=r"no_such_runtime cannot be imported .*; install it with .* install -e '.\[bench\]",
     ):
         require_module("no_such_runtime")
 

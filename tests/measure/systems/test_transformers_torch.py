@@ -1,4 +1,4 @@
-"""transformers as a system: `generate`'s text, long audio in our pieces, exactly so many tokens."""
+"""transformers: text of `generate`, chunks of long audio, a fixed number of tokens."""
 
 import numpy as np
 

@@ -1,7 +1,7 @@
-"""This project's engine as a row of the benchmark, through its public seam alone.
+"""The engine of this project as a row of the benchmark, through its public interface only.
 
-Also runs the graphs that optimum's settings make (`ptq.optimum_dynamic`): same engine, other
-kernels.
+It also runs the graphs quantized with the settings of Optimum (`ptq.optimum_dynamic`), which have
+other kernels.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ from whisper_qat.measure.systems.runtime import ONNX, Form, Runtime, Variant
 from whisper_qat.measure.systems.system import Setup
 from whisper_qat.ptq.optimum_dynamic import NAME as OPTIMUM_DYNAMIC
 
-POLICY = "greedy; our features, prompt and filters; audio context of the folder"
+POLICY = "greedy; our features, prompt and filters; the audio context of the model folder"
 FLOAT32 = Form(name="onnx-float32", kind=ONNX, settings={"type": "none"})
 INT8 = Form(name="onnx-int8", kind=ONNX, settings={"type": "int8"})
 INT4 = Form(name="onnx-int4", kind=ONNX, settings={"type": "int4"})
@@ -24,7 +24,7 @@ INT4_ROW = Form(name="onnx-int4-row", kind=ONNX, settings={"type": "int8", "plan
 OPTIMUM_INT8 = Form(
     name="onnx-optimum-int8", kind=ONNX, settings={"type": "int8", "method": OPTIMUM_DYNAMIC}
 )
-NO_TOKEN = -1  # an end that no choice can be
+NO_TOKEN = -1  # an end token that is never chosen
 
 
 class Ours:
@@ -47,7 +47,7 @@ class Ours:
 
 
 def open_ours(setup: Setup) -> Ours:
-    """The model of a folder written by convert or quantize_ptq."""
+    """Open a folder written by the conversion or by quantize_ptq."""
     return Ours(
         Transcriber.from_folder(
             setup.folder, setup.threads,

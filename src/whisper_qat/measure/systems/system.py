@@ -1,10 +1,10 @@
-"""What a benchmark asks of a runtime: a transcript, and a given number of tokens.
+"""The interface of a runtime in a benchmark: transcribe audio, and decode a number of tokens.
 
-One file per runtime beside this one, with its record (`runtime.Runtime`); each opens one model for
-one process with a fixed number of threads. All decode greedily, in one language, without
-timestamps, temperature fallback, voice detection or text of the piece before; audio over 30 s is
-cut into the same pieces for every runtime (`infer.long_form.chunks`). Where a runtime differs, its
-record says so.
+Each runtime has a file in this package, which opens one model for one process with a fixed number
+of threads. All runtimes decode greedily, in one language, without timestamps, temperature fallback,
+voice activity detection or the text of the previous chunk. Audio over 30 s is cut into the same
+chunks for every runtime (`infer.long_form.chunks`). The record of each
+runtime (`runtime.Runtime`) states any difference as its policy.
 """
 
 import importlib
@@ -23,12 +23,12 @@ INSTALL = ".venv/bin/pip install -e '.[bench]'"
 
 
 class SystemMissing(InputError):
-    """A runtime that is not installed: its rows are left out with this line."""
+    """A runtime that is not installed; its rows are left out with this message."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """One model for one process; `options` are the adapter's own."""
+    """One model for one process; `options` are specific to the runtime."""
 
     folder: Path
     threads: int
@@ -38,14 +38,14 @@ class Setup:
 
 
 class System(Protocol):
-    """A model of some runtime, ready to transcribe float32 [samples] at 16 kHz."""
+    """An opened model of a runtime; audio is float32 [samples] at 16 kHz."""
 
     def transcribe(self, audio: NDArray[np.float32]) -> str:
         """The text of `audio`, of any length."""
         ...
 
     def decode_fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
-        """Decode `tokens` tokens of at most 30 s, past the end; the number that were decoded."""
+        """Decode `tokens` tokens of at most 30 s, past the end of text; returns their number."""
         ...
 
     def facts(self) -> dict[str, str]:
@@ -57,8 +57,10 @@ Opener = Callable[[Setup], System]
 
 
 def require_module(module: str) -> ModuleType:
-    """The runtime's module; SystemMissing with the line that installs it."""
+    """Import the module of a runtime; SystemMissing names the command that installs it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise SystemMissing(f"{module} cannot be imported ({error}); {INSTALL}") from None
+        raise SystemMissing(
+            f"{module} cannot be imported ({error}); install it with {INSTALL}"
+        ) from None

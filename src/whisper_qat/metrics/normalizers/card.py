@@ -1,6 +1,6 @@
-"""`card`: transformers' BasicTextNormalizer, with which the published v0.2 figures were scored.
+"""`card`: the BasicTextNormalizer of transformers, with which the figures of v0.2 were published.
 
-whisper_normalizer holds the same code without torch (equality is tested).
+whisper_normalizer has the same code without torch (a test compares them).
 """
 
 from whisper_normalizer.basic import BasicTextNormalizer
@@ -9,7 +9,7 @@ from whisper_qat.metrics.normalizers.normalizer import Normalizer
 
 
 def normalize_card(text: str) -> str:
-    """Lower case, bracketed and parenthesised text removed, symbols to spaces; accents stay."""
+    """Lower-case text without brackets and their content or symbols; accents are kept."""
     return BasicTextNormalizer()(text).strip()
 
 

@@ -26,6 +26,6 @@ class Normalizer:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of name, version and behaviour on fixed probes: changes when a library does."""
+        """Hash of name, version and behaviour on fixed sentences; it changes if a library does."""
         parts = [self.name, str(self.version), *map(self.apply, PROBES)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]

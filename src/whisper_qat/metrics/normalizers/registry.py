@@ -1,4 +1,4 @@
-"""Every text normaliser by name; one is applied once, to reference and hypothesis alike."""
+"""Every text normaliser by name; each is applied once to both reference and hypothesis."""
 
 from whisper_qat.errors import InputError, nearest
 from whisper_qat.metrics.normalizers.card import CARD
@@ -9,7 +9,7 @@ NORMALIZERS: dict[str, Normalizer] = {one.name: one for one in (CARD, FRENCH)}
 
 
 def get_normalizer(name: str) -> Normalizer:
-    """The normaliser of that name; InputError with the nearest one otherwise."""
+    """The normaliser of that name; InputError suggests the nearest name."""
     if name not in NORMALIZERS:
         raise InputError(
             f"normalizer={name!r}: expected one of {', '.join(NORMALIZERS)}"
