@@ -30,7 +30,7 @@ WARM_UP = 3
 
 
 @dataclass(frozen=True)
-class Shape:
+class ProductShape:
     """Shape of a product of x [rows, in_features] and a weight [out_features, in_features]."""
 
     rows: int
@@ -38,7 +38,7 @@ class Shape:
     in_features: int
 
 
-def milliseconds(shape: Shape, schemes: list[Scheme | None], threads: int) -> list[float]:
+def milliseconds(shape: ProductShape, schemes: list[Scheme | None], threads: int) -> list[float]:
     """Median time of each scheme (None: float32) in ms, with the schemes timed in turn."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((1, shape.rows, shape.in_features)).astype(np.float32)
@@ -56,7 +56,9 @@ def milliseconds(shape: Shape, schemes: list[Scheme | None], threads: int) -> li
     return [median(taken[WARM_UP:]) for taken in times]
 
 
-def _session(shape: Shape, scheme: Scheme | None, path: Path, threads: int) -> ort.InferenceSession:
+def _session(
+    shape: ProductShape, scheme: Scheme | None, path: Path, threads: int
+) -> ort.InferenceSession:
     torch.manual_seed(0)
     layer = nn.Linear(shape.in_features, shape.out_features)
     tensors = {f"layer.{name}": p.detach().numpy() for name, p in layer.named_parameters()}

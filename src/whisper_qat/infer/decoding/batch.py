@@ -17,7 +17,7 @@ from whisper_qat.infer.decoding.greedy import Decoded, best, greedy
 from whisper_qat.infer.decoding.rules import DecodingRules
 
 
-class Row:
+class BatchRow:
     """A clip on its way: tokens and margins so far, and whether an end came."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ def greedy_batch(
     """Decode clips [n_mels, frames] of any lengths, in their order."""
     if not backend.rows_independent or len(mels) < 2:
         return [greedy(backend, mel, rules) for mel in mels]
-    rows = [Row() for _ in mels]
+    rows = [BatchRow() for _ in mels]
     state = backend.encode_clips(mels)
     active = list(rows)
     new = np.tile(np.array(rules.prompt, dtype=np.int64), (len(rows), 1))

@@ -31,8 +31,8 @@ from whisper_qat.report.evaluation.latency import speed
 from whisper_qat.report.evaluation.resampling_units import choose_units
 from whisper_qat.report.evaluation.rows import (
     QAT,
+    EvaluatedSystem,
     Evaluation,
-    Row,
     describe_context,
     describe_method,
     read_evaluation,
@@ -121,7 +121,7 @@ def describe_normalizer(normalizer: Normalizer) -> dict[str, Any]:
     }
 
 
-def describe_row(row: Row) -> dict[str, Any]:
+def describe_row(row: EvaluatedSystem) -> dict[str, Any]:
     """The record of a row, with its role and its size as a fraction of the float models."""
     record = row.record
     size = record.get("model_bytes")

@@ -32,7 +32,7 @@ from whisper_qat.tasks.benchmark.benchmark import cores, environment, load_at_st
 from whisper_qat.tasks.benchmark.clips import SHORT_S, BenchClip, long_group, short_groups, write
 from whisper_qat.tasks.benchmark.models import build_form, engine_hash, with_short_context
 from whisper_qat.tasks.benchmark.pilot import candidates
-from whisper_qat.tasks.benchmark.shapes import DEPTHS, PUBLISHED, WIDTHS, Shape, make_random
+from whisper_qat.tasks.benchmark.shapes import DEPTHS, PUBLISHED, WIDTHS, RandomWhisper, make_random
 
 KIND = "benchmark-growth"
 AXES = ("length", "clips", "threads", "depth", "width", "shape")
@@ -100,7 +100,7 @@ class Point:
     axis: str
     row: str
     size: float
-    folder: Path | Shape
+    folder: Path | RandomWhisper
     threads: int
     requests: list[Request]
 

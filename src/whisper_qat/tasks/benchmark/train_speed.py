@@ -19,7 +19,7 @@ from whisper_qat.measure.peak_memory import peak_rss_bytes
 from whisper_qat.tasks.train.config import TrainConfig
 from whisper_qat.tasks.train.parts import load, make_accelerator, make_loop
 from whisper_qat.train import flops
-from whisper_qat.train.flops import Shape
+from whisper_qat.train.flops import WhisperSize
 from whisper_qat.train.loop import Loop
 from whisper_qat.train.objective import Objective
 
@@ -65,7 +65,7 @@ def measure(config: TrainConfig, steps: int) -> Speed:
 
 
 def _run(loop: Loop, config: TrainConfig) -> Speed:
-    seen = _Seen(loop.student, Shape.of(loop.bare.get_submodule("model").config), config)
+    seen = _Seen(loop.student, WhisperSize.of(loop.bare.get_submodule("model").config), config)
     per_step: list[dict[str, float]] = []
     work: list[dict[str, Any]] = []
 
@@ -89,7 +89,7 @@ def _run(loop: Loop, config: TrainConfig) -> Speed:
 class _Seen:
     """Counts what the student is given between two steps."""
 
-    def __init__(self, student: nn.Module, shape: Shape, config: TrainConfig) -> None:
+    def __init__(self, student: nn.Module, shape: WhisperSize, config: TrainConfig) -> None:
         self.shape, self.config = shape, config
         self.has_teacher = Objective.of(asdict(config)).needs_teacher
         self._reset()
