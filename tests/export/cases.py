@@ -7,7 +7,7 @@ import onnxruntime as ort
 import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from whisper_qat.export.onnx.graphs import write_graphs
+from whisper_qat.export.onnx.folder import write_graphs
 from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.weights import QuantizedWeight, Weights
 from whisper_qat.infer.onnx.session import DATA_FOLDER, open_session, session_options

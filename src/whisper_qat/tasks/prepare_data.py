@@ -25,7 +25,7 @@ from whisper_qat.data.clips.split import (
     keep_apart,
     sample_clips,
 )
-from whisper_qat.data.corpora.named_source import Request
+from whisper_qat.data.corpora.record import Request
 from whisper_qat.data.corpora.registry import SOURCES, sources_with
 from whisper_qat.errors import InputError, nearest
 from whisper_qat.runs.folders import hash_file, is_finished, read_manifest, write_manifest

@@ -16,10 +16,11 @@ from whisper_qat.export.onnx.folder import (
     checkpoint_folder,
     is_up_to_date,
     load_checkpoint,
+    model_bytes,
     with_context,
+    write_graphs,
     write_onnx_folder,
 )
-from whisper_qat.export.onnx.graphs import model_bytes, write_graphs
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.prepare import plan as make_plan
 from whisper_qat.model.plan.plan import Rule, default_rules

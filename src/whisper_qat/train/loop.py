@@ -24,8 +24,8 @@ from whisper_qat.train import checkpoint, objective, scales, schedule
 from whisper_qat.train.curriculum import Curriculum
 from whisper_qat.train.history import History
 from whisper_qat.train.interrupt import Interrupt
-from whisper_qat.train.memory import out_of_memory
 from whisper_qat.train.objective import Losses, Objective
+from whisper_qat.train.out_of_memory import out_of_memory
 from whisper_qat.train.step_weights import quantized_for_step
 from whisper_qat.train.terms.registry import TERMS
 

@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 
-from whisper_qat.data.corpora.named_source import Request
+from whisper_qat.data.corpora.record import Request
 from whisper_qat.data.corpora.registry import LAYOUTS, SOURCES, sources_with
 from whisper_qat.tasks.prepare_data import PrepareDataConfig
 

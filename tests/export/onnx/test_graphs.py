@@ -9,7 +9,7 @@ import torch
 from tests.export import cases
 from whisper_qat.errors import InputError
 from whisper_qat.export.onnx.float_activations import float_activations_folder
-from whisper_qat.export.onnx.graphs import model_bytes, write_graphs
+from whisper_qat.export.onnx.folder import model_bytes, write_graphs
 from whisper_qat.export.onnx.read import all_nodes
 from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.source import checkpoint_weights

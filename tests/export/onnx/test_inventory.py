@@ -7,8 +7,8 @@ import pytest
 from tests.export import cases
 from whisper_qat.errors import InputError
 from whisper_qat.export.onnx.external_data import ExternalData
+from whisper_qat.export.onnx.folder import model_bytes
 from whisper_qat.export.onnx.graph import Graph
-from whisper_qat.export.onnx.graphs import model_bytes
 from whisper_qat.export.onnx.inventory import duplicates, graph_files, take, wasted_bytes
 from whisper_qat.model.onnx_files import DECODER_FILE
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.manifest_file import read_clips
 from whisper_qat.data.clips.source import Collection
-from whisper_qat.data.corpora.named_source import NamedSource
+from whisper_qat.data.corpora.record import NamedSource
 from whisper_qat.errors import InputError
 from whisper_qat.runs.folders import hash_file, read_json, write_json
 

@@ -7,7 +7,7 @@ kept.
 from dataclasses import dataclass
 
 from whisper_qat.data.clips.source import Collection, canonical, dataset_clips, load_hub
-from whisper_qat.data.corpora.named_source import NamedSource
+from whisper_qat.data.corpora.record import NamedSource
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from whisper_qat.data.clips.clip import Clip, Segment
-from whisper_qat.data.corpora.folder_layout import FolderLayout
+from whisper_qat.data.corpora.record import FolderLayout
 from whisper_qat.errors import InputError
 
 AUDIO_SUFFIXES = (".flac", ".wav")

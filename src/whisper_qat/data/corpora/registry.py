@@ -5,10 +5,9 @@ an entry that gives no Hub dataset is looked for where `hub.HUB_CORPORA` has its
 """
 
 from whisper_qat.data.corpora.common_voice import COMMON_VOICE_FR
-from whisper_qat.data.corpora.folder_layout import FolderLayout
 from whisper_qat.data.corpora.hub import HUB_CORPORA
 from whisper_qat.data.corpora.mtedx import MTEDX
-from whisper_qat.data.corpora.named_source import NamedSource
+from whisper_qat.data.corpora.record import FolderLayout, NamedSource
 from whisper_qat.data.corpora.telephone_fr import TELEPHONE_FR
 
 SOURCES: dict[str, NamedSource] = {

@@ -20,7 +20,7 @@ from whisper_qat.data.audio.reading import open_bytes
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.screen import Rejected
 from whisper_qat.data.clips.source import ONLY, Collection
-from whisper_qat.data.corpora.named_source import NamedSource
+from whisper_qat.data.corpora.record import NamedSource
 from whisper_qat.errors import InputError
 from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.runs.folders import hash_file, read_json, write_json

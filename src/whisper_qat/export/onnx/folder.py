@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from whisper_qat.errors import InputError
-from whisper_qat.export.onnx.graphs import model_bytes, write_graphs
+from whisper_qat.export.onnx.decoder import build_decoder
+from whisper_qat.export.onnx.encoder import build_encoder
 from whisper_qat.export.onnx.shape import WhisperShape
+from whisper_qat.export.onnx.step import build_step
 from whisper_qat.export.source import checkpoint_weights
 from whisper_qat.export.weights import Weights
 from whisper_qat.model.checkpoint.final import Final, copy_companions, load_final
@@ -93,6 +95,22 @@ def with_context(final: Final, mode: str | None, margin_s: float | None) -> Fina
     margin = 0.0 if mode == "full" else kept if margin_s is None else margin_s
     context = {"mode": mode, "margin_s": margin}
     return replace(final, info=replace(final.info, audio_context=context))
+
+
+def write_graphs(shape: WhisperShape, weights: Weights, folder: Path) -> None:
+    """Writes encoder, merged decoder, and the two graphs of this project's own engine.
+
+    InputError when a planned layer or a tensor found no place.
+    """
+    build_encoder(shape, weights, folder)
+    build_decoder(shape, weights, folder)
+    weights.check_all_used()
+    build_step(folder)
+
+
+def model_bytes(folder: Path) -> int:
+    """Size of all .onnx files and their external data, and of nothing else."""
+    return sum(p.stat().st_size for p in folder.rglob("*") if ".onnx" in p.name)
 
 
 def write_onnx_folder(

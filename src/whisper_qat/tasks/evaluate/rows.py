@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from whisper_qat.errors import InputError
-from whisper_qat.export.onnx.graphs import model_bytes
+from whisper_qat.export.onnx.folder import model_bytes
 from whisper_qat.infer.transcribe import find_runtime
 from whisper_qat.model.checkpoint.info import INFO_NAME, Info, read_info
 from whisper_qat.model.checkpoint.load import check_checkpoint, fingerprint, resolve_checkpoint

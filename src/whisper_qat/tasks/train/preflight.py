@@ -27,7 +27,7 @@ from whisper_qat.model.checkpoint.info import Info
 from whisper_qat.model.plan.plan import Plan
 from whisper_qat.train import objective
 from whisper_qat.train.loop import Loop
-from whisper_qat.train.memory import out_of_memory
+from whisper_qat.train.out_of_memory import out_of_memory
 
 CHECKPOINT_COPIES = (
     8  # newest and the one being written: weights + 2 Adam moments each; best; final

@@ -1,12 +1,13 @@
-"""A corpus that prepare_data knows by name, as a record: how it is collected, and from what.
+"""Records of corpora: a source that prepare_data knows by name, and a published folder layout.
 
-One stands in the file of its kind of source beside this one, and in the `registry`.
+Each stands in the file of its kind of source beside this one, and in the `registry`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.source import Collection
 
 
@@ -29,3 +30,12 @@ class NamedSource:
     name: str
     collect: Callable[[Request], Collection]
     takes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderLayout:
+    """`matches` says whether a folder has this layout for a split, `load` reads that split."""
+
+    name: str
+    matches: Callable[[Path, str], bool]
+    load: Callable[[Path, str], list[Clip]]
