@@ -1,6 +1,6 @@
 """An audio file block by block, as 16 kHz mono: an hour of it takes no more memory than a minute.
 
-The samples are exactly those of `data.audio.read_audio` (tested), and so are the refusals, though
+The samples are exactly those of `reading.read_audio` (tested), and so are the refusals, though
 damage in the middle of a file shows only when it is reached.
 """
 

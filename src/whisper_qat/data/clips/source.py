@@ -1,8 +1,8 @@
 """Where clips come from: a folder, a manifest, a saved dataset or a Hub id, all by one name.
 
-Datasets are opened with ``Audio(decode=False)``: the bytes stay in the table until data/audio.py
-decodes them, so neither torchcodec nor memory for the audio is needed. A source is a set of named
-splits; ``load_splits`` gives them all, ``load_clips`` one of them.
+Datasets are opened with ``Audio(decode=False)``: the bytes stay in the table until
+`data.audio.reading` decodes them, so neither torchcodec nor memory for the audio is needed. A
+source is a set of named splits; ``load_splits`` gives them all, ``load_clips`` one of them.
 """
 
 import os

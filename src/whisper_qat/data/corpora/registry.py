@@ -22,5 +22,5 @@ LAYOUTS: tuple[FolderLayout, ...] = (MTEDX,)
 
 
 def sources_with(field: str) -> list[str]:
-    """Names of the sources that take `field`, a field of `named_source.Request`."""
+    """Names of the sources that take `field`, a field of `record.Request`."""
     return [name for name, source in SOURCES.items() if field in source.takes]

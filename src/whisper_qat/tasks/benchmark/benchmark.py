@@ -1,8 +1,8 @@
 """The benchmark: this project's models beside other runtimes, same weights, same clips, one run.
 
-The order of work: forms of the checkpoint (benchmark_models), clips (benchmark_clips), threads and
-starts (benchmark_pilot), rounds (benchmark_rounds). Everything measured is in journals, so an
-interrupted run goes on where it was; the report is made of them and may be made again.
+The order of work: forms of the checkpoint (`models`), clips (`clips`), threads and starts
+(`pilot`), rounds (`rounds`). Everything measured is in journals, so an interrupted run goes on
+where it was; the report is made of them and may be made again.
 """
 
 import os
