@@ -25,7 +25,9 @@ TASK_SCRIPTS = [p for p in SCRIPTS.values() if "whisper_qat.cli" in p.read_text(
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 PLANS = sorted((ROOT / "configs" / "plans").glob("*.yaml"))
 TRAINING = [p for p in CONFIGS if "base_model" in p.read_text()]
-PAGES = [ROOT / "README.md", ROOT / "data" / "README.md", ROOT / "outputs" / "README.md"]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "data/README.md",
+                                  "outputs/README.md")]  # fmt: skip
+PAGES += [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "guides").glob("*.md"))]
 MAKE_WORD = re.compile(r"[a-z][a-z0-9-]*$")
 
 
