@@ -19,7 +19,7 @@ from whisper_qat.cli import parse
 from whisper_qat.model.plan.rules_file import read_rules_file
 
 ROOT = Path(__file__).parents[1]
-SOURCE_FOLDERS = ("src", "tests", "scripts", "configs", "docs", ".ci")
+SOURCE_FOLDERS = ("src", "tests", "scripts", "configs", "docs", "examples", ".ci")
 SCRIPTS = {p.name: p for p in sorted((ROOT / "scripts").glob("*.py"))}
 TASK_SCRIPTS = [p for p in SCRIPTS.values() if "whisper_qat.cli" in p.read_text()]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -256,7 +256,8 @@ def imported(folder: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("src", []), ("scripts", []), ("tests", ["dev", "bench"])]
+    ("folder", "extras"),
+    [("src", []), ("scripts", []), ("examples", []), ("tests", ["dev", "bench"])],
 )
 def test_every_import_is_declared(folder, extras):
     packages = importlib.metadata.packages_distributions()
