@@ -5,7 +5,8 @@ other fails the session, so that the tests on real parts cannot quietly stop run
 """
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,14 @@ def tiny_whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..
 def tiny_whisper(tiny_whisper_folder: Callable[..., Path]) -> Path:
     """One tiny Whisper folder for all tests that only read it."""
     return tiny_whisper_folder()
+
+
+@pytest.fixture(autouse=True)
+def _own_precision() -> Iterator[None]:
+    """A process keeps the precision of its first `Accelerator`; on a GPU those of tests differ."""
+    yield
+    if "accelerate.state" in sys.modules:
+        sys.modules["accelerate.state"].AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -192,7 +192,10 @@ def test_two_processes_equal_twice_the_accumulation(tmp_path, quantization_type)
         str(script), str(tmp_path / "two"), quantization_type,
     ]  # fmt: skip
     root = Path(__file__).parents[2]
-    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    # Two processes share no GPU: NCCL refuses them, so they run on the CPU wherever this runs.
+    environment = os.environ | {
+        "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "",
+    }  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=root)
     assert done.returncode == 0, done.stderr[-2000:]
     losses = torch.tensor(history_losses(tmp_path / "two"), dtype=torch.float64)

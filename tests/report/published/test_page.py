@@ -38,8 +38,8 @@ def test_everything_that_a_number_must_carry(tmp_path):
         "intervals 95 %.",
         "Machine: AMD EPYC (avx2, avx512_vnni); 2 cores; 1 thread.",
         "Date: 2026-11-21; the measured commit was not recorded.",
-        "Source: **transcribed from the log**, [a-finding.md](log/a-finding.md) (written there with commit "
-        "`0bea079`).",
+        "Source: **transcribed from the log**, [a-finding.md](log/a-finding.md) "
+        "(written there with commit `0bea079`).",
     ]
 
 

@@ -1,11 +1,11 @@
-"""A published result file from the ``results.json`` of a finished evaluation or benchmark.
+"""A published result file from the results of a finished evaluation or benchmark folder.
 
 What a person adds is the words (title, question, reading) and nothing else: every number, hash and
 setting is taken from the folder.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,20 @@ from typing import Any
 from whisper_qat.errors import InputError, nearest
 from whisper_qat.report.evaluation.comparisons import ALL
 from whisper_qat.report.evaluation.provenance_tables import command, revision
+from whisper_qat.report.published.columns import column, machine, megabytes, rounded, value
+from whisper_qat.report.published.extract_training import of_training
 from whisper_qat.report.published.reading import HIGH, LOW, ROW
 from whisper_qat.report.render.tables import Results, find_score
 from whisper_qat.runs.folders import hash_file, read_json, read_manifest
 
-DIGITS = 6  # kept of a fraction or ratio; intervals are drawn with less certainty than that
 ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/'\"]+/)*(?=[^\s/'\"])")
 INTERVALS = "95 %, bootstrap over {}"
+TRAINING = "training benchmark"
+FORMS = {  # kind of folder: the file with its figures
+    "evaluation": "results.json",
+    "benchmark": "results.json",
+    TRAINING: "train_speed.json",
+}
 Extracted = dict[str, Any]
 
 
@@ -41,28 +48,29 @@ def extract(folder: str | Path, labels: Labels, clip_set: str | None = None) -> 
     """The result file's content; InputError when the folder is of another kind."""
     folder = Path(folder)
     manifest = read_manifest(folder)
-    results = read_json(folder / "results.json")
-    parts: dict[str, Callable[[Results, str | None], Extracted]] = {
-        "evaluation": of_evaluation,
-        "benchmark": of_benchmark,
-    }
-    if manifest["kind"] not in parts:
+    kind = manifest["kind"]
+    if kind not in FORMS:
         raise InputError(
-            f"{folder}: expected an evaluation or a benchmark, got a folder of kind "
-            f"{manifest['kind']!r}"
+            f"{folder}: expected an evaluation or a benchmark, got a folder of kind {kind!r}"
         )
-    found = parts[manifest["kind"]](results, clip_set)
+    path = folder / FORMS[kind]
+    results = read_json(path)
+    if kind == TRAINING:
+        results["environment"] = {key: manifest[key] for key in ("command", "git_revision")}
+        found, models = of_training(results, manifest), dict(manifest["inputs"])
+    else:
+        found = (of_evaluation if kind == "evaluation" else of_benchmark)(results, clip_set)
+        models = {row["name"]: row["fingerprint"] for row in results["rows"]}
     head = {
         "id": labels.id, "section": labels.section, "order": labels.order, "title": labels.title,
         "question": labels.question, "reading": labels.reading, "date": manifest["created"][:10],
         "commit": revision(results) or manifest["git_revision"],
         "command": portable(command(results)) or None,
     }  # fmt: skip
-    models = {row["name"]: row["fingerprint"] for row in results["rows"]}
     source = {
         "kind": "measured",
         "folder": folder.name,
-        "results_sha256": hash_file(folder / "results.json"),
+        "results_sha256": hash_file(path),
         "models": models,
     }
     rows = renamed(found.pop("rows"), labels.names)
@@ -99,26 +107,6 @@ def filled(
     kept = [one for one in columns if any(row.get(one["name"]) is not None for row in rows)]
     names = {one["name"] + end for one in kept for end in ("", LOW, HIGH)}
     return kept, [{key: value for key, value in row.items() if key in names} for row in rows]
-
-
-def column(
-    name: str, title: str, unit: str, decimals: int | None = None, meaning: str | None = None
-) -> Extracted:
-    """A column as the file has it."""
-    return {"name": name, "title": title, "unit": unit, "decimals": decimals, "meaning": meaning}
-
-
-def value(name: str, found: Mapping[str, Any] | None, key: str = "rate") -> Extracted:
-    """A value with its interval, under a column's name; null where there is none."""
-    if found is None:
-        return {name: None}
-    ends = {} if found.get("low") is None else {LOW: found["low"], HIGH: found["high"]}
-    return {name + end: round(v, DIGITS) for end, v in ({"": found[key]} | ends).items()}
-
-
-def megabytes(num_bytes: int | None) -> float | None:
-    """10^6 bytes."""
-    return None if num_bytes is None else num_bytes / 1e6
 
 
 # --- evaluations ---------------------------------------------------------------------------------
@@ -198,17 +186,6 @@ def test_sets(results: Results) -> list[Extracted]:
     return found
 
 
-def machine(
-    environment: Mapping[str, Any], threads: int | None, load: str | None = None
-) -> Extracted:
-    """The CPU by name, instruction set, cores and threads."""
-    cpu = environment.get("cpu") or {}
-    return {
-        "cpu": cpu.get("name"), "isa": cpu.get("isa") or [], "cores": environment.get("cores"),
-        "threads": threads, "load": load,
-    }  # fmt: skip
-
-
 # --- benchmarks ----------------------------------------------------------------------------------
 
 
@@ -279,7 +256,7 @@ def benchmark_row(score: Mapping[str, Any], record: Mapping[str, Any]) -> Extrac
         ROW: score["row"],
         "size_mb": megabytes(record.get("model_bytes")),
         **value("ratio", wide["speedup"]),
-        **{name: None if score[name] is None else round(score[name], DIGITS) for name in plain},
+        **{name: None if score[name] is None else rounded(score[name]) for name in plain},
         "peak_mb": megabytes(score["peak_rss_bytes"]),
         **value("wer", wide["wer"]),
         "threads": record["threads"],
