@@ -27,7 +27,6 @@ PLANS = sorted((ROOT / "configs" / "plans").glob("*.yaml"))
 TRAINING = [p for p in CONFIGS if "base_model" in p.read_text()]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "data/README.md",
                                   "outputs/README.md")]  # fmt: skip
-PAGES += [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "guides").glob("*.md"))]
 MAKE_WORD = re.compile(r"[a-z][a-z0-9-]*$")
 
 
