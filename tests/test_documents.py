@@ -16,10 +16,9 @@ SRC = ROOT / "src" / "whisper_qat"
 DOCS = ROOT / "docs"
 GUIDES = sorted((DOCS / "guides").glob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")), *GUIDES]
-# A word in backticks is a path of the repository when it begins or ends like one; outputs and the
-# user's own files are not.
+# A word in backticks is a path of the repository when it begins like one or is a Python file;
+# outputs and the user's own files are not.
 FOLDERS = ("src/", "tests/", "scripts/", "configs/", "docs/", "study/", "examples/", ".ci/")
-SUFFIXES = (".py", ".md", ".mk", ".toml", ".cff", ".lock", ".j2")
 PLACEHOLDER = re.compile(r"[A-Z]{2,}|[<>{}$]|\.\.\.")
 TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 DESIGN = (DOCS / "design.md").read_text()
@@ -50,7 +49,7 @@ def is_there(word: str, page: Path) -> bool:
 
 def named_paths(page: Path) -> list[str]:
     words = [word.split(":")[0] for text in in_backticks(page) for word in text.split()]
-    paths = [word for word in words if word.startswith(FOLDERS) or word.endswith(SUFFIXES)]
+    paths = [word for word in words if word.startswith(FOLDERS) or word.endswith(".py")]
     return [p for p in paths if not PLACEHOLDER.search(Path(p).stem) and not p.startswith("/")]
 
 
