@@ -11,6 +11,7 @@ from whisper_qat.export.onnx.decoder import DECODER_FILE
 from whisper_qat.export.onnx.graphs import write_graphs
 from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.weights import TABLE, QuantizedWeight, Weights
+from whisper_qat.infer.onnx.session import DATA_FOLDER, open_session, session_options
 from whisper_qat.quant import numerics
 from whisper_qat.quant.packing import pack
 from whisper_qat.quant.scheme import BlockScheme, ChannelScheme, DynamicScheme, RowScheme, Scheme
@@ -99,13 +100,11 @@ def write(
 
 
 def session(model: Path | bytes, folder: Path | None = None) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    """The product's, on one thread; `folder` holds the data of a model in bytes."""
+    options = session_options(1)
     if folder is not None:
-        key = "session.model_external_initializers_file_folder_path"
-        options.add_session_config_entry(key, str(folder))
-    source = model if isinstance(model, bytes) else str(model)
-    return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        options.add_session_config_entry(DATA_FOLDER, str(folder))
+    return open_session(model, options)
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:

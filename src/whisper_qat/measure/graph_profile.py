@@ -17,7 +17,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from whisper_qat.errors import InputError
-from whisper_qat.infer.onnx.session import PROVIDERS, session_options
+from whisper_qat.infer.onnx.session import open_session, session_options
 
 WARM_UP = 2
 KERNEL = "_kernel_time"
@@ -104,7 +104,7 @@ def _session(path: Path, prefix: Path, threads: int) -> ort.InferenceSession:
     options.enable_profiling = True
     options.profile_file_prefix = str(prefix)
     try:
-        return ort.InferenceSession(str(path), options, providers=PROVIDERS)
+        return open_session(path, options)
     except Exception as error:  # onnxruntime's exceptions have no common class of their own
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path}: onnxruntime cannot load it ({reason})") from None

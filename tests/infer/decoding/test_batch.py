@@ -8,8 +8,10 @@ import pytest
 from tests.infer.onnx_folders import onnx_folder, ptq_folder
 from whisper_qat.errors import InputError
 from whisper_qat.infer.decoding.batch import greedy_batch
+from whisper_qat.infer.decoding.beam import BeamSettings, beam_search
 from whisper_qat.infer.decoding.greedy import greedy
 from whisper_qat.infer.decoding.rules import read_rules
+from whisper_qat.infer.onnx import backend as onnx_backend
 from whisper_qat.infer.onnx.backend import STEP_FILE, OnnxBackend
 from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
 
@@ -36,12 +38,14 @@ class Counting:
         return self._backend.next_logits(tokens, state)
 
 
-@pytest.fixture(scope="module", params=["none", "int8", "int4"])
+@pytest.fixture(scope="module", params=["none", "int8", "int4", "int4-128"])
 def folder(request, tiny_whisper, tmp_path_factory):
+    """Blocks of 128 have other sums beside others with AVX512-VNNI, all of 4 bits with AVX2."""
     output = tmp_path_factory.mktemp("batch") / request.param
     if request.param == "none":
         return onnx_folder(tiny_whisper, output)
-    return ptq_folder(tiny_whisper, output, request.param)
+    bits, _, block = request.param.partition("-")
+    return ptq_folder(tiny_whisper, output, bits, block_size=int(block or 32))
 
 
 def often_ending(folder, limit=24):
@@ -65,6 +69,7 @@ def test_each_clip_has_the_tokens_it_has_alone(folder, seed):
 def test_ended_clips_cost_nothing_more(folder):
     rules = often_ending(folder)
     backend = Counting(OnnxBackend.from_folder(folder, 1))
+    backend.rows_independent = True  # where a kernel's sums say otherwise, too: rows are counted
     lengths = [len(d.margins) for d in greedy_batch(backend, mels(1), rules)]
     assert backend.rows == [sum(n > step for n in lengths) for step in range(max(lengths))]
 
@@ -87,7 +92,18 @@ def test_one_range_per_call_is_decoded_one_by_one(folder):
 def test_int8_dynamic_layers_have_one_range_per_call(folder):
     steps = OnnxBackend.from_folder(folder, 1).decoder
     assert OnnxBackend(None, steps, [BlockScheme(8, 32)]).rows_independent
-    assert not OnnxBackend(None, steps, [BlockScheme(8, 32), DynamicScheme()]).rows_independent
+    ranged = OnnxBackend(None, steps, [BlockScheme(8, 32), DynamicScheme()])
+    assert ranged.one_range_per_call and not ranged.rows_independent
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_kernel_with_other_sums_beside_others_is_decoded_one_by_one(folder, monkeypatch, same):
+    """Beams stay: each row is on its own grid, and nobody has promised them bits."""
+    steps = OnnxBackend.from_folder(folder, 1).decoder
+    asked = {BlockScheme(8, 32): True, BlockScheme(4, 64): same}
+    monkeypatch.setattr(onnx_backend, "same_bits_beside_others", asked.__getitem__)
+    backend = OnnxBackend(None, steps, list(asked))
+    assert backend.rows_independent is same and not backend.one_range_per_call
 
 
 def test_no_clips_no_results(folder):
@@ -100,5 +116,7 @@ def test_a_folder_without_the_step_graph_decodes_one_by_one(folder, tmp_path):
     merged, rules = OnnxBackend.from_folder(old, 1), often_ending(folder)
     found = greedy_batch(merged, mels()[:3], rules)
     assert found == [greedy(merged, mel, rules) for mel in mels()[:3]]
+    with pytest.raises(InputError, match=r"no step\.onnx, which beams need"):
+        beam_search(merged, mels()[:1], rules, settings=BeamSettings())
     with pytest.raises(InputError, match=r"no step\.onnx, which beams need"):
         merged.encode_clips(mels())

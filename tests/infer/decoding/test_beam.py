@@ -136,7 +136,7 @@ def test_no_beams_is_an_error():
 
 
 class OneRangePerCall:
-    rows_independent = False
+    one_range_per_call = True
 
 
 def test_rows_that_share_a_range_are_refused():

@@ -34,6 +34,37 @@ def test_probe_holds_ties_and_zero_blocks():
     assert set(np.unique(np.abs(codes))) <= set(range(128))
 
 
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
+def test_the_probe_of_sums_speaks_for_larger_products(scheme):
+    """Columns of every remainder, more blocks and more rows: the answer is the probe's."""
+    rng = np.random.default_rng(1)
+    for columns, blocks in [(64, 4), (97, 8), (200, 16), (8, 5)]:
+        width = blocks * scheme.block_size
+        codes = rng.integers(0, scheme.max_code + 1, (columns, width)).astype(np.uint8)
+        scales = rng.normal(size=columns * scheme.num_blocks(width)).astype(np.float32)
+        x = rng.normal(size=(9, width)).astype(np.float32)
+        found = kernel_check.rows_agree(kernel_check.product(codes, scales, scheme), x)
+        assert found is kernel_check.same_bits_beside_others(scheme)
+
+
+class Pairs:
+    """Rows in pairs have another last bit than a row alone or left over, as with AVX512-VNNI."""
+
+    def __init__(self, noise):
+        self.noise = np.float32(noise)
+
+    def run(self, _, feeds):
+        y = feeds["x"].copy()
+        y[: len(y) // 2 * 2] *= 1 + self.noise
+        return [y]
+
+
+@pytest.mark.parametrize(("noise", "expected"), [(0, True), (2e-7, False)])
+def test_another_bit_beside_others_is_seen(noise, expected):
+    x = np.random.default_rng(2).normal(size=(3, 8)).astype(np.float32)
+    assert kernel_check.rows_agree(Pairs(noise), x) is expected
+
+
 def round_half_up(x, scheme):
     codes, scale = expected(x, scheme)
     return np.floor(x / np.where(scale > 0, scale, 1) + np.float32(0.5)) * scale

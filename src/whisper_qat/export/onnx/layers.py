@@ -72,8 +72,8 @@ def dynamic_matmul(
     """The runtime's int8 product with one activation range per call.
 
     Signed weights: unsigned ones take 2.5 times as long where the CPU has VNNI. Where it has not,
-    u8 x s8 saturates: `infer.onnx.session` asks onnxruntime for its cure, which does not reach a
-    branch of `If`, and `infer.kernels.dynamic_check` says so.
+    u8 x s8 saturates: `infer.onnx.session` asks onnxruntime for its cure, for a branch of `If`,
+    too, and `infer.kernels.dynamic_check` sees whether it worked.
     """
     inputs = [x, codes, scales] + (["", bias] if bias else [])
     return g.op("DynamicQuantizeMatMul", *inputs, name=name, domain=MICROSOFT)

@@ -37,7 +37,8 @@ class RowsBackend(Backend, Protocol):
     Tokens and logits then have one row each, in the state's order.
     """
 
-    rows_independent: bool  # a row's result does not depend on the rows beside it
+    rows_independent: bool  # a row's result has the same bits whatever rows are beside it
+    one_range_per_call: bool  # it lies on another grid: rows share their activations' range
 
     def encode_clips(self, mels: Sequence[NDArray[np.float32]]) -> Any:
         """State of one row per clip, each from [n_mels, frames]; frames may differ."""

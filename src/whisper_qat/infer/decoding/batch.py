@@ -2,7 +2,9 @@
 
 A row that has ended leaves the batch, so that no work is done for it. Rows do not see one another
 in the kernels with one range per row and block; a model with int8-dynamic layers has one range per
-call, so its clips are decoded one by one.
+call, so its clips are decoded one by one. So are those of a model for which a kernel of this CPU
+adds up a row in another order beside others (`infer.kernels.kernel_check`): the last bit would
+differ, and with it now and then a token.
 """
 
 from collections.abc import Sequence

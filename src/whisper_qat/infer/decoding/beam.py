@@ -82,7 +82,7 @@ def beam_search(
 
     InputError for a model with int8-dynamic layers: a beam would change the others' grid.
     """
-    if not backend.rows_independent:
+    if backend.one_range_per_call:
         raise InputError(
             f"num_beams={settings.num_beams}: the model has int8-dynamic layers, whose activation "
             "range spans all beams; expected a block or int8-row model, or num_beams=1"

@@ -3,9 +3,9 @@
 Two probes, both compared with ==. Rounding: inputs full of exact ties through the identity, which
 returns every activation's code. Saturation: the largest codes against the largest weights; an x64
 without VNNI adds two products u8 x s8 in int16, where 2 * 255 * 127 does not fit.
-`infer.onnx.session` asks onnxruntime for its cure there, which does not reach weights that a branch
-of `If` uses (the merged decoder's cross-attention keys and values): where that graph runs, one is
-probed, too.
+`infer.onnx.session` asks onnxruntime for its cure there, and moves the weights that a branch of
+`If` uses (the merged decoder's cross-attention keys and values) to where it reaches them: where
+that graph runs, a branch is probed, too.
 """
 
 import numpy as np

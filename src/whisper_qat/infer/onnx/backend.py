@@ -14,13 +14,13 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from whisper_qat.errors import InputError
-from whisper_qat.infer.kernels.kernel_check import check_kernel
+from whisper_qat.infer.kernels.kernel_check import check_kernel, same_bits_beside_others
 from whisper_qat.infer.onnx.merged_decoder import MergedDecoder
 from whisper_qat.infer.onnx.ort_value import value
 from whisper_qat.infer.onnx.session import session
 from whisper_qat.infer.onnx.step_decoder import ALL, LAST, STEP_FILE, StepDecoder, StepState
 from whisper_qat.model.plan.plan import PLAN_NAME, read_plan
-from whisper_qat.quant.scheme import DynamicScheme, Scheme
+from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, Scheme
 
 ENCODER_FILE = "encoder_model.onnx"
 DECODER_FILE = "decoder_model_merged.onnx"
@@ -37,9 +37,10 @@ class OnnxBackend:
     ) -> None:
         self.encoder = encoder
         self.decoder = decoder
-        # One activation range over a whole call: rows beside a row change its grid.
-        ranged = any(isinstance(scheme, DynamicScheme) for scheme in schemes)
-        self.rows_independent = isinstance(decoder, StepDecoder) and not ranged
+        self.one_range_per_call = any(isinstance(scheme, DynamicScheme) for scheme in schemes)
+        blocks = [scheme for scheme in schemes if isinstance(scheme, BlockScheme)]
+        same_bits = not self.one_range_per_call and all(map(same_bits_beside_others, blocks))
+        self.rows_independent = isinstance(decoder, StepDecoder) and same_bits
 
     @classmethod
     def from_folder(cls, folder: str | Path, threads: int | None = None) -> "OnnxBackend":

@@ -2,7 +2,7 @@
 
 Without the pins ARM64 would run int4 products in KleidiAI's kernels, whose activations are
 asymmetric per row: another grid than the one trained. Where u8 x s8 products saturate, the exact
-ones are asked for, and only there: they are slower.
+ones are asked for, inside the branches of `If` too, and only there: they are slower.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ import onnxruntime as ort
 
 from whisper_qat.errors import InputError
 from whisper_qat.infer.kernels.saturation import saturates
+from whisper_qat.infer.onnx.branch_weights import with_branch_weights
 
 PROVIDERS = ["CPUExecutionProvider"]
 PINNED = {
@@ -18,6 +19,7 @@ PINNED = {
     "mlas.use_lut_gemm": "0",
 }
 EXACT_PRODUCTS = "session.x64quantprecision"
+DATA_FOLDER = "session.model_external_initializers_file_folder_path"
 WARNINGS_OFF = 3  # errors and worse
 
 
@@ -42,17 +44,26 @@ def session(
     """
     if isinstance(model, Path) and not model.is_file():
         raise InputError(f"{model}: no such file; expected a folder written by convert")
-    source = model if isinstance(model, bytes) else str(model)
     options = session_options(threads)
     if save_optimized is not None:
         save_to(options, save_optimized)
     try:
-        return ort.InferenceSession(source, options, providers=PROVIDERS)
+        return open_session(model, options)
     except Exception as error:  # onnxruntime's exceptions have no common class of their own
         if isinstance(model, bytes):
             raise
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{model}: onnxruntime cannot load it ({reason})") from None
+
+
+def open_session(model: Path | bytes, options: ort.SessionOptions) -> ort.InferenceSession:
+    """A session with `options`, those of `session_options`; raises what onnxruntime raises."""
+    source = model if isinstance(model, bytes) else str(model)
+    if saturates() and (cured := with_branch_weights(model)) is not None:
+        source = cured
+        if isinstance(model, Path):
+            options.add_session_config_entry(DATA_FOLDER, str(model.parent))
+    return ort.InferenceSession(source, options, providers=PROVIDERS)
 
 
 def save_to(options: ort.SessionOptions, path: Path) -> None:
