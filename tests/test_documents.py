@@ -222,3 +222,16 @@ def test_readme_is_short():
 def test_readme_has_the_commands_of_the_contract():
     joined = " ".join(README.replace("\\\n", " ").split())
     assert [command for command in CONTRACT if command not in joined] == []
+
+
+def test_readme_python_names_what_is_there():
+    (code,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    tree = ast.parse(code)
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    named = [f"{node.module}.{alias.name}" for node in imports for alias in node.names]
+    assert len(named) >= 2
+    assert [name for name in named if not is_module_or_name(name)] == []
+    methods = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    transcriber = SRC / "infer" / "transcribe.py"
+    assert methods <= symbols(transcriber) | {"text"}
+    assert "Transcription.text" in symbols(transcriber)
