@@ -59,7 +59,7 @@ EVALUATION = --model_path $(MODEL_PATH) $(if $(BASELINE_MODEL),--baseline_model 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup optimum-env node-env data base-model train-qat-int8 train-qat-int8-extended train-qat-int4 \
-  convert-qat-int8 convert-qat-int4 evaluate-qat quickstart test checks benchmark benchmark-growth benchmark-train \
+  convert-qat-int8 convert-qat-int4 evaluate-qat quickstart test test-matrix checks benchmark benchmark-growth benchmark-train \
   results lock clean FORCE
 
 help: ## this list
@@ -217,6 +217,9 @@ $(QS_EVAL)/manifest.json: $(foreach row,int8-quantized base-float $(QS_ROWS),$(Q
 
 test: $(SETUP) $(BASE)/manifest.json $(PROMPTS)/manifest.json ## every test, on the embedded weights and speech
 	$(RUN) -m pytest $(PYTEST_ARGS)
+
+test-matrix: $(SETUP) ## kernel and conversion tests on the oldest and newest onnxruntime and transformers
+	$(RUN) scripts/test_matrix.py $(EXTRA)
 
 checks: $(SETUP) ## what every commit passes: ruff, format, types, shape of the library, fast tests
 	$(RUN) -m ruff check .

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from whisper_qat.quant import numerics
-from whisper_qat.quant.scheme import parse_scheme
+from whisper_qat.quant.registry import parse_scheme
 
 Function = Callable[[Tensor], Tensor]
 # Without it the compiler keeps what is rounded to float16, the scales, in float32.

@@ -13,8 +13,10 @@ from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.weights import TABLE, QuantizedWeight, Weights
 from whisper_qat.infer.onnx.session import DATA_FOLDER, open_session, session_options
 from whisper_qat.quant import numerics
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme, RowScheme
 from whisper_qat.quant.packing import pack
-from whisper_qat.quant.scheme import BlockScheme, ChannelScheme, DynamicScheme, RowScheme, Scheme
+from whisper_qat.quant.scheme import Scheme
 from whisper_qat.runs.folders import write_json
 
 INT8 = BlockScheme(bits=8, block_size=32)
@@ -90,7 +92,7 @@ def write(
     named = tensors(model)
     layers = linear_layers(model) if scheme else []
     planned = list(layers)
-    if isinstance(scheme, ChannelScheme):
+    if scheme is not None and not scheme.has_lookup:
         layers.remove(TABLE)
     quantized = {name: quantize(named[f"{name}.weight"], scheme) for name in layers if scheme}
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,8 @@ from whisper_qat.errors import InputError
 from whisper_qat.export.requantize import Matrices, check_kept, check_quantized, misfits, signed
 from whisper_qat.model.fake_quant.layers import fake_quantized
 from whisper_qat.quant import block_weight, channel_weight
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme
 
 FC1 = "model.encoder.layers.0.fc1"
 FC2 = "model.encoder.layers.0.fc2"

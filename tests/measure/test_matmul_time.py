@@ -4,7 +4,8 @@ import pytest
 
 from whisper_qat.measure import matmul_time
 from whisper_qat.measure.matmul_time import Shape, milliseconds
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme
 
 
 def test_every_scheme_has_a_time():

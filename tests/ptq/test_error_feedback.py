@@ -6,7 +6,8 @@ import torch
 from tests.quant import cases
 from whisper_qat.ptq import error_feedback
 from whisper_qat.quant import block_weight, least_squares_scale
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme
 
 SCHEMES = [BlockScheme(bits, block, "float16") for bits in (2, 4, 8) for block in (32, 128)]
 SCHEMES += [BlockScheme(4, 16, "float16"), DynamicScheme()]

@@ -11,7 +11,7 @@ from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE, default_rules
 from whisper_qat.ptq.gptq import gptq
 from whisper_qat.ptq.warm_start import EDGE, nearest_with_codes, start_from_gptq
 from whisper_qat.quant import block_weight
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.block_scheme import BlockScheme
 from whisper_qat.train import scales
 
 SCHEME = BlockScheme(4, 16)

@@ -8,7 +8,7 @@ from onnxruntime.capi import _pybind_state as ort
 from tests.oracles import matmul_nbits
 from tests.quant import cases
 from whisper_qat.quant import block_weight, packing
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.block_scheme import BlockScheme
 
 SCHEMES = [BlockScheme(bits=b, block_size=k) for b in (2, 4, 8) for k in (32, 64, 128)]
 NAMES = sorted(cases.weights(0))

@@ -8,7 +8,7 @@ from onnxruntime.quantization.quant_utils import quantize_data
 
 from tests.quant import cases
 from whisper_qat.quant import channel_weight, learned_scale, least_squares_scale
-from whisper_qat.quant.scheme import DynamicScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme
 
 SCHEME = DynamicScheme()
 NAMES = sorted(cases.weights(0))

@@ -11,7 +11,7 @@ from tests.oracles.sessions import run_node
 from tests.oracles.test_dynamic_quantize_linear import tie_grid
 from tests.quant import cases
 from whisper_qat.quant import channel_weight, dynamic_activation
-from whisper_qat.quant.scheme import DynamicScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme
 
 TYPES = [TensorProto.UINT8, TensorProto.FLOAT, TensorProto.UINT8]
 INPUTS = cases.activations(0) | {f"tie-grid-{seed}": tie_grid(seed) for seed in range(4)}

@@ -5,7 +5,7 @@ import torch
 
 from tests.quant import cases
 from whisper_qat.quant import block_weight, learned_scale
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.block_scheme import BlockScheme
 
 SCHEMES = [BlockScheme(b, k, d) for b in (2, 4, 8) for k in (32, 128)
            for d in ("float32", "float16")]  # fmt: skip

@@ -6,7 +6,7 @@ import torch
 
 from tests.quant import cases
 from whisper_qat.quant import block_weight, least_squares_scale
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.block_scheme import BlockScheme
 
 SCHEMES = [BlockScheme(b, 32, d) for b in (2, 4, 8) for d in ("float32", "float16")]
 

@@ -10,8 +10,9 @@ from whisper_qat.quant import (
     dynamic_activation,
     row_activation,
 )
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme, RowScheme
 from whisper_qat.quant.numerics import fake_quantize_activation, of_weight
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme
 
 X = torch.randn(2, 5, 64, generator=torch.Generator().manual_seed(0))
 

@@ -13,7 +13,8 @@ import torch
 from tests.quant import cases
 from tests.quant.test_thousand_seeds import SEEDS, drawn
 from whisper_qat.quant import learned_scale, numerics
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme, RowScheme
 
 pytestmark = pytest.mark.gpu
 

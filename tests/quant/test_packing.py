@@ -7,7 +7,8 @@ import torch
 from tests.oracles import matmul_nbits, sessions
 from tests.quant import cases
 from whisper_qat.quant import block_weight, packing
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme
 
 
 def test_low_nibble_comes_first():
@@ -29,8 +30,16 @@ def test_dynamic_codes_are_signed_and_invert():
     codes = np.arange(1, 256, dtype=np.uint8).reshape(5, 51)
     packed = packing.pack(codes, scheme)
     assert packed.dtype == np.int8 and packed.shape == packing.packed_shape(5, 51, scheme)
+    assert packed.dtype == packing.packed_dtype(scheme) != packing.packed_dtype(BlockScheme())
     assert (packed.min(), packed.max(), packed[0, 0]) == (-127, 127, -127)
     assert (packing.unpack(packed, scheme) == codes).all()
+
+
+def test_scales_take_the_kernel_s_shape_and_keep_their_type():
+    scales = np.ones((5, 1), np.float16)
+    assert packing.pack_scales(scales, DynamicScheme()).shape == (5,)
+    blocks = packing.pack_scales(scales, BlockScheme())
+    assert blocks.shape == (5, 1) and blocks.dtype == np.float16
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from whisper_qat.quant import learned_scale, numerics, row_chunks
+from whisper_qat.quant.registry import parse_scheme
 from whisper_qat.quant.row_chunks import by_rows
-from whisper_qat.quant.scheme import parse_scheme
 
 
 def weight(rows, columns=50):

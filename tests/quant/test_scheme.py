@@ -1,54 +1,35 @@
-"""Schemes: one spelling, checked values."""
+"""Schemes as values: frozen, hashable, one spelling each, and the members that each has."""
+
+from dataclasses import FrozenInstanceError
 
 import pytest
 
-from whisper_qat.quant.scheme import (
-    BITS,
-    BLOCK_SIZES,
-    BLOCK_SIZES_2_BITS,
-    BlockScheme,
-    DynamicScheme,
-    RowScheme,
-    parse_scheme,
-)
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme, RowScheme
+from whisper_qat.quant.registry import parse_scheme
+from whisper_qat.quant.scheme import UNQUANTIZED, Scheme
 
-EXISTING = [(bits, size) for bits in BITS for size in BLOCK_SIZES
-            if bits != 2 or size in BLOCK_SIZES_2_BITS]  # fmt: skip
+SCHEMES = [BlockScheme(), BlockScheme(4, 64, "float16"), DynamicScheme(), RowScheme()]
+MEMBERS = [name for name in vars(Scheme) if not name.startswith("_")]
 
 
-@pytest.mark.parametrize(("bits", "block_size"), EXISTING)
-def test_name_round_trips(bits, block_size):
-    scheme = BlockScheme(bits=bits, block_size=block_size)
-    assert parse_scheme(scheme.name) == scheme
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
+def test_every_scheme_is_a_whole_value(scheme):
+    assert len(MEMBERS) >= 14 and all(hasattr(scheme, name) for name in MEMBERS)
+    assert parse_scheme(scheme.name) == scheme and hash(parse_scheme(scheme.name)) == hash(scheme)
+    assert scheme.name not in UNQUANTIZED
+    with pytest.raises(FrozenInstanceError):
+        scheme.zero_point = 3
 
 
-def test_known_values():
-    scheme = parse_scheme("block-int4-32")
-    assert (scheme.zero_point, scheme.max_code, scheme.num_blocks(200)) == (8, 15, 7)
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
+@pytest.mark.parametrize("in_features", [64, 72, 1])
+def test_blocks_cover_a_row(scheme, in_features):
+    length = scheme.block_length(in_features)
+    assert length == (scheme.block_size or in_features)
+    assert 0 <= scheme.num_blocks(in_features) * length - in_features < length
+    assert scheme.min_code <= scheme.zero_point <= scheme.max_code < 2**scheme.bits
 
 
-def test_dynamic_scheme():
-    scheme = parse_scheme("int8-dynamic")
-    assert scheme == DynamicScheme() and scheme.name == "int8-dynamic"
-    assert (scheme.bits, scheme.zero_point, scheme.min_code, scheme.max_code) == (8, 128, 1, 255)
-    assert (scheme.num_blocks(200), scheme.block_length(200)) == (1, 200)
-    assert scheme != BlockScheme() and len({scheme, DynamicScheme(), BlockScheme()}) == 2
-
-
-def test_row_scheme_differs_from_dynamic_in_its_activations_alone():
-    scheme = parse_scheme("int8-row")
-    assert scheme == RowScheme() != DynamicScheme() and scheme.name == "int8-row"
-    assert (scheme.bits, scheme.zero_point, scheme.min_code, scheme.max_code) == (8, 128, 1, 255)
-
-
-def test_unknown_names_are_refused():
-    with pytest.raises(ValueError, match="unknown scheme 'int8': expected block-int<bits>"):
-        parse_scheme("int8")
-    with pytest.raises(ValueError, match="or one of int8-dynamic, int8-row$"):
-        parse_scheme("int8-column")
-    with pytest.raises(ValueError, match="bits=3: MatMulNBits level 4 is supported for"):
-        parse_scheme("block-int3-32")
-    with pytest.raises(ValueError, match="block_size=16: with 2 bits one of .*float activations"):
-        parse_scheme("block-int2-16")
-    with pytest.raises(ValueError, match="block_size=48: must be one of"):
-        BlockScheme(block_size=48)
+def test_schemes_differ():
+    assert len(set(SCHEMES)) == 4 and RowScheme() != DynamicScheme() != BlockScheme()

@@ -11,7 +11,7 @@ from onnx import TensorProto
 from tests.oracles import matmul_nbits, sessions
 from whisper_qat.infer.kernels import row_check
 from whisper_qat.quant import block_activation, block_weight, packing, row_activation
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.block_scheme import BlockScheme
 
 SEEDS, LENGTH = 1000, 64
 SCHEMES = [BlockScheme(b, 32, d) for b in (2, 4, 8) for d in ("float32", "float16")]

@@ -7,7 +7,7 @@ from tests.ptq.test_calibration import samples
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.checkpoint.info import Info
 from whisper_qat.model.fake_quant.layers import fake_quantized
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.block_scheme import BlockScheme
 from whisper_qat.sensitivity.analysis import Analysis
 from whisper_qat.sensitivity.proposal import Budget
 

@@ -5,7 +5,8 @@ import torch
 
 from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE
 from whisper_qat.ptq.calibration import Sample
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme
 from whisper_qat.sensitivity import part_costs
 from whisper_qat.sensitivity.part_costs import Costs, stored_bytes
 

@@ -7,7 +7,7 @@ import pytest
 from tests.sensitivity.test_mixed_plan import UNITS, unit
 from whisper_qat.errors import InputError
 from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.block_scheme import BlockScheme
 from whisper_qat.sensitivity.mixed_plan import Proposal
 from whisper_qat.sensitivity.parts import Part, table_parts
 from whisper_qat.sensitivity.proposal import Budget, choose, facts, rules, table_as_one

@@ -23,7 +23,7 @@ from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.checkpoint.whisper_tokens import read_tokenizer
 from whisper_qat.model.ctranslate2.model_file import SCALE, Ct2File, write_file
 from whisper_qat.model.ctranslate2.weights import GELU, LEAVES, SPEC, Dimensions, Module, modules
-from whisper_qat.quant.scheme import DynamicScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme
 from whisper_qat.runs.folders import read_json, write_json
 
 FORMAT = "ctranslate2"

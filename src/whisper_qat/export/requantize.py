@@ -18,7 +18,8 @@ from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.layers import FakeQuantWeight, fake_quantized
 from whisper_qat.model.plan.plan import STORED, Plan
 from whisper_qat.quant import numerics
-from whisper_qat.quant.scheme import UNQUANTIZED, Scheme, parse_scheme
+from whisper_qat.quant.registry import parse_scheme
+from whisper_qat.quant.scheme import UNQUANTIZED, Scheme
 
 Fits = Callable[[Scheme], bool]
 

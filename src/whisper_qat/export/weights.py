@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from whisper_qat.errors import InputError
-from whisper_qat.quant.packing import packed_shape
-from whisper_qat.quant.scheme import ChannelScheme, Scheme
+from whisper_qat.quant.packing import pack_scales, packed_dtype, packed_shape
+from whisper_qat.quant.scheme import Scheme
 
 TABLE = "model.decoder.embed_tokens"  # the plan's name for the token table and the tied head
 HEAD = "proj_out"
@@ -21,8 +21,8 @@ HEAD = "proj_out"
 class QuantizedWeight:
     """Codes and scales as the scheme's kernel reads them; the zero point is the scheme's.
 
-    `packed` uint8 [N, blocks, block_size * bits / 8] of a block scheme, int8 [K, N] of
-    a channel scheme; `scales` float32 [N, blocks].
+    `packed` in the scheme's own form (`quant.packing`): uint8 [N, blocks, block_size * bits / 8]
+    of a block scheme, int8 [K, N] of a channel scheme; `scales` float32 [N, blocks].
     """
 
     packed: np.ndarray
@@ -33,8 +33,8 @@ class QuantizedWeight:
     def __post_init__(self) -> None:
         rows, blocks = self.out_features, self.scheme.num_blocks(self.in_features)
         expected = packed_shape(rows, self.in_features, self.scheme)
-        dtype = np.int8 if isinstance(self.scheme, ChannelScheme) else np.uint8
-        assert self.packed.dtype == dtype and self.packed.shape == expected, self.packed.shape
+        assert self.packed.dtype == packed_dtype(self.scheme), self.packed.dtype
+        assert self.packed.shape == expected, self.packed.shape
         assert self.scales.dtype == np.float32 and self.scales.shape == (rows, blocks)
 
     @property
@@ -43,11 +43,10 @@ class QuantizedWeight:
 
     def stored_scales(self, layer: str) -> np.ndarray:
         """The scales in the type and shape that the kernel takes; InputError when that rounds."""
-        if isinstance(self.scheme, ChannelScheme):
-            return self.scales.reshape(-1)  # one per column of the packed weight
-        if self.scheme.scale_dtype == "float32":
-            return self.scales
-        return exact_half(self.scales, f"{layer}.scales")
+        stored = self.scales
+        if self.scheme.scale_dtype == "float16":
+            stored = exact_half(stored, f"{layer}.scales")
+        return pack_scales(stored, self.scheme)
 
 
 class Weights:

@@ -1,24 +1,29 @@
 """Does the optimized graph run the planned kernel for every layer? By node name, strictly.
 
-The table `KERNELS` says which operator a scheme runs in and with which settings. A layer is its
-node's name, which onnxruntime's optimizer keeps; the token table is two nodes, lookup and head.
+Which operator a scheme runs in, and with which settings, is what its nodes are written with
+(`export.onnx.schemes`). A layer is its node's name, which onnxruntime's optimizer keeps; the token
+table is two nodes, lookup and head.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import onnx
 
-from whisper_qat.export.onnx.layers import LEVEL_INT8
-from whisper_qat.export.onnx.read import all_nodes, attributes
+from whisper_qat.export.onnx.read import all_nodes
+from whisper_qat.export.onnx.schemes.nodes import (
+    Settings,
+    attributes,
+    lookup_nodes_of,
+    nodes_of,
+)
 from whisper_qat.export.weights import HEAD, TABLE
 from whisper_qat.model.plan.plan import STORED
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme, Scheme
+from whisper_qat.quant.scheme import Scheme
 
-Settings = dict[str, int]
 FLOAT_PRODUCT = ("MatMul", "FusedMatMul", "Gemm")
+FLOAT_LOOKUP = ("Gather",)
 CONVOLUTION = ("Conv", "FusedConv")
 INTEGER_OPS = {
     "MatMulNBits", "GatherBlockQuantized", "DynamicQuantizeMatMul", "MatMulIntegerToFloat",
@@ -44,42 +49,27 @@ class Kernel:
         return found.ops[0] in self.ops and same
 
 
-def block(scheme: Any) -> Settings:
-    return {"bits": scheme.bits, "block_size": scheme.block_size}
-
-
-def block_int8(scheme: Any) -> Settings:
-    return {**block(scheme), "accuracy_level": LEVEL_INT8}
-
-
-def nothing(scheme: Any) -> Settings:
-    return {}
-
-
-# Scheme (None: float) -> operators of a product and what sets them; the same for a token lookup.
-Entry = tuple[tuple[str, ...], Callable[[Any], Settings]]
-KERNELS: dict[type, tuple[Entry, Entry | None]] = {
-    BlockScheme: ((("MatMulNBits",), block_int8), (("GatherBlockQuantized",), block)),
-    DynamicScheme: ((("DynamicQuantizeMatMul",), nothing), None),
-    RowScheme: ((("MatMulIntegerToFloat",), nothing), None),
-    type(None): ((FLOAT_PRODUCT, nothing), (("Gather",), nothing)),
-}
-
-
 def expected(layer: str, scheme: Scheme | None) -> dict[str, Kernel]:
     """Node name -> kernel of the planned `layer`; nothing for positions, which are only added."""
     if layer in STORED:
         return {} if layer.endswith("embed_positions") else {layer: Kernel(CONVOLUTION)}
-    product, lookup = KERNELS[type(scheme)]
     if layer != TABLE:
-        return {layer: kernel(product, scheme)}
-    assert lookup is not None, f"{scheme}: no lookup"  # plans of such a table are refused
-    return {TABLE: kernel(lookup, scheme), HEAD: kernel(product, scheme)}
+        return {layer: product_kernel(scheme)}
+    return {TABLE: lookup_kernel(scheme), HEAD: product_kernel(scheme)}
 
 
-def kernel(entry: Entry, scheme: Scheme | None) -> Kernel:
-    ops, settings = entry
-    return Kernel(ops, settings(scheme))
+def product_kernel(scheme: Scheme | None) -> Kernel:
+    if scheme is None:
+        return Kernel(FLOAT_PRODUCT)
+    nodes = nodes_of(scheme)
+    return Kernel((nodes.PRODUCT,), nodes.product_settings(scheme))
+
+
+def lookup_kernel(scheme: Scheme | None) -> Kernel:
+    if scheme is None:
+        return Kernel(FLOAT_LOOKUP)
+    nodes = lookup_nodes_of(scheme)
+    return Kernel((nodes.LOOKUP,), nodes.lookup_settings(scheme))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,14 @@ scale = f32(amax / 127). Both quotients are formed on their own: a / scale is wr
 Each row is on its own, so codes do not depend on batch, padding or decoding step.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from whisper_qat.quant import blocks
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.straight_through import straight_through
 
 MAX_CODE = 127
 
@@ -34,7 +38,12 @@ def dequantize(codes: Tensor, scale: Tensor, block_size: int) -> Tensor:
 
 def fake_quantize(x: Tensor, block_size: int) -> Tensor:
     """`x` [..., K] as the kernel sees it, float32; straight-through gradient (identity)."""
-    return _StraightThrough.apply(x, block_size)
+    return straight_through(x, partial(_values, block_size=block_size))
+
+
+def fake_quantize_calls(x: Tensor, scheme: BlockScheme, first_call: int | None) -> Tensor:
+    """`fake_quantize` for a layer of `scheme`; the division into calls changes no code."""
+    return fake_quantize(x, scheme.block_size)
 
 
 def _params(parts: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,16 +56,8 @@ def _params(parts: Tensor) -> tuple[Tensor, Tensor]:
     return amax / max_code, multiplier
 
 
-class _StraightThrough(torch.autograd.Function):
-    """Values on the grid forwards, identity backwards."""
-
-    @staticmethod
-    def forward(ctx: object, x: Tensor, block_size: int) -> Tensor:  # type: ignore[override]
-        parts = blocks.split(x.float(), block_size)
-        scale, multiplier = _params(parts)
-        values = (parts * multiplier[..., None]).round_().mul_(scale[..., None])
-        return blocks.join(values, x.shape[-1])
-
-    @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        return gradient, None
+def _values(x: Tensor, block_size: int) -> Tensor:
+    parts = blocks.split(x.float(), block_size)
+    scale, multiplier = _params(parts)
+    values = (parts * multiplier[..., None]).round_().mul_(scale[..., None])
+    return blocks.join(values, x.shape[-1])

@@ -10,12 +10,15 @@ One deliberate difference: a block whose scale is subnormal (all weights below 1
 becomes all zeros. ORT divides by it, and the infinite reciprocal makes its codes undefined.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from whisper_qat.quant import blocks
+from whisper_qat.quant.block_scheme import BlockScheme
 from whisper_qat.quant.row_chunks import by_rows
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.straight_through import straight_through
 
 SMALLEST_NORMAL = torch.finfo(torch.float32).smallest_normal
 
@@ -50,7 +53,7 @@ def fake_quantize(weight: Tensor, scheme: BlockScheme, scale: Tensor | None = No
 
     `scale` [N, ceil(K/block)] fixes the grid; without it, ORT's rule chooses one from `weight`.
     """
-    return _StraightThrough.apply(weight, scheme, scale)
+    return straight_through(weight, partial(_values, scheme=scheme, scale=scale))
 
 
 def float_codes(parts: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:
@@ -62,25 +65,12 @@ def float_codes(parts: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:
     return below.add_((scaled.sub_(below)) >= 0.5).clamp_(0, scheme.max_code)
 
 
-class _StraightThrough(torch.autograd.Function):
-    """Values on the grid forwards, identity backwards (Bengio et al. 2013).
+def _values(weight: Tensor, scheme: BlockScheme, scale: Tensor | None) -> Tensor:
+    def on_grid(weight: Tensor, scale: Tensor | None = None) -> tuple[Tensor]:
+        if scale is None:
+            scale, _ = choose_params(weight, scheme)
+        codes = float_codes(blocks.split(weight.float(), scheme.block_size), scale, scheme)
+        values = codes.sub_(scheme.zero_point).mul_(scale[..., None])
+        return (blocks.join(values, weight.shape[-1]),)
 
-    `w + (q(w) - w).detach()` would not do: that sum rounds, and the result leaves the grid.
-    """
-
-    @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: object, weight: Tensor, scheme: BlockScheme, scale: Tensor | None
-    ) -> Tensor:
-        def on_grid(weight: Tensor, scale: Tensor | None = None) -> tuple[Tensor]:
-            if scale is None:
-                scale, _ = choose_params(weight, scheme)
-            codes = float_codes(blocks.split(weight.float(), scheme.block_size), scale, scheme)
-            values = codes.sub_(scheme.zero_point).mul_(scale[..., None])
-            return (blocks.join(values, weight.shape[-1]),)
-
-        return by_rows(on_grid, *(t for t in (weight, scale) if t is not None))[0]
-
-    @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        return gradient, None, None
+    return by_rows(on_grid, *(t for t in (weight, scale) if t is not None))[0]

@@ -8,10 +8,13 @@ zero point 128. The kernel takes any scale: `quantize` therefore takes it as an 
 One deliberate difference: a channel whose scale is subnormal becomes all zeros with scale 0.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
-from whisper_qat.quant.scheme import ChannelScheme
+from whisper_qat.quant.channel_scheme import ChannelScheme
+from whisper_qat.quant.straight_through import straight_through
 
 SMALLEST_NORMAL = torch.finfo(torch.float32).smallest_normal
 LARGEST = 127
@@ -41,7 +44,7 @@ def fake_quantize(weight: Tensor, scheme: ChannelScheme, scale: Tensor | None = 
 
     `scale` [N, 1] fixes the grid; without it, the rule chooses one from `weight`.
     """
-    return _StraightThrough.apply(weight, scheme, scale)
+    return straight_through(weight, partial(_values, scheme=scheme, scale=scale))
 
 
 def float_codes(parts: Tensor, scale: Tensor, scheme: ChannelScheme) -> Tensor:
@@ -51,18 +54,8 @@ def float_codes(parts: Tensor, scale: Tensor, scheme: ChannelScheme) -> Tensor:
     return codes.clamp_(scheme.min_code, scheme.max_code)
 
 
-class _StraightThrough(torch.autograd.Function):
-    """Values on the grid forwards, identity backwards (Bengio et al. 2013)."""
-
-    @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: object, weight: Tensor, scheme: ChannelScheme, scale: Tensor | None
-    ) -> Tensor:
-        if scale is None:
-            scale, _ = choose_params(weight, scheme)
-        codes = float_codes(weight.float()[:, None], scale, scheme)[:, 0]
-        return codes.sub_(scheme.zero_point).mul_(scale)
-
-    @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        return gradient, None, None
+def _values(weight: Tensor, scheme: ChannelScheme, scale: Tensor | None) -> Tensor:
+    if scale is None:
+        scale, _ = choose_params(weight, scheme)
+    codes = float_codes(weight.float()[:, None], scale, scheme)[:, 0]
+    return codes.sub_(scheme.zero_point).mul_(scale)

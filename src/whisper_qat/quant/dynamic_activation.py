@@ -13,6 +13,9 @@ batch pads an utterance with counts as part of it, as silence counts in a padded
 import torch
 from torch import Tensor
 
+from whisper_qat.quant.channel_scheme import DynamicScheme
+from whisper_qat.quant.straight_through import straight_through
+
 MAX_CODE = 255
 
 
@@ -48,20 +51,17 @@ def fake_quantize(x: Tensor, first_call: int | None = None) -> Tensor:
     one (the prompt), every row after them is one by itself (a decoding step).
     """
     if first_call is None or x.shape[-2] <= first_call:
-        return _StraightThrough.apply(x)
-    steps = _StraightThrough.apply(x[..., first_call:, :].unsqueeze(-2)).squeeze(-2)
-    return torch.cat([_StraightThrough.apply(x[..., :first_call, :]), steps], dim=-2)
+        return straight_through(x, _values)
+    steps = straight_through(x[..., first_call:, :].unsqueeze(-2), _values).squeeze(-2)
+    return torch.cat([straight_through(x[..., :first_call, :], _values), steps], dim=-2)
 
 
-class _StraightThrough(torch.autograd.Function):
-    """Values on the grid forwards, identity backwards."""
+def fake_quantize_calls(x: Tensor, scheme: DynamicScheme, first_call: int | None) -> Tensor:
+    """`fake_quantize` for a layer of `scheme`."""
+    return fake_quantize(x, first_call)
 
-    @staticmethod
-    def forward(ctx: object, x: Tensor) -> Tensor:  # type: ignore[override]
-        scale, zero_point = choose_params(x)
-        codes = (x.float() / scale).round_().add_(zero_point).clamp_(0, MAX_CODE)
-        return codes.sub_(zero_point).mul_(scale)
 
-    @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        return gradient
+def _values(x: Tensor) -> Tensor:
+    scale, zero_point = choose_params(x)
+    codes = (x.float() / scale).round_().add_(zero_point).clamp_(0, MAX_CODE)
+    return codes.sub_(zero_point).mul_(scale)

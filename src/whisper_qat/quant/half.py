@@ -8,6 +8,8 @@ caller: Whisper's weights are below 100.
 import torch
 from torch import Tensor
 
+from whisper_qat.quant.straight_through import straight_through
+
 
 def quantize(weight: Tensor) -> Tensor:
     """`weight` as float16, halves to even."""
@@ -21,14 +23,4 @@ def dequantize(stored: Tensor) -> Tensor:
 
 def fake_quantize(weight: Tensor) -> Tensor:
     """`weight` with float16's values, float32; straight-through gradient (identity)."""
-    return _StraightThrough.apply(weight)
-
-
-class _StraightThrough(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: object, weight: Tensor) -> Tensor:  # type: ignore[override]
-        return dequantize(quantize(weight))
-
-    @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        return gradient
+    return straight_through(weight, lambda weight: dequantize(quantize(weight)))

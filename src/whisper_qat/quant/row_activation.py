@@ -9,6 +9,9 @@ subnormal takes the smallest normal one: codes near zero, never a division by it
 import torch
 from torch import Tensor
 
+from whisper_qat.quant.channel_scheme import RowScheme
+from whisper_qat.quant.straight_through import straight_through
+
 LARGEST = 127
 ZERO_POINT = 128
 SMALLEST_NORMAL = torch.finfo(torch.float32).smallest_normal
@@ -35,21 +38,18 @@ def dequantize(codes: Tensor, scale: Tensor) -> Tensor:
 
 def fake_quantize(x: Tensor) -> Tensor:
     """`x` [..., M, K] as the kernel sees it, float32; straight-through gradient (identity)."""
-    return _StraightThrough.apply(x)
+    return straight_through(x, _values)
+
+
+def fake_quantize_calls(x: Tensor, scheme: RowScheme, first_call: int | None) -> Tensor:
+    """`fake_quantize` for a layer of `scheme`; the division into calls changes no code."""
+    return fake_quantize(x)
 
 
 def _codes(x: Tensor, scale: Tensor) -> Tensor:
     return (x.float() / scale).round_()
 
 
-class _StraightThrough(torch.autograd.Function):
-    """Values on the grid forwards, identity backwards."""
-
-    @staticmethod
-    def forward(ctx: object, x: Tensor) -> Tensor:  # type: ignore[override]
-        scale, _ = choose_params(x)
-        return _codes(x, scale).mul_(scale)
-
-    @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        return gradient
+def _values(x: Tensor) -> Tensor:
+    scale, _ = choose_params(x)
+    return _codes(x, scale).mul_(scale)

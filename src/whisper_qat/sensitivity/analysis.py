@@ -12,7 +12,8 @@ from whisper_qat.model.fake_quant.layers import fake_quantized
 from whisper_qat.model.fake_quant.prepare import apply_plan, plan, quantizable
 from whisper_qat.model.plan.plan import HEAD, STORED, TOKEN_TABLE, Rule
 from whisper_qat.ptq.calibration import Sample
-from whisper_qat.quant.scheme import BlockScheme, Scheme
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.scheme import Scheme
 from whisper_qat.sensitivity.effect import Probe
 from whisper_qat.sensitivity.mixed_plan import Unit
 from whisper_qat.sensitivity.part_costs import FLOAT_BYTES, Costs, stored_bytes
@@ -116,8 +117,8 @@ class Analysis:
 
 
 def _of_table(scheme: Scheme) -> Scheme:
-    """The scheme that the token table has under `scheme`: only block schemes have a lookup."""
-    return scheme if isinstance(scheme, BlockScheme) else TABLE_FALLBACK
+    """The scheme that the token table has under `scheme`."""
+    return scheme if scheme.has_lookup else TABLE_FALLBACK
 
 
 def _matched(name: str, patterns: Sequence[str]) -> bool:

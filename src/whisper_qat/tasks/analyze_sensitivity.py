@@ -18,7 +18,8 @@ from whisper_qat.export.onnx.folder import (
 from whisper_qat.model.plan.plan import Rule, check_scheme
 from whisper_qat.model.plan.rules_file import write_rules_file
 from whisper_qat.ptq.calibration_clips import calibration_samples, fingerprint, held_out_clips
-from whisper_qat.quant.scheme import UNQUANTIZED, parse_scheme
+from whisper_qat.quant.registry import parse_scheme
+from whisper_qat.quant.scheme import UNQUANTIZED
 from whisper_qat.report.sensitivity import markdown, svg
 from whisper_qat.runs.folders import (
     hash_folder,

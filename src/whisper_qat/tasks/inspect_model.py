@@ -133,7 +133,7 @@ def layers(
             "name": name,
             "scheme": schemes.get(name, FLOAT),
             "bits": scheme.bits if scheme else None,
-            "block_size": getattr(scheme, "block_size", None),
+            "block_size": scheme.block_size if scheme else None,
             "parts": parts.get(name, {}),
             # Once, though the engine's graphs run what the merged decoder runs.
             "kernels": list(dict.fromkeys(str(k) for node in nodes for k in runs.get(node, []))),

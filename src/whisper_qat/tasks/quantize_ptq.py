@@ -29,7 +29,7 @@ from whisper_qat.ptq.least_squares import least_squares
 from whisper_qat.ptq.optimum_dynamic import NAME as OPTIMUM_DYNAMIC
 from whisper_qat.ptq.optimum_dynamic import write_dynamic_graphs
 from whisper_qat.ptq.round_to_nearest import round_to_nearest
-from whisper_qat.quant.scheme import BLOCK_SIZES
+from whisper_qat.quant.block_scheme import BLOCK_SIZES
 from whisper_qat.runs.folders import hash_file, hash_folder
 
 FREE = {"round-to-nearest": round_to_nearest, "least-squares": least_squares}

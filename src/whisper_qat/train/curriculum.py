@@ -8,13 +8,13 @@ stands where it stood. Layers whose plan is as fine as a stage keep their plan i
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import nn
 
 from whisper_qat.errors import InputError
 from whisper_qat.model.fake_quant.layers import FakeQuantWeight, fake_quantized
-from whisper_qat.quant.scheme import FLOAT, BlockScheme
+from whisper_qat.quant.scheme import FLOAT, Scheme
 
 STAGES = (FLOAT, "int8", "int4")
 
@@ -81,10 +81,8 @@ def _enter(model: nn.Module, quantization: str | None) -> None:
         layer.stage = _stage_scheme(layer, quantization)
 
 
-def _stage_scheme(layer: FakeQuantWeight, quantization: str | None) -> BlockScheme | str | None:
+def _stage_scheme(layer: FakeQuantWeight, quantization: str | None) -> Scheme | str | None:
     if quantization is None or quantization == FLOAT:
         return quantization
     bits = int(quantization.removeprefix("int"))
-    if not isinstance(layer.scheme, BlockScheme) or bits <= layer.scheme.bits:
-        return None
-    return replace(layer.scheme, bits=bits)
+    return layer.scheme.with_bits(bits) if bits > layer.scheme.bits else None

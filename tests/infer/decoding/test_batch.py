@@ -13,7 +13,8 @@ from whisper_qat.infer.decoding.greedy import greedy
 from whisper_qat.infer.decoding.rules import read_rules
 from whisper_qat.infer.onnx import backend as onnx_backend
 from whisper_qat.infer.onnx.backend import STEP_FILE, OnnxBackend
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme
 
 FRAMES = (3000, 206, 400, 2, 1004, 214)  # positions of every remainder by four
 

@@ -6,11 +6,11 @@ import pytest
 from tests.oracles.dynamic_quantize_linear import dynamic_quantize_linear
 from whisper_qat.infer.kernels import dynamic_check
 from whisper_qat.infer.kernels.kernel_check import KernelMismatch, check_kernel
-from whisper_qat.quant.scheme import DynamicScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme
 
 
 def test_this_machine_computes_the_trained_grid():
-    assert dynamic_check.fault(in_branch=True) is None
+    assert dynamic_check.fault(DynamicScheme(), in_branch=True) is None
     assert check_kernel(DynamicScheme())
 
 

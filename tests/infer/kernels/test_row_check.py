@@ -5,11 +5,11 @@ import pytest
 
 from whisper_qat.infer.kernels import row_check
 from whisper_qat.infer.kernels.kernel_check import KernelMismatch, check_kernel
-from whisper_qat.quant.scheme import RowScheme
+from whisper_qat.quant.channel_scheme import RowScheme
 
 
 def test_this_machine_computes_the_trained_grid():
-    assert row_check.fault(in_branch=True) is None
+    assert row_check.fault(RowScheme(), in_branch=True) is None
     assert check_kernel(RowScheme())
 
 
@@ -57,4 +57,4 @@ def test_another_kernel_is_named(monkeypatch, kernel, message):
 
 def test_a_kernel_that_is_exact_passes(monkeypatch):
     monkeypatch.setattr(row_check, "run_kernel", exact)
-    assert row_check.fault() is None
+    assert row_check.fault(RowScheme()) is None

@@ -8,7 +8,7 @@ from torch.nn import functional
 from whisper_qat.model.fake_quant import layers
 from whisper_qat.model.fake_quant.layers import FakeQuantEmbedding, FakeQuantLinear
 from whisper_qat.quant import block_activation, block_weight
-from whisper_qat.quant.scheme import BlockScheme
+from whisper_qat.quant.block_scheme import BlockScheme
 
 SCHEMES = [BlockScheme(bits=8, block_size=32), BlockScheme(bits=4, block_size=32)]
 

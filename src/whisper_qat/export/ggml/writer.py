@@ -26,7 +26,8 @@ from whisper_qat.export.weights import exact_half
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.checkpoint.whisper_tokens import END
 from whisper_qat.model.plan.plan import STORED, TOKEN_TABLE, Plan
-from whisper_qat.quant.scheme import FLOAT, FLOAT16, BlockScheme, Scheme
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.scheme import FLOAT, FLOAT16, Scheme
 from whisper_qat.runs.folders import read_json
 
 FORMAT = "ggml"
@@ -143,7 +144,7 @@ def is_half(parameter: str, values: np.ndarray) -> bool:
 def fits(scheme: Scheme, kind: str) -> bool:
     """True when blocks of `kind` hold the very values of `scheme`."""
     return (
-        isinstance(scheme, BlockScheme)
+        scheme.block_size is not None
         and scheme.scale_dtype == "float16"
         and scheme.block_size % BLOCK == 0
         and scheme.bits <= (8 if kind == "q8_0" else 4)

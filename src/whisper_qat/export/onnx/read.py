@@ -18,13 +18,10 @@ from whisper_qat.export.onnx.decoder import DECODER_FILE
 from whisper_qat.export.onnx.encoder import ENCODER_FILE
 from whisper_qat.export.onnx.external_data import read_tensor
 from whisper_qat.export.onnx.graph import IR_VERSION
+from whisper_qat.export.onnx.schemes.nodes import NodeIndex, attributes, nodes_by_operator
 from whisper_qat.export.weights import HEAD, TABLE
 from whisper_qat.quant.packing import unpack
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, RowScheme, Scheme
-
-DYNAMIC, ROW = "DynamicQuantizeMatMul", "MatMulIntegerToFloat"
-CHANNEL: dict[str, Scheme] = {DYNAMIC: DynamicScheme(), ROW: RowScheme()}
-QUANTIZED_OPS = ("MatMulNBits", "GatherBlockQuantized", DYNAMIC, ROW)
+from whisper_qat.quant.scheme import Scheme
 
 
 @dataclass(frozen=True)
@@ -46,19 +43,13 @@ class WrittenModel:
     @cached_property
     def quantized_nodes(self) -> dict[str, onnx.NodeProto]:
         """Kernel nodes by name, those inside `If` included."""
-        nodes = all_nodes(self.proto.graph)
-        return {node.name: node for node in nodes if node.op_type in QUANTIZED_OPS}
+        operators, nodes = nodes_by_operator(), all_nodes(self.proto.graph)
+        return {node.name: node for node in nodes if node.op_type in operators}
 
     @cached_property
-    def named(self) -> dict[str, onnx.NodeProto]:
-        """All nodes by name, those inside `If` included."""
-        return {node.name: node for node in all_nodes(self.proto.graph)}
-
-    @cached_property
-    def producers(self) -> dict[str, onnx.NodeProto]:
-        """The node behind each value; of several branches that name it alike, the last."""
-        nodes = all_nodes(self.proto.graph)
-        return {output: node for node in nodes for output in node.output}
+    def index(self) -> NodeIndex:
+        """All nodes, those inside `If` included."""
+        return NodeIndex.of(all_nodes(self.proto.graph))
 
     def array(self, name: str) -> np.ndarray:
         """The initializer `name`; a copy, so that torch may wrap it."""
@@ -80,10 +71,6 @@ def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
                 yield from all_nodes(attribute.g)
-
-
-def attributes(node: onnx.NodeProto) -> dict[str, int]:
-    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,8 +116,10 @@ def read_layer(folder: Path, name: str) -> WrittenLayer:
     """The layer `name` (a planned name, or proj_out for the head over the table)."""
     model = find_model(folder, name)
     node = model.quantized_nodes[HEAD if name == TABLE else name]
-    scales = model.array(model.behind_cast(node.input[3 if node.op_type == ROW else 2]))
-    scheme, bias = written_scheme(node, str(scales.dtype)), written_bias(model, node)
+    nodes = nodes_by_operator()[node.op_type]
+    scales = model.array(model.behind_cast(node.input[nodes.SCALES_INPUT]))
+    scheme = nodes.written_scheme(node, str(scales.dtype))
+    bias = nodes.written_bias(node, model.index)
     codes = unpack(model.array(node.input[1]), scheme)
     settings = attributes(node)
     return WrittenLayer(
@@ -141,23 +130,6 @@ def read_layer(folder: Path, name: str) -> WrittenLayer:
         scales=scales.astype(np.float32).reshape(len(codes), -1),
         bias=model.array(bias) if bias else None,
     )
-
-
-def written_scheme(node: onnx.NodeProto, scale_dtype: str) -> Scheme:
-    """The scheme that the product `node` computes in."""
-    if node.op_type in CHANNEL:
-        return CHANNEL[node.op_type]
-    settings = attributes(node)
-    return BlockScheme(settings["bits"], settings["block_size"], scale_dtype)
-
-
-def written_bias(model: WrittenModel, node: onnx.NodeProto) -> str | None:
-    """The initializer that the product `node`, or the Add behind its rows' scales, adds."""
-    if node.op_type == ROW:
-        add = model.named.get(f"{node.name}/bias")
-        return add.input[1] if add else None
-    place = 4 if node.op_type == DYNAMIC else 5
-    return node.input[place] if len(node.input) > place else None
 
 
 def find_model(folder: Path, name: str) -> WrittenModel:
@@ -174,15 +146,11 @@ def one_node_model(folder: Path, name: str) -> bytes:
     """
     model = find_model(folder, name)
     written = model.quantized_nodes[name]
-    is_gather = written.op_type == "GatherBlockQuantized"
-    if written.op_type == ROW:
-        x, nodes = row_nodes(model, written)
-    else:
-        x, nodes = written.input[1 if is_gather else 0], [written]
+    x, nodes = nodes_by_operator()[written.op_type].layer_nodes(written, model.index)
     constants = [n for node in nodes for n in constant_producers(model, node)]
     nodes = [*constants, *(renamed(node, {x: "x", nodes[-1].output[0]: "y"}) for node in nodes)]
     used = sorted({i for n in nodes for i in n.input} & set(model.initializers))
-    kind = TensorProto.INT64 if is_gather else TensorProto.FLOAT
+    kind = TensorProto.INT64 if name == TABLE else TensorProto.FLOAT
     inputs = [helper.make_tensor_value_info("x", kind, None)]
     outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
     graph = helper.make_graph(nodes, name, inputs, outputs, [model.with_data(i) for i in used])
@@ -197,28 +165,6 @@ def renamed(node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
     copy.input[:] = [names.get(value, value) for value in node.input]
     copy.output[:] = [names.get(value, value) for value in node.output]
     return copy
-
-
-def row_nodes(model: WrittenModel, product: onnx.NodeProto) -> tuple[str, list[onnx.NodeProto]]:
-    """The float input of an int8-row `product` and its nodes, from the rounding to the bias."""
-    x = row_input(model.producers, product)
-    nodes = {}
-
-    def collect(value: str) -> None:
-        if value != x and value in model.producers and value not in nodes:
-            for earlier in model.producers[value].input:
-                collect(earlier)
-            nodes[value] = model.producers[value]
-
-    last = model.named.get(f"{product.name}/bias") or model.named[f"{product.name}/rows"]
-    collect(last.output[0])
-    return x, list(nodes.values())
-
-
-def row_input(producers: Mapping[str, onnx.NodeProto], product: onnx.NodeProto) -> str:
-    """The float value whose rows an int8-row `product` takes rounded."""
-    rounded = producers[product.input[0]]  # Reshape(QuantizeLinear(Reshape(x)))
-    return producers[producers[rounded.input[0]].input[0]].input[0]
 
 
 def constant_producers(model: WrittenModel, node: onnx.NodeProto) -> list[onnx.NodeProto]:

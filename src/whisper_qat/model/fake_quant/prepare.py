@@ -14,7 +14,8 @@ from whisper_qat.errors import InputError
 from whisper_qat.model.fake_quant.half_storage import in_half
 from whisper_qat.model.fake_quant.layers import FakeQuantEmbedding, FakeQuantLinear
 from whisper_qat.model.plan.plan import HEAD, STORED, TOKEN_TABLE, Plan, PlanEntry, Rule
-from whisper_qat.quant.scheme import FLOAT, FLOAT16, UNQUANTIZED, BlockScheme, Scheme, parse_scheme
+from whisper_qat.quant.registry import parse_scheme
+from whisper_qat.quant.scheme import FLOAT, FLOAT16, UNQUANTIZED, Scheme
 
 
 def quantizable(model: nn.Module) -> list[str]:
@@ -52,7 +53,7 @@ def _check_table(name: str, scheme: str, where: str) -> None:
     """InputError for a token table in a scheme that no lookup kernel reads."""
     if name != TOKEN_TABLE or scheme in UNQUANTIZED:
         return
-    if not isinstance(parse_scheme(scheme), BlockScheme):
+    if not parse_scheme(scheme).has_lookup:
         raise InputError(
             f"{where}: {TOKEN_TABLE} (with its tied head) is float or a block scheme, not "
             f"{scheme}; put a rule of its own before"

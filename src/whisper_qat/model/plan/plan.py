@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from whisper_qat.errors import InputError, nearest
-from whisper_qat.quant.scheme import FLOAT16, UNQUANTIZED, BlockScheme, Scheme, parse_scheme
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.registry import parse_scheme
+from whisper_qat.quant.scheme import FLOAT16, UNQUANTIZED, Scheme
 from whisper_qat.runs.folders import read_json, write_json
 
 PLAN_NAME = "plan.json"

@@ -1,0 +1,99 @@
+"""Tests with the oldest and the newest libraries: python scripts/test_matrix.py (make test-matrix).
+
+Each case lays one other version of a library over the environment, in a folder of its own under
+.matrix/, and runs the tests that its version can change: kernel oracles and parity for onnxruntime,
+checkpoints and conversion for transformers. The newest version is what pip offers within the range
+of pyproject.toml; the oldest is that range's lower end.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / ".matrix"
+KERNELS = ["oracles", "quant", "infer/kernels", "infer/onnx", "export/onnx", "parity"]
+CONVERSION = ["model", "export", "tasks/convert", "parity"]
+# What the oldest transformers needs in versions of its own time.
+COMPANIONS = {("transformers", "oldest"): ["huggingface_hub<1", "tokenizers<0.23"]}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One library at one end of its range, and the test folders that it runs."""
+
+    library: str
+    end: str
+    tests: list[str]
+
+    @property
+    def name(self) -> str:
+        return f"{self.library}-{self.end}"
+
+
+CASES = [
+    Case(library, end, tests)
+    for library, tests in (("onnxruntime", KERNELS), ("transformers", CONVERSION))
+    for end in ("oldest", "newest")
+]
+
+
+def requirement(library: str) -> Requirement:
+    """The library's line of pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found = [Requirement(line) for line in project["dependencies"]]
+    return next(one for one in found if one.name == library)
+
+
+def pinned(case: Case) -> str:
+    """What pip is asked for: the lower end of the range, or the newest version within it."""
+    allowed = requirement(case.library)
+    if case.end == "newest":
+        return str(allowed)
+    lowest = next(one.version for one in allowed.specifier if one.operator == ">=")
+    return f"{case.library}=={lowest}"
+
+
+def overlay(case: Case) -> Path:
+    """Folder with the case's version of the library, installed anew."""
+    folder = FOLDER / case.name
+    words = [pinned(case), *COMPANIONS.get((case.library, case.end), [])]
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--upgrade"]
+    subprocess.run([*pip, "--target", str(folder), *words], check=True)
+    return folder
+
+
+def run(case: Case, more: list[str]) -> bool:
+    """True when the case's tests pass; pytest prints what fails."""
+    folder = overlay(case)
+    installed = sorted(path.name for path in folder.glob("*.dist-info"))
+    print(f"== {case.name}: {', '.join(installed)}", flush=True)
+    paths = [str(Path("tests") / name) for name in case.tests]
+    # Warnings of a version that is not the locked one are its own affair.
+    words = ["-q", "-p", "no:cacheprovider", "-o", "filterwarnings=", "-W", "ignore", *more]
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    command = [sys.executable, "-m", "pytest", *paths, *words]
+    return subprocess.run(command, cwd=ROOT, env=environment).returncode == 0
+
+
+def main() -> int:
+    """Run the named cases, or all; 1 when one fails."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", nargs="+", choices=[case.name for case in CASES])
+    words, more = parser.parse_known_args()
+    chosen = [case for case in CASES if not words.cases or case.name in words.cases]
+    failed = [case.name for case in chosen if not run(case, more)]
+    print(f"test matrix: {len(chosen) - len(failed)} of {len(chosen)} cases passed", flush=True)
+    for name in failed:
+        print(f"failed: {name}")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Block schemes as nodes: `MatMulNBits` for products, `GatherBlockQuantized` for the token table.
+
+Without zero points both take 2^(bits-1).
+"""
+
+import onnx
+
+from whisper_qat.export.onnx.graph import MICROSOFT, Graph
+from whisper_qat.export.onnx.schemes.nodes import NodeIndex, Settings, attributes
+from whisper_qat.export.weights import QuantizedWeight
+from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.scheme import Scheme
+
+PRODUCT, LOOKUP = "MatMulNBits", "GatherBlockQuantized"
+OPERATORS = (PRODUCT, LOOKUP)
+SCALES_INPUT, BIAS_INPUT = 2, 5
+LEVEL_INT8 = 4  # MatMulNBits accuracy_level: int8 activations per row and block
+LEVEL_FP32 = 1
+
+
+def product_settings(scheme: Scheme) -> Settings:
+    return {**lookup_settings(scheme), "accuracy_level": LEVEL_INT8}
+
+
+def lookup_settings(scheme: Scheme) -> Settings:
+    return {"bits": scheme.bits, "block_size": scheme.block_size}
+
+
+def product(
+    g: Graph,
+    x: str,
+    codes: str,
+    scales: str,
+    quantized: QuantizedWeight,
+    *,
+    name: str,
+    bias: str | None = None,
+) -> str:
+    """The runtime's block-quantized product."""
+    inputs = [x, codes, scales] + (["", "", bias] if bias else [])
+    return g.op(
+        PRODUCT,
+        *inputs,
+        name=name,
+        domain=MICROSOFT,
+        K=quantized.in_features,
+        N=quantized.out_features,
+        **product_settings(quantized.scheme),
+    )
+
+
+def lookup(
+    g: Graph, ids: str, codes: str, scales: str, quantized: QuantizedWeight, *, name: str
+) -> str:
+    """Rows of the table; 3-D codes, as MatMulNBits wants them, are refused by the Gather."""
+    flat = g.op("Reshape", codes, g.constant([quantized.out_features, -1]))
+    settings = lookup_settings(quantized.scheme)
+    rows = g.op(
+        LOOKUP,
+        flat,
+        ids,
+        scales,
+        name=name,
+        domain=MICROSOFT,
+        gather_axis=0,
+        quantize_axis=1,
+        **settings,
+    )
+    if quantized.in_features % settings["block_size"] == 0:
+        return rows
+    end = g.constant([quantized.in_features])
+    return g.op("Slice", rows, g.constant([0]), end, g.constant([-1]))
+
+
+def written_scheme(node: onnx.NodeProto, scale_dtype: str) -> BlockScheme:
+    settings = attributes(node)
+    return BlockScheme(settings["bits"], settings["block_size"], scale_dtype)
+
+
+def written_bias(node: onnx.NodeProto, index: NodeIndex) -> str | None:
+    return node.input[BIAS_INPUT] if len(node.input) > BIAS_INPUT else None
+
+
+def layer_nodes(node: onnx.NodeProto, index: NodeIndex) -> tuple[str, list[onnx.NodeProto]]:
+    return node.input[1 if node.op_type == LOOKUP else 0], [node]
+
+
+def with_float_activations(
+    node: onnx.NodeProto, index: NodeIndex
+) -> dict[str, list[onnx.NodeProto]]:
+    """The same operator at accuracy_level 1, which keeps codes and scales; a lookup rounds none."""
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    for attribute in copy.attribute:
+        if attribute.name == "accuracy_level":
+            attribute.i = LEVEL_FP32
+    return {node.name: [copy]}

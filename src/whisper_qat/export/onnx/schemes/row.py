@@ -1,0 +1,105 @@
+"""int8-row as nodes: `QuantizeLinear` with a scale per row, `MatMulIntegerToFloat`, those scales.
+
+The product's own activation scale is one number, so the rows' scales come after it, and the bias
+after them. Layers that read the same input share its codes.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from whisper_qat.export.onnx.graph import MICROSOFT, Graph
+from whisper_qat.export.onnx.schemes.nodes import NodeIndex, Settings, float_product
+from whisper_qat.export.weights import QuantizedWeight
+from whisper_qat.quant.channel_scheme import RowScheme
+
+PRODUCT = "MatMulIntegerToFloat"
+OPERATORS = (PRODUCT,)
+SCALES_INPUT = 3
+ZERO_POINT = 128  # of the activations: symmetric codes, stored unsigned
+
+
+def product_settings(scheme: RowScheme) -> Settings:
+    return {}
+
+
+def product(
+    g: Graph,
+    x: str,
+    codes: str,
+    scales: str,
+    quantized: QuantizedWeight,
+    *,
+    name: str,
+    bias: str | None = None,
+) -> str:
+    """An int8 product with one activation scale per row."""
+    row_codes, row_scales = g.once(f"{x}/rows", lambda: quantize_rows(g, x))
+    one = g.constant(1.0, np.float32)
+    zero_point = g.constant(ZERO_POINT, np.uint8)
+    inputs = [row_codes, codes, one, scales, zero_point]
+    y = g.op(PRODUCT, *inputs, name=name, domain=MICROSOFT)
+    y = g.op("Mul", y, row_scales, name=f"{name}/rows")
+    return y if bias is None else g.op("Add", y, bias, name=f"{name}/bias")
+
+
+def quantize_rows(g: Graph, x: str) -> tuple[str, str]:
+    """uint8 codes of x [batch, rows, K] and float32 scales [batch, rows, 1]: `row_activation`.
+
+    QuantizeLinear takes a scale per row only of a matrix.
+    """
+    last, shape = g.constant([-1]), g.op("Shape", x)
+    low = g.op("Neg", g.op("ReduceMin", x, last, keepdims=1))
+    amax = g.op("Max", g.op("ReduceMax", x, last, keepdims=1), low)
+    scales = g.op("Div", amax, g.constant(127.0, np.float32))
+    scales = g.op("Max", scales, g.constant(np.finfo(np.float32).smallest_normal, np.float32))
+    of_rows = g.op("Reshape", scales, last)
+    zero_points = g.op("Expand", g.constant(ZERO_POINT, np.uint8), g.op("Shape", of_rows))
+    width = g.op("Concat", last, g.op("Shape", x, start=-1), axis=0)
+    rows = g.op("Reshape", x, width)
+    codes = g.op("QuantizeLinear", rows, of_rows, zero_points, axis=0)
+    return g.op("Reshape", codes, shape), scales
+
+
+def written_scheme(node: onnx.NodeProto, scale_dtype: str) -> RowScheme:
+    return RowScheme()
+
+
+def written_bias(node: onnx.NodeProto, index: NodeIndex) -> str | None:
+    add = index.named.get(f"{node.name}/bias")
+    return add.input[1] if add else None
+
+
+def layer_nodes(node: onnx.NodeProto, index: NodeIndex) -> tuple[str, list[onnx.NodeProto]]:
+    """The float input and the nodes, from the rounding of the rows to the bias."""
+    x = float_input(node, index.producers)
+    nodes = {}
+
+    def collect(value: str) -> None:
+        if value != x and value in index.producers and value not in nodes:
+            for earlier in index.producers[value].input:
+                collect(earlier)
+            nodes[value] = index.producers[value]
+
+    last = index.named.get(f"{node.name}/bias") or index.named[f"{node.name}/rows"]
+    collect(last.output[0])
+    return x, list(nodes.values())
+
+
+def float_input(node: onnx.NodeProto, producers: Mapping[str, onnx.NodeProto]) -> str:
+    """The float value whose rows the product `node` takes rounded."""
+    rounded = producers[node.input[0]]  # Reshape(QuantizeLinear(Reshape(x)))
+    return producers[producers[rounded.input[0]].input[0]].input[0]
+
+
+def with_float_activations(
+    node: onnx.NodeProto, index: NodeIndex
+) -> dict[str, list[onnx.NodeProto]]:
+    """A float product with the weight that codes and scales mean, and no rows' scales after it."""
+    x = float_input(node, index.producers)
+    rows = index.named[f"{node.name}/rows"]
+    passed_on = helper.make_node("Identity", rows.input[:1], rows.output, rows.name)
+    product = float_product(node, x, node.input[1], node.input[SCALES_INPUT], [])
+    return {node.name: list(product), rows.name: [passed_on]}

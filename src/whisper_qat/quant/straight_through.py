@@ -1,0 +1,26 @@
+"""The straight-through estimator (Bengio et al. 2013): rounded forwards, identity backwards.
+
+`x + (rounded(x) - x).detach()` would not do: that sum rounds, and the result leaves the grid.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def straight_through(x: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
+    """`compute(x)`, shaped as `x`; the gradient of the result is that of `x`."""
+    return _StraightThrough.apply(x, compute)
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: object, x: Tensor, compute: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        return compute(x)
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        return gradient, None

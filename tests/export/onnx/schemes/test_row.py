@@ -1,0 +1,45 @@
+"""int8-row as nodes: the layer is found whole, from the rounding of its rows to its bias.
+
+What the nodes compute is tested in `tests.export.onnx.test_layers`.
+"""
+
+import pytest
+
+from tests.export import cases
+from tests.export.onnx.schemes import one_layer
+from whisper_qat.export.onnx.schemes import row
+
+BIAS = pytest.mark.parametrize("bias", [True, False])
+
+
+@BIAS
+def test_a_product_reads_back(bias, tmp_path):
+    _, index = one_layer.product(cases.ROW, tmp_path, bias)
+    node = index.named[one_layer.NAME]
+    assert node.op_type == row.PRODUCT and row.product_settings(cases.ROW) == {}
+    assert row.written_scheme(node, "float32") == cases.ROW
+    assert row.written_bias(node, index) == (f"{one_layer.NAME}.bias" if bias else None)
+
+
+@BIAS
+def test_a_layer_is_all_its_nodes_in_order(bias, tmp_path):
+    graph, index = one_layer.product(cases.ROW, tmp_path, bias)
+    x, nodes = row.layer_nodes(index.named[one_layer.NAME], index)
+    assert x == "x" and nodes[-1].op_type == ("Add" if bias else "Mul")
+    written = [node.name for node in graph.node if node.op_type != "Identity"]
+    assert sorted(node.name for node in nodes) == sorted(written)
+    known = {"x", *(tensor.name for tensor in graph.initializer)}
+    for node in nodes:
+        assert set(node.input) <= known
+        known |= set(node.output)
+
+
+@BIAS
+def test_float_activations_drop_the_rows_scales(bias, tmp_path):
+    _, index = one_layer.product(cases.ROW, tmp_path, bias)
+    node = index.named[one_layer.NAME]
+    replaced = row.with_float_activations(node, index)
+    assert [n.op_type for n in replaced[node.name]] == ["Cast", "Mul", "MatMul"]
+    assert replaced[node.name][-1].input[0] == "x"
+    (passed_on,) = replaced[f"{node.name}/rows"]
+    assert passed_on.op_type == "Identity" and passed_on.input == node.output
