@@ -129,6 +129,12 @@ def test_functions_of_the_design_exist():
     assert missing(rows) == []
 
 
+def test_tests_named_by_the_numerics_exist():
+    rows = steps((DOCS / "numerics.md").read_text())
+    assert len(rows) > 20
+    assert missing(rows) == []
+
+
 def test_the_picture_shows_the_layers():
     picture = re.search(r"## Layers\n\n```text\n(.*?)```", DESIGN, re.DOTALL)[1]
     lines = re.findall(r"^ *(\d+)  (\S+(?: {1,2}\S+)*) {3,}\S", picture, re.MULTILINE)
