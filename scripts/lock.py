@@ -4,6 +4,7 @@ Run it with the oldest supported Python: what has wheels there has them on newer
 CUDA packages it brings are left out, because their build is chosen by machine (setup_env.py).
 """
 
+import argparse
 import re
 import subprocess
 import sys
@@ -27,6 +28,7 @@ def resolve(venv: Path) -> list[str]:
 
 def main() -> None:
     """Keep the comment at the head of the lock, replace what follows."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     head = [line for line in LOCK.read_text().splitlines() if line.startswith("#")]
     with tempfile.TemporaryDirectory() as folder:
         versions = resolve(Path(folder) / "venv")

@@ -165,6 +165,9 @@ def fail(text: str) -> NoReturn:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] in (["-h"], ["--help"]):
+        print(__doc__)
+        sys.exit()
     try:
         main(os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, ".venv")))
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The guides: a fixed form and length, and no command, flag, default, path or link that is wrong."""
+"""The guides: their form and length, and no command, flag, default, path or link that is wrong."""
 
 import ast
 import re

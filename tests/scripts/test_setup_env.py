@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -112,3 +113,11 @@ def test_syntax_runs_far_enough_on_an_old_python():
     assert " := " not in text
     assert 'f"' not in text
     assert "import annotations" not in text
+
+
+@pytest.mark.parametrize("script", ["setup_env.py", "lock.py"])
+def test_help_changes_nothing(script, tmp_path):
+    command = [sys.executable, str(SCRIPT.with_name(script)), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0 and "make" in done.stdout
+    assert not list(tmp_path.iterdir())
