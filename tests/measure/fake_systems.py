@@ -1,4 +1,4 @@
-"""Peers without a model, for tests of what drives them; importable by a process of its own."""
+"""Runtimes without a model, for tests of a worker; importable by a process of its own."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from whisper_qat.errors import InputError
 
 
 class FakePeer:
-    """Says how many samples it heard; the option `delay_s` is its speed."""
+    """Answers with the number of its samples, after `delay_s` seconds."""
 
     def __init__(self, setup) -> None:
         self.setup = setup

@@ -1,4 +1,4 @@
-"""The profiler's events as sums by operator."""
+"""Sums by operator of the events of the profiler, and unusable files."""
 
 import numpy as np
 import pytest
@@ -55,9 +55,9 @@ def test_a_real_graph(graph):
     assert one["wall_ms"] > 0 and one["graph"] == str(graph)
 
 
-def test_files_that_are_none(graph, tmp_path):
+def test_unusable_files_are_refused(graph, tmp_path):
     settings = {"sizes": {}, "values": {}, "rounds": 1, "threads": 1}
-    with pytest.raises(InputError, match=r"gone\.onnx: no such file; expected an \.onnx graph"):
+    with pytest.raises(InputError, match=r"gone\.onnx: no such file; expected an \.onnx file"):
         profile([tmp_path / "gone.onnx"], **settings)
     (tmp_path / "bad.onnx").write_bytes(b"no graph")
     with pytest.raises(InputError, match=r"bad\.onnx: onnxruntime cannot load it"):

@@ -1,4 +1,4 @@
-"""Timed products: the exporter's nodes, one time for each scheme."""
+"""Timing of products: nodes of the exporter, and one time for each scheme."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Peak memory is this program's: it grows with what is held and is not inherited."""
+"""Peak memory grows with the memory of this program and is not inherited from its parent."""
 
 import numpy as np
 

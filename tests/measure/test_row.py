@@ -1,4 +1,4 @@
-"""One row measured: every clip once, resumed where it stopped, memory and time beside it."""
+"""Measuring a row: every clip once, resumed after an interruption, with memory and time."""
 
 import json
 
@@ -99,7 +99,7 @@ def test_an_orphan_stops_before_it_writes(converted, clips, tmp_path, monkeypatc
     assert rows(tmp_path) == []
 
 
-def test_a_kernel_that_rounds_otherwise_is_told(converted, clips, tmp_path, monkeypatch, capfd):
+def test_a_kernel_with_another_rounding_is_reported(converted, clips, tmp_path, monkeypatch, capfd):
     def other_kernel(session_folder, threads=None, load=backend.OnnxBackend.from_folder):
         kernel_check.warnings.warn("block-int8-32: MatMulNBits ...", KernelMismatch, stacklevel=1)
         return load(session_folder, threads)

@@ -1,4 +1,4 @@
-"""Teacher-forced records: values by transformers' own loss, resumed runs, what has no measure."""
+"""Teacher-forced records: loss as in transformers, resumed runs, skipped clips."""
 
 import json
 import math
@@ -147,8 +147,8 @@ def test_long_audio_and_long_text_say_why_they_have_no_measure(folders, tmp_path
     clips = [make_clip(tmp_path, "long", 31), make_clip(tmp_path, "wordy", 1, "mot " * 200)]
     measure_forced(job(folders, clips, tmp_path))
     long, wordy = records(tmp_path)
-    assert "31.0 s of audio are over the window of 30 s" in long["skipped"]
-    assert "more tokens than the decoder's" in wordy["skipped"]
+    assert "its 31.0 s of audio exceed the window of 30 s" in long["skipped"]
+    assert "more tokens than the decoder allows" in wordy["skipped"]
 
 
 def test_another_vocabulary_has_a_loss_and_no_kl(folders, clips, tmp_path):
@@ -164,7 +164,7 @@ def test_logits_that_are_no_numbers(folders, clips, tmp_path, monkeypatch):
         return np.full((2, 5), np.nan, np.float32), np.array([0, 1])
 
     monkeypatch.setattr(Reader, "read", broken)
-    with pytest.raises(InputError, match="row ptq: clip a: logits that are not finite numbers"):
+    with pytest.raises(InputError, match="row ptq: clip a: the logits are not finite numbers"):
         measure_forced(job(folders, clips, tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""A row on torch: the rows of the same checkpoint on onnxruntime, which loads no torch for them."""
+"""A row on torch agrees with onnxruntime, which does not load torch."""
 
 import json
 import subprocess

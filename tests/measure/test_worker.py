@@ -1,4 +1,4 @@
-"""A process that stays: requests, times, errors, deaths and its end."""
+"""The worker process: requests, times, errors, death and end."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from tests.measure.fake_systems import FakePeer, open_fake
 from whisper_qat.errors import InputError
 from whisper_qat.measure.systems.system import Setup
-from whisper_qat.measure.worker import Request, Worker, _samples, timed
+from whisper_qat.measure.worker import Request, Worker, _samples, answer_request
 from whisper_qat.runs.child_process import ChildDied
 
 
@@ -65,7 +65,7 @@ def test_closing_ends_the_process():
 
 
 def test_cpu_time_is_that_of_the_request(audio):
-    answer = timed(FakePeer(setup(delay_s=0.02)), Request(audio=audio))
+    answer = answer_request(FakePeer(setup(delay_s=0.02)), Request(audio=audio))
     assert answer.cpu_s < 0.02 <= answer.wall_s
 
 

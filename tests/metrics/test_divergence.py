@@ -1,4 +1,4 @@
-"""Loss and KL against values that can be worked out by hand, and against scipy."""
+"""Loss and KL compared with values worked out by hand and with scipy."""
 
 import math
 
@@ -58,7 +58,9 @@ def test_agreement_counts_equal_top_tokens():
 
 
 def test_shapes_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"logits \(1, 2\) for labels \(2,\): must have as many"):
+    with pytest.raises(
+        ValueError, match=r"logits \(1, 2\) for labels \(2,\): the numbers of tokens must"
+    ):
         losses(logits([0.5, 0.5]), np.array([0, 1]))
-    with pytest.raises(ValueError, match=r"logits \(1, 2\) and \(1, 3\): must have one shape"):
+    with pytest.raises(ValueError, match=r"logits \(1, 2\) and \(1, 3\): the shapes must be equal"):
         kl_divergences(logits([0.5, 0.5]), logits([0.5, 0.3, 0.2]))

@@ -1,4 +1,4 @@
-"""The French normaliser as a dictionary: what must be equal, what must stay different."""
+"""The French normaliser as a dictionary of texts that become equal or stay different."""
 
 import pytest
 from hypothesis import given, settings

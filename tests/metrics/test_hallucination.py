@@ -1,4 +1,4 @@
-"""Hallucination signs on texts whose values are known."""
+"""Signs of hallucination on texts with known values."""
 
 import zlib
 

@@ -1,4 +1,4 @@
-"""Normalisers: `card` is transformers' own, names are checked, fingerprints follow behaviour."""
+"""Normalisers: `card` equals that of transformers, unknown names, fingerprints."""
 
 import pytest
 from transformers.models.whisper.english_normalizer import BasicTextNormalizer

@@ -1,4 +1,4 @@
-"""Counts on known pairs; rates from sums; no sentinels."""
+"""Error counts of known pairs, and rates from their sums."""
 
 import pytest
 
@@ -41,5 +41,5 @@ def test_corpus_rate_is_the_ratio_of_sums():
 
 def test_rate_can_pass_one_and_raises_on_no_words():
     assert count_words("a", "a b c").rate == 2.0
-    with pytest.raises(ValueError, match="no reference words: an error rate is not defined"):
+    with pytest.raises(ValueError, match="the references have no words, so the error rate is not"):
         _ = total([]).rate

@@ -53,9 +53,9 @@ def write_benchmark(folder: Path) -> Path:
     lines = []
     for number, extra in enumerate((0.0, 0.1, 5.0)):  # the median ignores the outlier
         for i, text in enumerate(TEXTS):
-            said = "cinq sept" if i == 2 else text
+            text_of_fast = "cinq sept" if i == 2 else text
             lines.append(line("slow", number, f"c{i}", 0.9 + extra, text))
-            lines.append(line("fast", number, f"c{i}", 0.4 + extra, said, cpu_s=0.25))
+            lines.append(line("fast", number, f"c{i}", 0.4 + extra, text_of_fast, cpu_s=0.25))
         lines += [line("fast", number, "c0", 0.2, None, tokens=1),
                   line("fast", number, "c0", 0.7, None, tokens=11)]  # fmt: skip
     journal(folder / "rounds" / "set-short.jsonl", lines)

@@ -1,4 +1,4 @@
-"""Folders and results that several report tests read; computed once, never changed by a test."""
+"""Folders and results shared by several report tests, computed once and never changed."""
 
 from pathlib import Path
 from typing import Any

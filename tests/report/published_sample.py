@@ -1,4 +1,4 @@
-"""A small published result file, to be changed by the tests that read it."""
+"""A small published result file for tests, which change copies of it."""
 
 import copy
 import json

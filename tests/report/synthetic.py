@@ -1,4 +1,4 @@
-"""Evaluation folders with invented clips and rows, written the way an evaluation writes them.
+"""Evaluation folders with invented clips and rows, in the form that an evaluation writes.
 
 No model is run: hypotheses are references with words dropped, doubled or replaced at a rate that
 each row is given, by a seeded generator.
@@ -121,9 +121,9 @@ def clips(name: str, amount: int, rate: float, offset: int = 0) -> list[dict[str
     found = []
     for number in range(offset, offset + amount):
         shared = random.Random(number)
-        heard = corrupt(SENTENCES[number % len(SENTENCES)], 0.12, shared)
+        shared_errors = corrupt(SENTENCES[number % len(SENTENCES)], 0.12, shared)
         own = random.Random(f"{name}/{number}")
-        found.append(clip(number, corrupt(heard, rate, own)))
+        found.append(clip(number, corrupt(shared_errors, rate, own)))
     return found
 
 

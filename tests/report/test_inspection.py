@@ -1,8 +1,8 @@
-"""Tables of an inspection: numbers as they were measured, long lists cut and counted."""
+"""Tables of an inspection: measured numbers and shortened lists."""
 
 import pytest
 
-from whisper_qat.report.inspection import layers, part_cell, shortened, show, stored_bits, summary
+from whisper_qat.report.inspection import layers, part_cell, shorten, show, stored_bits, summary
 
 INT4 = {
     "name": "fc1", "scheme": "block-int4-32-f16", "bits": 4, "block_size": 32,
@@ -61,7 +61,7 @@ def test_the_lines_below():
     assert summary(report()) == [
         "model: 2,000 bytes, 25.00 % of float32 (8,000 bytes)",
         "stored more than once: 0 bytes",
-        "e.onnx, optimized, still has 1 Reshape (r)",
+        "e.onnx after optimization still has 1 Reshape (r)",
         "1 planned layers: all kernels as planned",
     ]
 
@@ -75,7 +75,7 @@ def test_faults_and_duplicates_are_counted():
 
 
 def test_long_lists_are_cut():
-    assert shortened(list("abcdefghijkl")) == "a, b, c, d, e, f, g, h, i, j and 2 more"
+    assert shorten(list("abcdefghijkl")) == "a, b, c, d, e, f, g, h, i, j and 2 more"
 
 
 def test_everything_is_printed(capsys):

@@ -1,4 +1,4 @@
-"""The sensitivity report: rows as measured, WER only where it was, the plan in words."""
+"""The sensitivity report: rows as measured, WER where available, the plan in words."""
 
 from whisper_qat.report.sensitivity import markdown, svg
 
@@ -20,7 +20,7 @@ FOUND = {
 def test_each_row_is_a_line():
     text = markdown(FOUND)
     assert "| encoder fc1 | −0.5000 | 0.0123 | 2.5 | 3.1 |" in text
-    assert "4 clips, 50 tokens" in text and "WER" not in text
+    assert "4 clips with 50 tokens" in text and "WER" not in text
 
 
 def test_wer_where_it_was_measured():
@@ -29,11 +29,16 @@ def test_wer_where_it_was_measured():
 
 
 def test_the_proposal_in_words():
-    made = {"fine": ["encoder fc1"], "share_of_fp32": 0.2, "measured_kl": 0.01,
+    proposal = {"fine": ["encoder fc1"], "share_of_fp32": 0.2, "measured_kl": 0.01,
             "expected_kl": 0.02, "measured_delta_loss": 0.1}  # fmt: skip
-    line = markdown(FOUND | {"proposal": made}).splitlines()[-1]
-    assert line.startswith("Proposed plan: finer are encoder fc1; 20.0 % of float32, KL 0.0100 mea")
-    assert "finer are none" in markdown(FOUND | {"proposal": made | {"fine": []}})
+    line = markdown(FOUND | {"proposal": proposal}).splitlines()[-1]
+    assert line == (
+        "Proposed plan: the finer scheme for encoder fc1. Its size is 20.0 % of float32; its KL is "
+        "0.0100 as measured and 0.0200 as expected from the parts; its Δ loss is 0.1000."
+    )
+    assert "the finer scheme for no part." in markdown(
+        FOUND | {"proposal": proposal | {"fine": []}}
+    )
 
 
 def test_the_plot_has_a_bar_for_each_part_and_none_for_float():

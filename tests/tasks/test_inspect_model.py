@@ -121,7 +121,7 @@ def test_another_accuracy_level_is_found(folder, encoder, capsys):
     encoder.save()
     with pytest.raises(GateError, match=f"copy: {FC1}: planned block-int4-32-f16 .*, runs .*=1$"):
         check(folder)
-    assert "37 planned layers: 1 faults" in capsys.readouterr().out
+    assert "37 planned layers: 1 fault\n" in capsys.readouterr().out
 
 
 def test_a_float_product_is_found(folder, encoder):

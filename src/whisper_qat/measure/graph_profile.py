@@ -1,6 +1,6 @@
-"""Where a graph's time goes, operator by operator, from onnxruntime's own profiler.
+"""Time of a graph by operator, from the profiler of onnxruntime.
 
-Several graphs run in turn, round by round, so that a busy moment of the machine meets all of them.
+Several graphs run in turn, round by round, so that a busy moment of the machine affects them all.
 """
 
 import json
@@ -21,7 +21,7 @@ from whisper_qat.infer.onnx.session import open_session, session_options
 
 WARM_UP = 2
 KERNEL = "_kernel_time"
-OF_ACTIVATIONS = " of activations"  # MatMul has two meanings: a layer, and a part of attention
+OF_ACTIVATIONS = " of activations"  # distinguishes a MatMul of attention from that of a layer
 TYPES = {
     "tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32,
     "tensor(bool)": np.bool_,
@@ -32,10 +32,10 @@ def profile(
     graphs: Sequence[Path], sizes: Mapping[str, int], values: Mapping[str, int], *,
     rounds: int, threads: int,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """For each graph its median `cpu_ms` and `wall_ms` a run, and per operator count and ms.
+    """For each graph the median `cpu_ms` and `wall_ms` of a run, and the count and ms of operators.
 
-    `sizes` gives symbolic dimensions (1 where none is given), `values` what integer and boolean
-    inputs hold (0); float inputs are normal noise. InputError for a file that does not load.
+    `sizes` gives the symbolic dimensions (1 by default) and `values` the value of integer and
+    boolean inputs (0 by default); float inputs are Gaussian noise. InputError for an unusable file.
     """
     with tempfile.TemporaryDirectory(prefix="profile-") as scratch:
         sessions = [_session(path, Path(scratch) / str(i), threads)
@@ -59,7 +59,7 @@ def profile(
 
 
 def by_operator(events: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """{operator: nodes, ms}: the sum over its nodes of each one's median run, longest first."""
+    """{operator: nodes, ms}, longest first; ms is the sum of the median times of its nodes."""
     runs: dict[str, list[float]] = defaultdict(list)
     kind = {}
     for event in events:
@@ -84,7 +84,7 @@ def _kind(args: dict[str, Any]) -> str:
 def inputs_of(
     session: ort.InferenceSession, sizes: Mapping[str, int], values: Mapping[str, int]
 ) -> dict[str, ort.OrtValue]:
-    """Noise and `values` in the shapes that `sizes` make of the declared ones."""
+    """Inputs of noise and `values`, in the declared shapes with `sizes` for symbolic dimensions."""
     rng = np.random.default_rng(0)
     feeds = {}
     for declared in session.get_inputs():
@@ -99,12 +99,12 @@ def inputs_of(
 
 def _session(path: Path, prefix: Path, threads: int) -> ort.InferenceSession:
     if not path.is_file():
-        raise InputError(f"{path}: no such file; expected an .onnx graph")
+        raise InputError(f"{path}: no such file; expected an .onnx file")
     options = session_options(threads)
     options.enable_profiling = True
     options.profile_file_prefix = str(prefix)
     try:
         return open_session(path, options)
-    except Exception as error:  # onnxruntime's exceptions have no common class of their own
+    except Exception as error:  # the exceptions of onnxruntime have no common base class
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path}: onnxruntime cannot load it ({reason})") from None

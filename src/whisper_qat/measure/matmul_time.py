@@ -1,6 +1,6 @@
-"""Time of one linear layer in the runtime, float against quantized, interleaved.
+"""Time of one linear layer in onnxruntime, in float and quantized, measured in turn.
 
-The layers are written by the exporter itself, so the nodes are those of a converted model.
+The exporter writes the layers, so their nodes are those of a converted model.
 """
 
 import tempfile
@@ -30,7 +30,7 @@ WARM_UP = 3
 
 @dataclass(frozen=True)
 class Shape:
-    """x [rows, K] times a weight [N, K]."""
+    """Shape of a product of x [rows, in_features] and a weight [out_features, in_features]."""
 
     rows: int
     out_features: int
@@ -38,7 +38,7 @@ class Shape:
 
 
 def milliseconds(shape: Shape, schemes: list[Scheme | None], threads: int) -> list[float]:
-    """Median time of each of `schemes` (None: float32) on `shape`, in one interleaved run."""
+    """Median time of each scheme (None: float32) in ms, with the schemes timed in turn."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((1, shape.rows, shape.in_features)).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,8 @@
-"""Peak memory of this process, as the operating system counted it.
+"""Peak memory of this process, as counted by the operating system.
 
-Linux keeps it per program (VmHWM). `ru_maxrss` is not used there: a child inherits in it the size
-that its parent had when it was started, so a small model's row would show the parent's memory.
+Linux keeps it for each program as VmHWM. `ru_maxrss` is not used there, because a child process
+inherits in it the size that its parent had at the start; the row of a small model would show the
+memory of the parent.
 """
 
 import re
@@ -13,7 +14,7 @@ STATUS = Path("/proc/self/status")
 
 
 def peak_rss_bytes() -> int:
-    """The most physical memory this program has held since it started."""
+    """The largest physical memory in bytes that this program has used since its start."""
     if STATUS.is_file():
         found = re.search(r"^VmHWM:\s+(\d+) kB$", STATUS.read_text(), re.MULTILINE)
         if found:

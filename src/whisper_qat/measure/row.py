@@ -1,8 +1,8 @@
-"""One row of an evaluation: a model over all clips, each transcribed, timed and written down.
+"""Measure one row of an evaluation: transcribe all clips with one model, timed one by one.
 
-Meant for a process of its own, whose peak memory is then the row's; a row on onnxruntime loads no
-torch. Reading and decoding the audio
-file is not counted in a clip's time; features, encoder, decoder and detokenising are.
+The measurement runs in a process of its own, whose peak memory is that of the row; a row on
+onnxruntime does not load torch. The time of a clip includes features, encoder, decoder and
+detokenisation, but not reading and decoding the audio file.
 """
 
 import math
@@ -32,7 +32,7 @@ BAR = "{desc} {percentage:3.0f}% {n:.0f}/{total:.0f} s of audio [{elapsed}<{rema
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusJob:
-    """Clips (with known durations) and the file that their rows go to."""
+    """The clips of a corpus, with known durations, and the file for their records."""
 
     name: str
     clips: list[Clip]
@@ -41,7 +41,7 @@ class CorpusJob:
 
 @dataclass(frozen=True, kw_only=True)
 class RowJob:
-    """One model, what it is to transcribe, and what becomes of text that repeats itself."""
+    """One model, the clips to transcribe, and the decoding fallback for repetitive text."""
 
     name: str
     folder: str
@@ -55,10 +55,10 @@ class RowJob:
 
 @dataclass(frozen=True, kw_only=True)
 class RowMeasure:
-    """What is known of a row beside its clips.
+    """Measurements of a row apart from its clips.
 
-    `rss_before_load_bytes` is what Python and its libraries took before the model came: torch's
-    share is in it for a row on torch only.
+    `rss_before_load_bytes` is the memory of Python and its libraries before the model is loaded;
+    it includes torch only for a row on torch.
     """
 
     load_s: float
@@ -68,7 +68,7 @@ class RowMeasure:
 
 
 def open_on_onnx(job: RowJob) -> Transcriber:
-    """The row's converted folder on onnxruntime."""
+    """Open the converted folder of the row on onnxruntime."""
     return Transcriber.from_folder(
         job.folder, job.threads,
         language=job.language, max_new_tokens=job.max_new_tokens, fallback=job.fallback,
@@ -78,10 +78,10 @@ def open_on_onnx(job: RowJob) -> Transcriber:
 def measure_row(
     job: RowJob, open_model: Callable[[RowJob], Transcriber] = open_on_onnx
 ) -> RowMeasure:
-    """Transcribe what is not in the files yet; InputError when model or audio cannot be used."""
+    """Transcribe the clips that have no record yet; InputError for an unusable model or clip."""
     before = peak_rss_bytes()
     started = time.perf_counter()
-    transcriber, told = load(job, open_model)
+    transcriber, mismatches = load(job, open_model)
     load_s = time.perf_counter() - started
     with ExitStack() as stack:
         journals = [stack.enter_context(Journal(corpus.path)) for corpus in job.corpora]
@@ -89,35 +89,35 @@ def measure_row(
         warm_up(transcriber, [clip for corpus in job.corpora for clip in corpus.clips])
         bar = stack.enter_context(progress(job, done))
         by_corpus = {c.name: j for c, j in zip(job.corpora, journals, strict=True)}
-        for name, clip in list(missing(job, done)):
+        for name, clip in list(unmeasured(job, done)):
             record = measure_clip(transcriber, clip)
             if orphaned():
-                sys.exit(1)  # a rerun may be writing the same files by now
+                sys.exit(1)  # a new run may already be writing the same files
             by_corpus[name].append(record)
             bar.update(record["duration_s"])
     return RowMeasure(
         load_s=load_s,
         rss_before_load_bytes=before,
         peak_rss_bytes=peak_rss_bytes(),
-        warnings=told,
+        warnings=mismatches,
     )
 
 
 def load(
     job: RowJob, open_model: Callable[[RowJob], Transcriber] = open_on_onnx
 ) -> tuple[Transcriber, list[str]]:
-    """The row's transcriber, and what the check of its kernels had to say."""
+    """The transcriber of the row, and the warnings of its kernel check."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", KernelMismatch)
         transcriber = open_model(job)
-    told = [str(w.message) for w in caught if issubclass(w.category, KernelMismatch)]
-    for message in told:
+    mismatches = [str(w.message) for w in caught if issubclass(w.category, KernelMismatch)]
+    for message in mismatches:
         print(f"{job.name}: warning: {message}", file=sys.stderr)
-    return transcriber, told
+    return transcriber, mismatches
 
 
-def missing(job: RowJob, done: dict[str, set[str]]) -> Iterator[tuple[str, Clip]]:
-    """(corpus, clip) of all clips without a row, in order."""
+def unmeasured(job: RowJob, done: dict[str, set[str]]) -> Iterator[tuple[str, Clip]]:
+    """(corpus, clip) for all clips without a record, in order."""
     for corpus in job.corpora:
         for clip in corpus.clips:
             if clip.id not in done[corpus.name]:
@@ -125,13 +125,13 @@ def missing(job: RowJob, done: dict[str, set[str]]) -> Iterator[tuple[str, Clip]
 
 
 def warm_up(transcriber: Transcriber, clips: list[Clip]) -> None:
-    """A few clips that do not count: first runs allocate and page in."""
+    """Transcribe a few clips untimed, because first runs allocate memory and load pages."""
     for clip in clips[:WARM_UP_CLIPS]:
         transcriber.transcribe(read_audio(clip))
 
 
 def progress(job: RowJob, done: dict[str, set[str]]) -> "tqdm[None]":
-    """A bar over the seconds of audio: its rate is the speed-up over real time."""
+    """A progress bar over the seconds of audio; its rate is the speed relative to real time."""
     clips = [(corpus.name, clip) for corpus in job.corpora for clip in corpus.clips]
     total = sum(clip.duration_s or 0 for _, clip in clips)
     have = sum(clip.duration_s or 0 for name, clip in clips if clip.id in done[name])
@@ -139,7 +139,7 @@ def progress(job: RowJob, done: dict[str, set[str]]) -> "tqdm[None]":
 
 
 def measure_clip(transcriber: Transcriber, clip: Clip) -> dict[str, Any]:
-    """The row of one clip, ready for its file."""
+    """The record of one clip, ready for its file."""
     found: Transcription = transcriber.transcribe(read_audio(clip))
     lowest = min(found.margins, default=math.inf)
     return {

@@ -1,12 +1,13 @@
-"""Teacher-forced pass: every row hears each clip once and reads its reference text, token by token.
+"""Teacher-forced pass: each row predicts every token of the reference text of each clip.
 
-Gives the loss on the reference and, against another row (most often the float control), KL and
-agreement of the top token: finer than WER, because every token counts and none is decoded. Labels
-are training's, each row hears a clip at its own audio context, and no decoder filter applies.
+The pass yields the loss on the reference text and, compared with a reference row (usually the float
+control), KL and agreement of the top token. These measures are finer than WER, because every token
+counts and none is decoded. Labels are those of training, each row uses its own audio context, and
+no decoder filter applies.
 
-Runs after the rows were timed and in a process of its own. Rows that share their reference are
-measured together: the reference's logits are made once for a batch of clips, held in memory up to
-MAX_TOKENS, and each row's model is loaded once a batch.
+The pass runs after the rows have been timed, in a process of its own. Rows that share a reference
+row are measured together: the logits of the reference row are computed once for a batch of clips
+and held in memory up to MAX_TOKENS, and the model of each row is loaded once for each batch.
 """
 
 import sys
@@ -35,14 +36,14 @@ from whisper_qat.runs.child_process import orphaned
 from whisper_qat.runs.folders import read_json
 from whisper_qat.runs.journal import Journal
 
-MAX_TOKENS = 2_500  # of the reference's logits: 0.5 GB at 51,866 float32 each
-TOKENS_PER_SECOND = 5  # of French read aloud; decides batch sizes only
+MAX_TOKENS = 2_500  # of the reference row's logits held at once: 0.5 GB at 51,866 float32 each
+TOKENS_PER_SECOND = 5  # of French read aloud; affects only the sizes of batches
 Logits = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForcedRow:
-    """One model and the file of each corpus that its records go to."""
+    """One model and, for each corpus, the file for its records."""
 
     name: str
     folder: str
@@ -52,7 +53,7 @@ class ForcedRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ForcedJob:
-    """`rows` are compared with `reference`; without one they have a loss and no KL."""
+    """Rows to compare with `reference`; without one they have a loss but no KL."""
 
     reference: ForcedRow | None
     rows: list[ForcedRow]
@@ -63,7 +64,7 @@ class ForcedJob:
 
 @dataclass(frozen=True)
 class Reader:
-    """A row's model with what labels need."""
+    """The model of a row, with the labeller that turns reference texts into tokens."""
 
     transcriber: Transcriber
     labeller: Labeller
@@ -71,7 +72,9 @@ class Reader:
     @classmethod
     def load(cls, row: ForcedRow, job: ForcedJob) -> "Reader":
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", KernelMismatch)  # told when the row was transcribed
+            warnings.simplefilter(
+                "ignore", KernelMismatch
+            )  # was reported when the row was transcribed
             transcriber = open_transcriber(
                 row.folder, row.runtime, job.threads, language=job.language
             )
@@ -85,7 +88,7 @@ class Reader:
         return cls(transcriber, labeller)
 
     def read(self, clip: Clip) -> tuple[Logits, NDArray[np.int64]]:
-        """Logits [n, V] on the reference text and its labels [n], the end of text included."""
+        """Logits [n, V] on the reference text and its labels [n], including the end of text."""
         tokens = np.array(self.labeller(clip.text), np.int64)
         mel = self.transcriber.features.log_mel(read_audio(clip), self.transcriber.context)
         backend = self.transcriber.backend
@@ -93,17 +96,17 @@ class Reader:
         start = len(self.labeller.prompt)
         return logits[start - 1 :], tokens[start:]
 
-    def why_not(self, clip: Clip) -> str | None:
-        """The reason why a clip has no teacher-forced measure; None when it has one."""
+    def reason_to_skip(self, clip: Clip) -> str | None:
+        """Why a clip cannot be measured; None if it can."""
         if (clip.duration_s or 0) > WINDOW_S:
-            return f"{clip.duration_s:.1f} s of audio are over the window of {WINDOW_S} s"
+            return f"its {clip.duration_s:.1f} s of audio exceed the window of {WINDOW_S} s"
         if not self.labeller.fits(clip.text):
-            return f"the text has more tokens than the decoder's {self.labeller.max_tokens}"
+            return f"its text has more tokens than the decoder allows ({self.labeller.max_tokens})"
         return None
 
 
 def measure_forced(job: ForcedJob) -> None:
-    """Fill the rows' files with what is missing; InputError when a model cannot be used."""
+    """Measure the clips that have no record yet; InputError if a model cannot be used."""
     torch.set_num_threads(job.threads)
     with ExitStack() as stack:
         journals = {
@@ -125,7 +128,7 @@ def measure_forced(job: ForcedJob) -> None:
 def batches(
     job: ForcedJob, journals: dict[tuple[str, str], Journal]
 ) -> Iterator[tuple[str, list[Clip]]]:
-    """(corpus, clips that some row lacks), so many that about MAX_TOKENS are held at once."""
+    """(corpus, clips without a record of some row), in batches of about MAX_TOKENS tokens."""
     for corpus, clips in job.corpora.items():
         batch: list[Clip] = []
         seconds = 0.0
@@ -158,7 +161,7 @@ def _measure_batch(
         for clip in left:
             record = measure_clip(reader, clip, held.get(clip.id), row.name)
             if orphaned():
-                sys.exit(1)  # a rerun may be writing the same files by now
+                sys.exit(1)  # a new run may already be writing the same files
             journal.append(record)
             bar.update()
 
@@ -166,9 +169,9 @@ def _measure_batch(
 def reference_logits(
     reference: ForcedRow, job: ForcedJob, batch: list[Clip]
 ) -> dict[str, tuple[Logits, NDArray[np.int64]]]:
-    """The reference's logits and labels by clip id, where it can read the clip."""
+    """Logits and labels of the reference row by clip id, for the clips that it can measure."""
     reader = Reader.load(reference, job)
-    return {clip.id: reader.read(clip) for clip in batch if reader.why_not(clip) is None}
+    return {clip.id: reader.read(clip) for clip in batch if reader.reason_to_skip(clip) is None}
 
 
 def measure_clip(
@@ -176,14 +179,14 @@ def measure_clip(
 ) -> dict[str, Any]:
     """The record of one clip; `kl` and `agreeing` are None without comparable logits.
 
-    Logits are comparable when both models have one vocabulary and the same tokens for the text.
+    Logits are comparable if both models have the same vocabulary and the same tokens for the text.
     """
-    reason = reader.why_not(clip)
+    reason = reader.reason_to_skip(clip)
     if reason is not None:
         return {"id": clip.id, "skipped": reason}
     logits, labels = reader.read(clip)
     if not np.isfinite(logits).all():
-        raise InputError(f"row {name}: clip {clip.id}: logits that are not finite numbers")
+        raise InputError(f"row {name}: clip {clip.id}: the logits are not finite numbers")
     record: dict[str, Any] = {
         "id": clip.id,
         "tokens": len(labels),

@@ -1,4 +1,4 @@
-"""A row of an evaluation on torch: in a module of its own, so that other rows do not load it."""
+"""Measure a row of an evaluation on torch; a separate module, so that other rows do not load it."""
 
 import torch
 
@@ -8,13 +8,13 @@ from whisper_qat.measure.row import RowJob, RowMeasure, measure_row
 
 
 def measure_torch_row(job: RowJob) -> RowMeasure:
-    """`measure_row` of a checkpoint."""
+    """`measure_row` for a checkpoint on torch."""
     torch.set_num_threads(job.threads)
     return measure_row(job, open_on_torch)
 
 
 def open_on_torch(job: RowJob) -> Transcriber:
-    """The row's checkpoint on torch."""
+    """Open the checkpoint of the row on torch."""
     return open_transcriber(
         job.folder, "torch", job.threads,
         language=job.language, max_new_tokens=job.max_new_tokens, fallback=job.fallback,

@@ -1,8 +1,8 @@
-"""A process that stays: it opens one model and then times one request after another.
+"""A persistent process that opens one model and then times one request after another.
 
-Wall and CPU time are taken inside the process around the request alone; reading the samples is not
-in them. CPU time counts all threads (`time.process_time`), so on a busy machine it says what the
-wall clock cannot. When the parent is gone its pipe closes and the process ends.
+Wall and CPU time are measured inside the process around the request only, without reading the
+samples. CPU time counts all threads (`time.process_time`), so it is meaningful on a busy machine
+where wall time is not. When the parent ends, its pipe closes and the process ends too.
 """
 
 import os
@@ -31,7 +31,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXP
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Samples in a .npy file (or its first `seconds`); `tokens` asks for exactly so many."""
+    """A .npy file of samples, or its first `seconds`; `tokens` asks for exactly so many tokens."""
 
     audio: Path
     tokens: int | None = None
@@ -40,7 +40,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """`text` or the number of `tokens`, and what they took."""
+    """`text` or the number of `tokens`, with time and memory."""
 
     wall_s: float
     cpu_s: float
@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """How long opening took inside the process, and what the runtime says of itself."""
+    """The time to open the model inside the process, and the facts of its runtime."""
 
     open_s: float
     facts: dict[str, str]
@@ -74,13 +74,13 @@ class Worker:
             raise
 
     def ask(self, request: Request) -> Answer:
-        """ChildDied when the process was killed; an exception of the model is raised here."""
+        """Answer one request; ChildDied if the process was killed, else the model's exception."""
         return self._ask(request)
 
     def close(self) -> None:
-        """End the process; a hung one is killed."""
+        """End the process, and kill it if it hangs."""
         assert self._process.stdin and self._process.stdout
-        with suppress(BrokenPipeError):  # what a dead child never read
+        with suppress(BrokenPipeError):  # a dead child did not read everything
             self._process.stdin.close()
         self._process.stdout.close()
         try:
@@ -110,21 +110,21 @@ class Worker:
 
 
 def serve() -> None:
-    """The child's side: open what the first message says, then answer until the pipe closes."""
+    """Run in the child: open the model of the first message, then answer until the pipe closes."""
     with os.fdopen(os.dup(1), "wb") as out:
-        os.dup2(2, 1)  # a print must not get into the answers
+        os.dup2(2, 1)  # printed text must not mix with the answers
         try:
             peer = _answer(out, _open)
             while peer is not None:
-                _answer(out, lambda request: (timed(peer, request),) * 2)
+                _answer(out, lambda request: (answer_request(peer, request),) * 2)
         except (EOFError, BrokenPipeError):
             return
         except KeyboardInterrupt:
-            sys.exit(130)  # Ctrl-C reaches the parent too
+            sys.exit(130)  # Ctrl-C reaches the parent as well
 
 
 def _answer(out: Any, handle: Callable[[Any], tuple[Any, Any]]) -> Any:
-    """Read one message; write (True, value) or (False, exception); the handler's other result."""
+    """Read one message and write (True, value) or (False, exception); returns the second result."""
     message = pickle.load(sys.stdin.buffer)
     kept = None
     try:
@@ -145,8 +145,8 @@ def _open(message: tuple[Callable[[Setup], Peer], Setup]) -> tuple[Opened, Peer]
     return Opened(open_s=time.perf_counter() - started, facts=peer.facts()), peer
 
 
-def timed(peer: Peer, request: Request) -> Answer:
-    """Answer one request and say what it took."""
+def answer_request(peer: Peer, request: Request) -> Answer:
+    """Answer one request and measure its time."""
     end = None if request.seconds is None else round(request.seconds * SAMPLE_RATE)
     audio = _samples(request.audio, end)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -161,6 +161,6 @@ def timed(peer: Peer, request: Request) -> Answer:
 
 
 def _samples(path: Path, end: int | None) -> NDArray[np.float32]:
-    """The first `end` samples of a .npy file; a copy of mapped memory would count twice."""
+    """The first `end` samples of a .npy file; copying mapped memory would count it twice."""
     stored = np.load(path, mmap_mode="r")
     return np.fromfile(path, stored.dtype, count=len(stored[:end]), offset=stored.offset)

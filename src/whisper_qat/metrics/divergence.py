@@ -1,8 +1,8 @@
-"""Divergence of a model from the reference text and from another model, token by token.
+"""Loss of a model on the reference text and its divergence from another model, for each token.
 
-Loss is -log p(label), KL is sum of p * log(p / q) with p the other (reference) model; both in nats,
-over the whole vocabulary, without the decoder's filters: what training minimises. They see small
-changes that greedy transcripts hide.
+Loss is -log p(label); KL is the sum of p * log(p / q), where p is the reference model. Both are in
+nats, over the whole vocabulary and without the filters of the decoder, as in training. They show
+small changes that do not alter greedy transcripts.
 
 Shapes: n tokens, V vocabulary.
 """
@@ -15,22 +15,22 @@ Values = NDArray[np.float64]
 
 
 def losses(logits: Logits, labels: NDArray[np.int64]) -> Values:
-    """-log p(label) of each token: logits [n, V], labels [n] -> [n]."""
+    """-log p(label) for each token: logits [n, V], labels [n] -> [n]."""
     _check(logits, labels.shape)
     found = [_log_sum(row) - float(row[label]) for row, label in zip(logits, labels, strict=True)]
     return np.array(found, dtype=np.float64)
 
 
 def kl_divergences(reference: Logits, other: Logits) -> Values:
-    """KL(reference || other) of each token: two [n, V] -> [n]; never below 0."""
+    """KL(reference || other) for each token: two arrays [n, V] -> [n]; never negative."""
     if reference.shape != other.shape:
-        raise ValueError(f"logits {reference.shape} and {other.shape}: must have one shape")
-    # Row by row: a row in float64 stays in the cache, a whole utterance does not.
+        raise ValueError(f"logits {reference.shape} and {other.shape}: the shapes must be equal")
+    # One row at a time, because a row in float64 fits into the cache and an utterance does not.
     return np.array([_kl(p, q) for p, q in zip(reference, other, strict=True)], dtype=np.float64)
 
 
 def agreements(reference: Logits, other: Logits) -> int:
-    """Tokens at which both have the same most likely token."""
+    """The number of positions at which both models have the same most likely token."""
     return int((reference.argmax(-1) == other.argmax(-1)).sum())
 
 
@@ -43,11 +43,13 @@ def _kl(reference: Logits, other: Logits) -> float:
 
 
 def _log_sum(row: Logits) -> float:
-    """log of the sum of exponentials of [V], in float64."""
+    """Logarithm of the sum of exponentials of [V], in float64."""
     top = float(row.max())
     return top + float(np.log(np.exp(row.astype(np.float64) - top).sum()))
 
 
 def _check(logits: Logits, shape: tuple[int, ...]) -> None:
     if logits.shape[:1] != shape:
-        raise ValueError(f"logits {logits.shape} for labels {shape}: must have as many tokens")
+        raise ValueError(
+            f"logits {logits.shape} for labels {shape}: the numbers of tokens must be equal"
+        )

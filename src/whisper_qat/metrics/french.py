@@ -1,21 +1,21 @@
-"""French normalisation (`fr`): one written form for numbers, hours, money and signs.
+"""The French normaliser (`fr`): one written form for numbers, times, money and signs.
 
-Number words become digits by text2num (kept library; threshold 0 also takes lone digits). Policies:
+text2num turns number words into digits; its threshold 0 includes single digits. The rules:
 
-- case is dropped, accents stay (they distinguish words), ligatures are spelt out (oe, ae)
+- text is lower-cased, accents are kept (they distinguish words), ligatures are spelt out (oe, ae)
 - apostrophes and hyphens become spaces: "l'est-il" is "l est il"
-- "un" is "1", "neuf" is "9" on both sides; "une" stays a word, but before "heure" and in 21, 31 ...
-- ordinals: "1er", "1ère", "2ème" from words, "2e", "IIe" is left alone; "second" stays
+- "un" is "1", "neuf" is "9"; "une" remains a word, except before "heure" and in 21, 31 ...
+- ordinals: "1er", "1ère", "2ème" from words and "2e"; "IIe" and "second" are unchanged
 - hours: "8h30", "8 h 30", "8:30", "huit heures trente" are "8 heures 30"; "8h05" is "8 heures 5"
 - numbers: "10 500", "10.500" are "10500", "1,5 million" "1500000", "01" "0 1", "-5" "moins 5"
 - money and percent: "€", "EUR" are "euros", "$" "dollars", "%" and "pour cent" "pourcent"
 - "12€50" is "12 euros 50", as spoken; "5 °C" is "5 degrés"; "8h30min" is "8 heures 30"
 - titles: "M.", "MM.", "Mr", "Mme", "Mmes", "Mlle", "Dr" in full; "n°" is "numéro", "&" is "et"
-- text in brackets or parentheses is dropped, as `card` does; fillers stay unless asked otherwise
+- text in brackets or parentheses is removed, as by `card`; fillers are kept by default
 
-Not unified: roman numerals, "et demie", cents. FrenchTextNormalizer of whisper_normalizer
-was tried: it leaves "8h30", "1er" and "10000 eur" unlike their spoken forms and drops "%".
-A rule applies to reference and hypothesis alike, and normalised text normalises to itself.
+Roman numerals, "et demie" and cents are not unified. FrenchTextNormalizer of whisper_normalizer is
+not used, because it leaves "8h30", "1er" and "10000 eur" unlike their spoken forms and drops "%".
+All rules apply to reference and hypothesis alike, and normalised text is left unchanged by them.
 """
 
 import re
@@ -26,7 +26,7 @@ from decimal import Decimal
 from text_to_num import alpha2digit
 
 LANGUAGE = "fr"
-EVERY_NUMBER = 0.0  # text2num's threshold: below it a lone number stays a word
+EVERY_NUMBER = 0.0  # threshold of text2num, below which a single number stays a word
 DIGITS = r"(?<![\d,])"  # a number begins here
 THOUSANDS = DIGITS + r"[1-9]\d{0,2}(?:[ .]\d{3})+(?!\d)"
 AFTER_NUMBER = r"(?<!\d)(?<!\d )"  # "6 m. de long" and "12 € 50" are units, not titles or prefixes
@@ -53,7 +53,7 @@ SIGNS = str.maketrans(
         "ʳ": "r",
     }
 )
-# Applied in order to lower-case text, before number words are turned into digits.
+# Applied in this order to lower-case text, before number words become digits.
 WORDS: list[Rule] = [
     (r"[<\[][^>\]]*[>\]]|\([^)]*\)", " "),
     (AFTER_NUMBER + r"\bm\.\s+(?=[^\W\d])|\bmr\b\.?", "monsieur "),
@@ -77,7 +77,7 @@ WORDS: list[Rule] = [
     (THOUSANDS, lambda found: re.sub(r"[ .]", "", found[0])),
     (MILLIONS, lambda found: _times(found[1], found[2])),
 ]
-# Applied in order after it.
+# Applied in this order afterwards.
 NUMBERS: list[Rule] = [
     (THOUSANDS, lambda found: re.sub(r"[ .]", "", found[0])),
     (r"(?<=\d)\s+d\s+(?=(?:euros|dollars)\b)", " "),
@@ -94,15 +94,15 @@ NUMBERS: list[Rule] = [
 ]
 FILLERS = r"\b(?:euh|heu|hein|ben|hum|hmm+)\b"
 MAX_PASSES = 5
-ONE_F = "unefeminine"  # no French word; hides "une" from text2num
+ONE_F = "unefeminine"  # not a French word; hides "une" from text2num
 
 
 def normalize_french(text: str, *, drop_fillers: bool = False) -> str:
-    """`text` in its normal form: lower-case words and digits, single spaces."""
+    """The normal form of `text`: lower-case words and digits with single spaces."""
     text = unicodedata.normalize("NFC", text).lower().translate(SIGNS)
     if drop_fillers:
         text = re.sub(FILLERS, " ", text)
-    # What one rule leaves can be another's case ("un cent - euros"); in speech one pass does it.
+    # The result of one rule can match another ("un cent - euros"); speech needs one pass.
     for _ in range(MAX_PASSES):
         before, text = text, _once(text)
         if text == before:
@@ -119,7 +119,7 @@ def _once(text: str) -> str:
 
 
 def _digits(text: str) -> str:
-    """Number words as digits; a lone "une" is an article far more often than a number."""
+    """Number words as digits, except a single "une", which is usually an article."""
     text = re.sub(r"(?<!et )(?<!et)\bune\b", ONE_F, text)
     return alpha2digit(text, LANGUAGE, EVERY_NUMBER).replace(ONE_F, "une")
 

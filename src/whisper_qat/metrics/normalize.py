@@ -1,7 +1,7 @@
-"""Normalisers: what counts as the same word; named, versioned, and applied once to both sides.
+"""Text normalisers: named, versioned rules, applied once to both reference and hypothesis.
 
-`card` is transformers' BasicTextNormalizer, with which the published v0.2 figures were scored;
-whisper_normalizer holds the same code without torch (equality is tested). `fr` is ours.
+`card` is the BasicTextNormalizer of transformers, with which the published figures of v0.2 were
+scored; whisper_normalizer has the same code without torch (a test compares them). `fr` is our own.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ PROBES = (
 
 @dataclass(frozen=True)
 class Normalizer:
-    """A text normaliser with the name and version that results carry."""
+    """A text normaliser with the name and version that are recorded in results."""
 
     name: str
     version: int
@@ -31,13 +31,13 @@ class Normalizer:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of name, version and behaviour on fixed probes: changes when a library does."""
+        """Hash of name, version and behaviour on fixed sentences; it changes if a library does."""
         parts = [self.name, str(self.version), *map(self.apply, PROBES)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
 def normalize_card(text: str) -> str:
-    """Lower case, bracketed and parenthesised text removed, symbols to spaces; accents stay."""
+    """Lower-case text without brackets and their content or symbols; accents are kept."""
     return BasicTextNormalizer()(text).strip()
 
 
@@ -48,7 +48,7 @@ NORMALIZERS = {
 
 
 def get_normalizer(name: str) -> Normalizer:
-    """The normaliser of that name; InputError with the nearest one otherwise."""
+    """The normaliser of that name; InputError suggests the nearest name."""
     if name not in NORMALIZERS:
         raise InputError(
             f"normalizer={name!r}: expected one of {', '.join(NORMALIZERS)}"

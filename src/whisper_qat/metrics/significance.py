@@ -1,9 +1,9 @@
-"""Significance of a difference: paired bootstrap over ratios of sums.
+"""Confidence intervals and p values of ratios of sums, from a paired bootstrap.
 
 A ratio is errors per word, or loss or KL per token. The bootstrap resamples blocks (utterances, or
-whole speakers and recordings) with replacement and forms the ratio of sums anew each time (Bisani
-and Ney 2004). The interval is the percentile one; p is two-sided, from the centred distribution,
-with the +1 of sacrebleu's `significance.py`.
+whole speakers and recordings) with replacement and computes the ratio of sums each time (Bisani and
+Ney 2004). Intervals are percentile intervals; p is two-sided, from the centred distribution, with
+1 added to both counts as in `significance.py` of sacrebleu.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from whisper_qat.metrics.wer import Counts
 
-CHUNK = 500  # resamples at a time: bounds the memory for corpora of many blocks
+CHUNK = 500  # resamples at a time, which bounds the memory for corpora with many blocks
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A rate with its 95 % interval, as fractions."""
+    """A rate with the ends of its 95 % interval, as fractions."""
 
     rate: float
     low: float
@@ -28,7 +28,7 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """delta = rate(b) - rate(a) as a fraction, its 95 % interval, p, utterances and blocks."""
+    """delta = rate(b) - rate(a) with 95 % interval and p; `n` utterances in `blocks` blocks."""
 
     delta: float
     low: float
@@ -45,7 +45,7 @@ def interval(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
-    """Bootstrap interval of one system's rate of errors."""
+    """Bootstrap interval of the error rate of one system."""
     errors, words = _errors(counts), _words([counts])
     return ratio_interval(errors, words, blocks=blocks, resamples=resamples, seed=seed)
 
@@ -58,7 +58,7 @@ def ratio_interval(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
-    """Bootstrap interval of sum(numerators) / sum(denominators), one pair per utterance."""
+    """Bootstrap interval of sum(numerators) / sum(denominators), with one pair per utterance."""
     (above,), below = _block_sums([numerators], denominators, blocks)
     rates = np.concatenate(
         [above[i].sum(1) / below[i].sum(1) for i in _draws(len(below), resamples, seed)]
@@ -75,7 +75,7 @@ def paired_bootstrap(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Comparison:
-    """Compare two systems on the same utterances, in the same order (ValueError otherwise)."""
+    """Compare the error rates of two systems on the same utterances; ValueError if they differ."""
     words = _words([a, b])
     return paired_ratio(
         _errors(a), _errors(b), words, blocks=blocks, resamples=resamples, seed=seed
@@ -114,9 +114,9 @@ def approximate_randomization(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> float:
-    """Two-sided p of the null that both systems are one (Noreen 1989): a cross-check.
+    """Two-sided p of the hypothesis that two systems are equal (Noreen 1989), as a cross-check.
 
-    Each block's two results swap sides with probability 1/2; the reference words are the same.
+    The two results of each block are swapped with probability 1/2.
     """
     (errors_a, errors_b), _ = _block_sums([_errors(a), _errors(b)], _words([a, b]), blocks)
     difference = errors_b - errors_a
@@ -129,7 +129,7 @@ def approximate_randomization(
 
 
 def smallest_margin(comparison: Comparison) -> float:
-    """The smallest non-inferiority margin that this sample can prove: the interval's upper end."""
+    """The smallest non-inferiority margin that the sample can prove: the upper end, at least 0."""
     return max(comparison.high, 0.0)
 
 
@@ -149,11 +149,11 @@ def _errors(counts: Sequence[Counts]) -> list[float]:
 
 
 def _words(systems: Sequence[Sequence[Counts]]) -> list[float]:
-    """Reference words of each utterance, which all systems must share."""
+    """Reference words of each utterance, which must be the same for all systems."""
     first = systems[0]
     for system in systems[1:]:
         if any(x.words != y.words for x, y in zip(first, system, strict=False)):
-            raise ValueError("the systems were not scored against the same references")
+            raise ValueError("the systems were scored against different references")
     return [count.words for count in first]
 
 
@@ -169,18 +169,22 @@ def _block_sums(
     labels = list(blocks) if blocks is not None else [str(i) for i in range(len(denominators))]
     if any(len(one) != len(labels) for one in [*numerators, denominators]) or not labels:
         sizes = ", ".join(str(len(one)) for one in numerators)
-        raise ValueError(f"{sizes} utterances and {len(labels)} block labels: must be equal, not 0")
+        raise ValueError(
+            f"{sizes} utterances and {len(labels)} block labels: the numbers must be equal, not 0"
+        )
     _, index = np.unique(labels, return_inverse=True)
     number = int(index.max()) + 1
     sums = np.array([np.bincount(index, one, number) for one in numerators])
     below = np.bincount(index, np.asarray(denominators, np.float64), number)
     if not below.all():
-        raise ValueError("a block has no reference words: leave such utterances out and count them")
+        raise ValueError(
+            "a block has no reference words; leave its utterances out and count them separately"
+        )
     return sums, below.astype(np.float64)
 
 
 def _draws(number: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Block indices [chunk, blocks] by chunks: all at once are 0.8 GB for 10,000 blocks."""
+    """Block indices [chunk, blocks], in chunks: all of them take 0.8 GB for 10,000 blocks."""
     rng = np.random.default_rng(seed)
     for first in range(0, resamples, CHUNK):
         yield rng.integers(number, size=(min(CHUNK, resamples - first), number))

@@ -1,7 +1,8 @@
-"""Word and character errors as counts; rates are formed last, from sums.
+"""Word and character errors as counts, from whose sums error rates are computed.
 
-Corpus WER is the sum of errors over the sum of reference words, never a mean of rates. Alignment is
-jiwer's (Levenshtein by rapidfuzz). Text comes normalised (metrics/normalize.py).
+The WER of a corpus is the sum of errors over the sum of reference words, never a mean of rates. The
+alignment is that of jiwer (Levenshtein distance by rapidfuzz). Texts are already normalised
+(metrics/normalize.py).
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ import jiwer
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Errors of hypotheses against references of `words` words (or characters)."""
+    """Errors of hypotheses against references with `words` words (or characters)."""
 
     substitutions: int
     deletions: int
@@ -21,13 +22,14 @@ class Counts:
 
     @property
     def errors(self) -> int:
+        """All errors: substitutions, deletions and insertions."""
         return self.substitutions + self.deletions + self.insertions
 
     @property
     def rate(self) -> float:
-        """errors / words, a fraction that can pass 1; ValueError on zero words."""
+        """errors / words, a fraction that can exceed 1; ValueError for zero words."""
         if not self.words:
-            raise ValueError("no reference words: an error rate is not defined")
+            raise ValueError("the references have no words, so the error rate is not defined")
         return self.errors / self.words
 
     def __add__(self, other: "Counts") -> "Counts":
@@ -43,7 +45,7 @@ NOTHING = Counts(substitutions=0, deletions=0, insertions=0, words=0)
 
 
 def count_words(reference: str, hypothesis: str) -> Counts:
-    """Word errors of one utterance. An empty reference counts every word as inserted."""
+    """Word errors of one utterance; with an empty reference every word is an insertion."""
     if not reference.split():
         return _only_insertions(len(hypothesis.split()))
     found = jiwer.process_words(reference, hypothesis)
@@ -51,7 +53,7 @@ def count_words(reference: str, hypothesis: str) -> Counts:
 
 
 def count_chars(reference: str, hypothesis: str) -> Counts:
-    """Character errors of one utterance, spaces between words included."""
+    """Character errors of one utterance, including spaces between words."""
     reference, hypothesis = " ".join(reference.split()), " ".join(hypothesis.split())
     if not reference:
         return _only_insertions(len(hypothesis))
@@ -59,7 +61,7 @@ def count_chars(reference: str, hypothesis: str) -> Counts:
 
 
 def total(counts: Iterable[Counts]) -> Counts:
-    """The sum; of nothing, zero."""
+    """The sum of counts, which is zero for no counts."""
     return sum(counts, NOTHING)
 
 

@@ -1,6 +1,6 @@
-"""Tables of an inspection, for people: bytes by kind, every layer, duplicates, what runs.
+"""Printed tables of an inspection: bytes by kind, layers, duplicates and operators.
 
-Reads the plain values that `--json` writes and knows neither files nor runtime.
+The input is the plain values that `--json` writes; files and runtimes are not known here.
 """
 
 from typing import Any
@@ -8,15 +8,16 @@ from typing import Any
 from rich.table import Table
 
 from whisper_qat.report.render.console import wide_console
+from whisper_qat.report.render.printing import plural
 
 PARTS = ("codes", "scales", "bias", "weight")
 BITS = {"float32": "32", "float16": "16", "int8": "8", "uint8": "8"}
 SHORT = {"float32": "f32", "float16": "f16"}
-LISTED = 10  # names of nodes and duplicates shown; all of them are in the JSON
+LISTED = 10  # names of nodes and duplicates that are printed; the JSON has all of them
 
 
 def show(report: dict[str, Any]) -> None:
-    """Prints all tables to standard output."""
+    """Print all tables and the summary to standard output."""
     console = wide_console()
     for table in (kinds(report), layers(report), runs(report)):
         console.print(table)
@@ -25,33 +26,40 @@ def show(report: dict[str, Any]) -> None:
 
 
 def summary(report: dict[str, Any]) -> list[str]:
-    """The lines below the tables, the verdict and every fault last."""
+    """The lines below the tables; the verdict and all faults come last."""
     share = f"{100 * report['share_of_fp32']:.2f} % of float32 ({report['fp32_bytes']:,} bytes)"
     lines = [f"{report['folder']}: {report['total_bytes']:,} bytes, {share}"]
     wasted = sum(group["wasted_bytes"] for group in report["duplicates"])
     lines.append(f"stored more than once: {wasted:,} bytes")
     for group in report["duplicates"][:LISTED]:
-        lines.append(f"  {group['wasted_bytes']:,} bytes: {shortened(group['names'])}")
+        lines.append(f"  {group['wasted_bytes']:,} bytes: {shorten(group['names'])}")
     for name, graph in report["graphs"].items():
-        left = [f"{len(nodes)} {op} ({shortened(nodes)})" for op, nodes in moved(graph)]
-        lines.append(f"{name}, optimized, still has {', '.join(left) or 'no cast or transpose'}")
-    found = f"{len(report['faults'])} faults" if report["faults"] else "all kernels as planned"
+        left = [
+            f"{len(nodes)} {op} ({shorten(nodes)})" for op, nodes in casts_and_transposes(graph)
+        ]
+        lines.append(
+            f"{name} after optimization still has {', '.join(left) or 'no cast or transpose'}"
+        )
+    found = plural(len(report["faults"]), "fault") if report["faults"] else "all kernels as planned"
     unchecked = report["check"].startswith("no plan")
     lines.append(report["check"] if unchecked else f"{report['check']}: {found}")
     return lines + [f"  {fault}" for fault in report["faults"]]
 
 
-def moved(graph: dict[str, Any]) -> list[tuple[str, list[str]]]:
+def casts_and_transposes(graph: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """The operators that only move or convert data, with the names of their nodes."""
     return [(op, nodes) for op, nodes in graph["moves"].items() if nodes]
 
 
-def shortened(names: list[str]) -> str:
+def shorten(names: list[str]) -> str:
+    """The first LISTED names and how many more there are."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more
 
 
 def kinds(report: dict[str, Any]) -> Table:
-    table = Table("bytes are", title="Where the bytes sit")
+    """The bytes of the model files by kind of content."""
+    table = Table("content", title="Bytes by kind of content")
     for column in ("bytes", "%"):
         table.add_column(column, justify="right")
     for kind, size in report["kinds"].items():
@@ -60,12 +68,13 @@ def kinds(report: dict[str, Any]) -> Table:
 
 
 def layers(report: dict[str, Any]) -> Table:
+    """Scheme, stored bits, bytes and kernels of each layer."""
     table = Table(title="Layers", expand=False)
     for column in ("layer", "scheme", "bits"):
         table.add_column(column, no_wrap=True)
     for column in PARTS:
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("runs in")
+    table.add_column("kernels")
     for layer in report["layers"]:
         parts = [part_cell(layer["parts"].get(part), part) for part in PARTS]
         bits = stored_bits(layer)
@@ -74,7 +83,7 @@ def layers(report: dict[str, Any]) -> Table:
 
 
 def part_cell(part: dict[str, Any] | None, kind: str) -> str:
-    """Bytes, and the dtype where it can be one or another."""
+    """Bytes, with the dtype for those parts whose dtype varies."""
     if part is None:
         return ""
     dtype = SHORT.get(part["dtype"], part["dtype"])
@@ -82,7 +91,7 @@ def part_cell(part: dict[str, Any] | None, kind: str) -> str:
 
 
 def stored_bits(layer: dict[str, Any]) -> str:
-    """Bits of a code and, with its share of the scales, of a stored weight: `4 (4.50)`."""
+    """Bits of a code and, in parentheses, bits per weight including the scales: `4 (4.50)`."""
     parts = layer["parts"]
     if layer["bits"] is None or not {"codes", "scales"} <= parts.keys():
         return BITS.get(parts.get("weight", {}).get("dtype"), "")
@@ -91,9 +100,9 @@ def stored_bits(layer: dict[str, Any]) -> str:
 
 
 def runs(report: dict[str, Any]) -> Table:
-    """Operators of the optimized graphs, a column per graph."""
+    """How often each operator occurs in the optimized graphs, with a column per graph."""
     graphs = report["graphs"]
-    table = Table("operator", title="What the optimized graphs run")
+    table = Table("operator", title="Operators of the optimized graphs")
     for name in graphs:
         table.add_column(name, justify="right")
     counts = [graph["ops"] for graph in graphs.values()]

@@ -1,4 +1,4 @@
-"""The sensitivity report: a table in Markdown and a plot, from the analysis' JSON alone."""
+"""The report of a sensitivity analysis: a table in Markdown and a plot, from its JSON results."""
 
 import io
 import re
@@ -8,20 +8,22 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from whisper_qat.report.render.plots import GRID, STYLE, WIDTH_IN
-from whisper_qat.report.render.printing import megabytes, number, percent, points
+from whisper_qat.report.render.printing import listing, megabytes, number, percent, plural, points
 
 BAR, LOSS = "#0072b2", "#d55e00"
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """Rows in the order measured, with how they were measured above."""
+    """A description of the measurement, then one row for each part in the order of measurement."""
     with_wer = "wer" in found["rows"][0]
     columns = ["Part", "Δ loss, nats", "KL, nats", "MB saved", "ms saved"]
     columns += ["WER, %", "Δ WER, points"] if with_wer else []
     lines = [
-        f"One part at a time in {found['scheme']} (token table {found['table_scheme']}), the rest "
-        f"in float: {found['clips']} clips, {found['tokens']} tokens. MB against float32; ms per "
-        f"clip with {found['threads']} thread(s).",
+        f"Each row quantizes one part of the model to {found['scheme']} (the token table to "
+        f"{found['table_scheme']}) and leaves the rest in float. Loss and KL are per token of the "
+        f"reference text, compared with the float model, over {plural(found['clips'], 'clip')} "
+        f"with {plural(found['tokens'], 'token')}. MB saved is relative to float32; ms saved is "
+        f"per clip with {plural(found['threads'], 'thread')}.",
         "",
         _line(columns),
         _line(["---"] * len(columns)),
@@ -33,7 +35,7 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def svg(found: dict[str, Any]) -> str:
-    """Bars of KL and of delta loss, the most sensitive part on top."""
+    """Bars of KL and of the increase in loss, with the most sensitive part on top."""
     rows = [row for row in found["rows"] if row["part"] != "float"]
     rows.sort(key=lambda row: -row["kl"])
     with matplotlib.rc_context(STYLE | {"svg.hashsalt": "sensitivity"}):
@@ -47,7 +49,7 @@ def svg(found: dict[str, Any]) -> str:
         )  # fmt: skip
         axes.set_yticks(list(places), [row["part"] for row in rows])
         axes.invert_yaxis()
-        axes.set_xlabel(f"nats per token, this part alone in {found['scheme']}")
+        axes.set_xlabel(f"nats per token, with this part alone in {found['scheme']}")
         axes.grid(axis="x", color=GRID, lw=0.8)
         axes.set_axisbelow(True)
         axes.legend(frameon=False)
@@ -66,10 +68,12 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _proposal(made: dict[str, Any]) -> str:
-    finer = ", ".join(made["fine"]) or "none"
+def _proposal(proposal: dict[str, Any]) -> str:
+    finer = listing(proposal["fine"]) or "no part"
     return (
-        f"Proposed plan: finer are {finer}; {percent(made['share_of_fp32'], 1)} % of float32, KL "
-        f"{number(made['measured_kl'], 4)} measured, {number(made['expected_kl'], 4)} expected "
-        f"from the parts, Δ loss {number(made['measured_delta_loss'], 4)}."
+        f"Proposed plan: the finer scheme for {finer}. Its size is "
+        f"{percent(proposal['share_of_fp32'], 1)} % of float32; its KL is "
+        f"{number(proposal['measured_kl'], 4)} as measured and "
+        f"{number(proposal['expected_kl'], 4)} as expected from the parts; its Δ loss is "
+        f"{number(proposal['measured_delta_loss'], 4)}."
     )

@@ -1,4 +1,4 @@
-"""faster-whisper as a peer: options that make it decode as the others, and short features."""
+"""faster-whisper as a peer: options that match the other runtimes, and a short audio context."""
 
 import pytest
 

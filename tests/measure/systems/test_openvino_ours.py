@@ -1,4 +1,4 @@
-"""OpenVINO as a peer: missing in one line; uncompressed it gives our tokens, compressed it runs."""
+"""OpenVINO as a peer: error when missing, our tokens uncompressed, and a compressed run."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Our engine as a peer: its own transcript, and exactly so many tokens."""
+"""Our engine as a peer: its transcript, and a fixed number of tokens."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Runtimes that are missing say how to install them."""
+"""The error for a missing runtime names the command that installs it."""
 
 import pytest
 
@@ -7,7 +7,8 @@ from whisper_qat.measure.systems.system import PeerMissing, needed
 
 def test_a_missing_runtime_names_its_extra():
     with pytest.raises(
-        PeerMissing, match=r"no_such_runtime cannot be imported .*pip install -e '.\[bench\]"
+        PeerMissing,
+        match=r"no_such_runtime cannot be imported .*; install it with .* install -e '.\[bench\]",
     ):
         needed("no_such_runtime")
 

@@ -1,4 +1,4 @@
-"""transformers as a peer: `generate`'s text, long audio in our pieces, exactly so many tokens."""
+"""transformers as a peer: text of `generate`, chunks of long audio, a fixed number of tokens."""
 
 import numpy as np
 

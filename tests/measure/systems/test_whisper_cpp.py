@@ -1,4 +1,4 @@
-"""whisper.cpp as a peer: one file, equal options, its own least length."""
+"""whisper.cpp as a peer: one model file, equal options, its smallest limit of tokens."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_missing(monkeypatch, tmp_path):
 
 
 def test_one_file(tmp_path):
-    with pytest.raises(InputError, match=r"0 files ggml-model-\*\.bin; expected one"):
+    with pytest.raises(InputError, match=r"expected one file ggml-model-\*\.bin, found 0"):
         ggml_file(tmp_path)
     (tmp_path / "ggml-model-q8_0.bin").touch()
     assert ggml_file(tmp_path).name == "ggml-model-q8_0.bin"

@@ -1,4 +1,4 @@
-"""Laws on known curves, and the pages of them."""
+"""Growth laws of known curves, and their pages."""
 
 import json
 

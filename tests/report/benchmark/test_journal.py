@@ -1,4 +1,4 @@
-"""Reading journals: a line cut off is not read, fixed lengths are no transcripts."""
+"""Reading journals: truncated lines and runs of fixed lengths are left out."""
 
 from tests.report.benchmark_folder import journal, line
 from whisper_qat.report.benchmark.journal import read_lines, transcripts

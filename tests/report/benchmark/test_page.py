@@ -1,7 +1,7 @@
-"""The pages say the same in three forms, and escape what is not ours."""
+"""The pages agree in all three forms, and text is escaped."""
 
 from tests.report.benchmark_folder import write_benchmark
-from whisper_qat.report.benchmark.page import page, render, text
+from whisper_qat.report.benchmark.page import INTRODUCTION, page, render, text
 
 
 def test_pages(tmp_path):
@@ -12,7 +12,8 @@ def test_pages(tmp_path):
         assert "gone: left out: not installed" in found
     shown = text(results)
     assert "set-short" in shown
-    assert "Policy" not in shown
+    assert "Policy" not in shown and INTRODUCTION not in shown
+    assert "<dt>× slow</dt>" in (tmp_path / "report.html").read_text()
     assert (tmp_path / "plot.svg").read_text() in (tmp_path / "report.html").read_text()
 
 

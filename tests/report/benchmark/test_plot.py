@@ -1,7 +1,7 @@
-"""The plot: a panel for each set with a WER, every row named."""
+"""The plot has a panel for each set with a WER, and names every row."""
 
 from tests.report.benchmark_folder import write_benchmark
-from whisper_qat.report.benchmark.plot import scored, wer_against_speed
+from whisper_qat.report.benchmark.plot import scores_with_wer, wer_against_speed
 from whisper_qat.report.benchmark.results import summarize
 
 
@@ -11,7 +11,7 @@ def test_rows_and_sets_are_named(tmp_path):
     assert svg.startswith("<svg")
     for word in ("fast", "slow", "set-short", "set-long"):
         assert f">{word}" in svg
-    assert len(scored(results, "set-short")) == 2
+    assert len(scores_with_wer(results, "set-short")) == 2
 
 
 def test_nothing_to_draw():

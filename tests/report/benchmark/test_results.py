@@ -1,4 +1,4 @@
-"""Statistics of a benchmark on known numbers."""
+"""Statistics of a benchmark with known numbers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Cells of the tables: units, intervals, and what was not measured."""
+"""Cells of the tables: units, intervals and missing measurements."""
 
 import pytest
 
@@ -14,15 +14,17 @@ def found(tmp_path_factory):
 
 
 def test_titles(found):
-    assert list(found) == ["set-short", "set-long", "Size, threads, start", "Policy"]
-    assert found["set-short"].note == "3 clips, 6 s, 3 rounds."
+    assert list(found) == [
+        "set-short", "set-long", "Size, threads and start-up", "Decoding and padding",
+    ]  # fmt: skip
+    assert found["set-short"].note == "3 clips, 6 s of audio, 3 rounds."
 
 
 def test_cells(found):
     table = found["set-short"]
     cells = dict(zip([c.title for c in table.columns], table.rows[1], strict=True))
     assert cells["RTFx"] == "4.0"
-    assert cells["x slow"] == "2.00"  # of every clip
+    assert cells["× slow"] == "2.00"  # of every clip
     assert cells["Tokens/s"] == "20.0"
     assert cells["Peak MB"] == "100.0"
     assert cells["WER, %"].startswith("16.67 [")
@@ -46,5 +48,5 @@ def test_one_clip_has_no_interval():
 def test_machine_says_when_it_was_busy(found):
     here = {"cpu": {"name": "CPU", "isa": ["avx2"]}, "cores": 2, "command": ["x"],
             "load_average": 3.0, "busy": True}  # fmt: skip
-    assert "busy: read ratios" in machine({"environment": here})
+    assert "the machine was busy: rely on ratios" in machine({"environment": here})
     assert "busy" not in machine({"environment": here | {"busy": False}})

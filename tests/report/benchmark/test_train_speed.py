@@ -1,4 +1,4 @@
-"""The training benchmark's tables, from known figures."""
+"""Tables of the training benchmark with known figures."""
 
 from whisper_qat.report.benchmark.train_speed import show
 

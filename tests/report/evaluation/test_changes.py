@@ -1,4 +1,4 @@
-"""Word diff and the choice of clips that changed."""
+"""Word differences, and the selection of changed clips."""
 
 from whisper_qat.report.evaluation.changes import changed_clips, diff_words
 from whisper_qat.report.evaluation.rows import ClipResult

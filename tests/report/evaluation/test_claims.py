@@ -1,7 +1,9 @@
-"""The claim rule in words: what is said in each case, and when nothing is claimed."""
+"""The statements about QAT: their words in each case, and when nothing is claimed."""
 
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.report.synthetic import row
 from whisper_qat.report.evaluation.claims import claims, targets
@@ -31,100 +33,168 @@ def difference(kind: str, a: str, *, b: str = "qat", **changes: Any) -> dict[str
     } | changes
 
 
-def said(*comparisons: dict[str, Any], group: Group | None = None) -> dict[str, dict[str, Any]]:
+def statements(
+    *comparisons: dict[str, Any], group: Group | None = None
+) -> dict[str, dict[str, Any]]:
     found = claims([group or qat()], list(comparisons), "card")
     return {claim["kind"]: claim for claim in found}
 
 
+DIFFERENCE = (
+    "The WER of qat minus that of control is +0.10 points (95\u00a0% CI −0.20 to +0.40; "
+    "100 clips, 2,000 words, normaliser card), "
+)
+
+
 def test_three_seeds_within_the_target_are_claimed_with_the_margin():
-    claim = said(difference("quantization", "control"))["non-inferiority"]
+    claim = statements(difference("quantization", "control"))["non-inferiority"]
     assert claim["claimed"]
-    assert claim["text"] == (
-        "qat minus control: +0.10 points of WER (95\u00a0% CI −0.20 to +0.40; "
-        "100 clips, 2,000 words, normaliser card). Pooled over 3 training seeds, "
-        "qat is non-inferior to its float control within 0.40 points. The delta meets the target "
-        "of 0.50 points for int8 and meets the stricter one of 0.30. The smallest margin that "
-        "this sample can prove is 0.40 points."
+    assert claim["text"] == DIFFERENCE + (
+        "pooled over 3 training seeds. The difference meets the target of 0.50 points for int8 and "
+        "also the stricter target of 0.30 points. qat is non-inferior to its float control within "
+        "0.40 points, the smallest margin that this sample can prove."
     )
 
 
-def test_one_seed_is_no_claim():
-    claim = said(difference("quantization", "control", seeds=[0]))["non-inferiority"]
+def test_one_seed_is_no_claim_and_says_what_the_interval_excludes():
+    claim = statements(difference("quantization", "control", seeds=[0]))["non-inferiority"]
     assert not claim["claimed"]
-    assert "This is one training seed; a claim of non-inferiority needs 3, so none" in claim["text"]
-    assert "The smallest margin that this sample can prove is 0.40 points." in claim["text"]
+    assert claim["text"] == DIFFERENCE + (
+        "from one training seed. Non-inferiority is not claimed: that takes at least 3 training "
+        "seeds, because fewer do not show how much the result varies between training runs. For "
+        "the models measured here, the interval excludes an increase of more than 0.40 points."
+    )
+
+
+def test_one_seed_with_fewer_errors_proves_no_margin_of_zero():
+    better = difference(
+        "quantization", "control", seeds=[0], delta=-0.01, low=-0.02, high=0.0, smallest_margin=0.0
+    )
+    text = statements(better)["non-inferiority"]["text"]
+    assert text.endswith("the interval excludes any increase.")
+    assert "0.00 points." not in text
+
+
+NONE = {"delta": 0.0, "low": 0.0, "high": 0.0, "smallest_margin": 0.0}
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1, 2]], ids=["one seed", "three seeds"])
+@pytest.mark.parametrize("delta", [0.0, 0.009], ids=["target met", "target missed"])
+def test_an_interval_without_width_gives_no_margin(seeds: list[int], delta: float):
+    equal = difference("quantization", "control", seeds=seeds, **NONE | {"delta": delta})
+    claim = statements(equal)["non-inferiority"]
+    assert claim["text"].endswith(
+        "The interval has no width, because every resample of the clips gives the same difference; "
+        "no margin can be derived from it."
+    )
+    assert claim["claimed"] == (len(seeds) == 3 and delta == 0)
+
+
+def test_three_seeds_with_fewer_errors_need_no_margin():
+    better = difference(
+        "quantization", "control", delta=-0.01, low=-0.02, high=-0.001, smallest_margin=0.0
+    )
+    claim = statements(better)["non-inferiority"]
+    assert claim["claimed"]
+    assert claim["text"].endswith("at any margin, because the whole interval is at or below 0.")
 
 
 def test_unnamed_seeds_count_as_one_and_two_are_not_three():
-    unnamed = said(difference("quantization", "control", seeds=[]))["non-inferiority"]
-    assert "This is one training seed" in unnamed["text"]
-    two = said(difference("quantization", "control", seeds=[0, 1]))["non-inferiority"]
-    assert not two["claimed"] and "These are 2 training seeds" in two["text"]
+    unnamed = statements(difference("quantization", "control", seeds=[]))["non-inferiority"]
+    assert "from one training seed" in unnamed["text"]
+    two = statements(difference("quantization", "control", seeds=[0, 1]))["non-inferiority"]
+    assert not two["claimed"] and "pooled over 2 training seeds" in two["text"]
+    assert "that takes at least 3 training seeds" in two["text"]
 
 
 def test_a_missed_target_is_no_claim():
     missed = difference("quantization", "control", delta=0.006, high=0.009, smallest_margin=0.009)
-    claim = said(missed)["non-inferiority"]
+    claim = statements(missed)["non-inferiority"]
     assert not claim["claimed"]
-    assert "misses the target of 0.50 points for int8; no claim is made" in claim["text"]
-    int4 = said(missed, group=qat("int4"))["non-inferiority"]
+    assert claim["text"].endswith(
+        "The difference misses the target of 0.50 points for int8, so non-inferiority is not "
+        "claimed. The smallest margin that this sample can prove is 0.90 points."
+    )
+    int4 = statements(missed, group=qat("int4"))["non-inferiority"]
     assert int4["claimed"] and "target of 2.00 points for int4" in int4["text"]
-    assert "misses the stricter one of 0.50" in int4["text"]
+    assert "but misses the stricter target of 0.50 points" in int4["text"]
+
+
+def test_equal_targets_are_named_once():
+    text = statements(difference("quantization", "control"), group=qat("int2"))["non-inferiority"]
+    assert "target of 3.00 points for int2. qat is" in text["text"]
 
 
 def test_a_small_sample_says_so():
     wide = difference("quantization", "control", high=0.017, smallest_margin=0.017)
-    claim = said(wide)["non-inferiority"]
+    claim = statements(wide)["non-inferiority"]
     assert "within 1.70 points" in claim["text"]
-    assert "the sample is too small to prove the target itself" in claim["text"]
+    assert "The sample is too small to prove the target itself." in claim["text"]
 
 
-def test_without_control_both_effects_stay_mixed():
-    found = said(difference("total", "base-float"))
+def test_without_control_the_effects_cannot_be_separated():
+    found = statements(difference("total", "base-float"))
     claim = found["non-inferiority"]
     assert not claim["claimed"]
     assert "no float control with the same audio context was measured" in claim["text"]
-    assert "Both together, qat minus base-float: +0.10 points" in claim["text"]
-    mixed = said(difference("mixed", "base-float"))["non-inferiority"]
-    assert "and the audio context differs too." in mixed["text"]
-    assert "was not measured, so what QAT itself adds is not known" in found["QAT effect"]["text"]
-
-
-def test_qat_effect_that_includes_zero_adds_nothing():
-    claim = said(difference("QAT effect", "control-ptq"))["QAT effect"]
-    assert not claim["claimed"]
-    assert claim["text"].startswith(
-        "QAT adds nothing measurable over quantizing the float control afterwards (control-ptq): "
-        "the interval includes 0."
+    assert (
+        "The combined effect of training and quantization: the WER of qat minus that of base-float "
+        "is +0.10 points"
+    ) in claim["text"]
+    mixed = statements(difference("mixed", "base-float"))["non-inferiority"]
+    assert "training, quantization and a different audio context: the" in mixed["text"]
+    assert (
+        "was not measured, so the effect of QAT itself is not known" in found["QAT effect"]["text"]
     )
 
 
+def test_qat_effect_whose_interval_includes_zero():
+    claim = statements(difference("QAT effect", "control-ptq"))["QAT effect"]
+    assert not claim["claimed"]
+    assert claim["text"].startswith(
+        "The sample does not show whether QAT is better or worse than PTQ of the float control "
+        "(control-ptq): the interval includes 0. The WER of qat minus that of control-ptq is"
+    )
+    assert claim["text"].endswith("pooled over 3 training seeds.")
+
+
 def test_qat_effect_better_and_worse():
-    better = said(difference("QAT effect", "control-ptq", delta=-0.01, low=-0.02, high=-0.001))
+    better = statements(
+        difference("QAT effect", "control-ptq", delta=-0.01, low=-0.02, high=-0.001)
+    )
     assert better["QAT effect"]["claimed"]
-    assert better["QAT effect"]["text"].startswith("QAT lowers WER against quantizing")
-    worse = said(difference("QAT effect", "control-ptq", delta=0.01, low=0.001, high=0.02))
-    assert worse["QAT effect"]["text"].startswith("QAT is worse than quantizing")
+    assert better["QAT effect"]["text"].startswith("QAT has a lower WER than PTQ of the float")
+    worse = statements(
+        difference("QAT effect", "control-ptq", delta=0.01, low=0.001, high=0.02, seeds=[0])
+    )
+    assert worse["QAT effect"]["text"].startswith("QAT has a higher WER than PTQ of the float")
+    assert worse["QAT effect"]["text"].endswith(
+        "Fewer than 3 training seeds do not show whether other training runs would agree."
+    )
 
 
-def test_adaptation_names_the_gain_of_training_alone():
+def test_adaptation_names_the_effect_of_training_alone():
     gain = difference("training", "base-float", b="control", delta=-0.02)
-    claim = said(difference("adaptation", "base-ptq", delta=-0.03), gain)["adaptation"]
-    assert "differs by −3.00 points" in claim["text"]
-    assert "training in float alone gives −2.00 points (control minus base-float)" in claim["text"]
-    alone = said(difference("adaptation", "base-ptq"))["adaptation"]
-    assert "without a float control they stay mixed" in alone["text"]
+    claim = statements(difference("adaptation", "base-ptq", delta=-0.03), gain)["adaptation"]
+    assert "The WER of qat minus that of base-ptq is −3.00 points" in claim["text"]
+    assert claim["text"].endswith(
+        "training in float alone changes the WER by −2.00 points (control minus base-float)."
+    )
+    alone = statements(difference("adaptation", "base-ptq"))["adaptation"]
+    assert "without a float control the two cannot be separated" in alone["text"]
 
 
 def test_other_corpora_and_normalisers_make_no_claims():
     single = difference("quantization", "control", corpus="prompts")
     other = difference("quantization", "control", normalizer="fr")
-    assert "no float control" in said(single, other)["non-inferiority"]["text"]
+    assert "no float control" in statements(single, other)["non-inferiority"]["text"]
 
 
 def test_no_qat_row():
     (claim,) = claims([], [], "card")
-    assert claim["text"] == "No QAT row was measured, so nothing is said about QAT."
+    assert claim["text"] == (
+        "No QAT system was measured, so this report makes no statement about QAT."
+    )
 
 
 def test_every_ptq_and_its_claim():
@@ -138,13 +208,13 @@ def test_every_ptq_and_its_claim():
 
 
 def test_targets_by_bits_and_block_size():
-    made = [
+    cases = [
         ("int8", "int8-dynamic", ("int8", 0.005, 0.003)),
         ("int4", "block-int4-32-f16", ("int4", 0.02, 0.005)),
         ("int4", "block-int4-128-f16", ("int4", 0.02, 0.01)),
         ("int8", "block-int8-128", ("int8", 0.005, 0.003)),
         ("int2", "block-int2-32-f16", ("int2", 0.03, 0.03)),
     ]
-    for bits, scheme, expected in made:
+    for bits, scheme, expected in cases:
         record = row("q", "qat", quantization_type=bits, scheme=scheme)
         assert targets(read_row(record, Path("m.json"))) == expected

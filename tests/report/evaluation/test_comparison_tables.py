@@ -1,4 +1,4 @@
-"""Tables of differences."""
+"""Tables of paired differences."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from whisper_qat.report.evaluation.comparison_tables import (
     codes_table,
     comparisons_table,
     kinds_table,
+    margin_cell,
     seeds_table,
 )
 
@@ -19,7 +20,7 @@ def test_one_line_per_comparison(results: dict[str, Any]):
         "qat-int8 − control",
     ]
     assert len(table.rows) == 9
-    assert "30 clips" in table.note and "30 clips. Pooled" in table.note
+    assert "Sample: 30 clips with 261 words, resampled as 30 clips." in table.note
 
 
 def test_comparison_prints_the_numbers_it_has(results: dict[str, Any]):
@@ -29,6 +30,11 @@ def test_comparison_prints_the_numbers_it_has(results: dict[str, Any]):
     assert line[6] == f"{100 * c['smallest_margin']:.2f}".replace("-", "−")
     assert line[7:9] == [str(c["regressions"]), str(c["improvements"])]
     assert line[9] == f"{100 * (1 - c['regressions'] / 30):.1f}"
+
+
+def test_an_interval_without_width_proves_no_margin():
+    assert margin_cell({"low": -0.01, "high": 0.02, "smallest_margin": 0.02}) == "2.00"
+    assert margin_cell({"low": 0.0, "high": 0.0, "smallest_margin": 0.0}) == "–"
 
 
 def test_kinds_that_occur_are_explained(results: dict[str, Any], seeded_results: dict[str, Any]):

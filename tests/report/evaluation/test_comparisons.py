@@ -1,4 +1,4 @@
-"""Paired differences: which clips count, how seeds are summed, what is adjusted."""
+"""Paired differences: shared clips, sums over seeds, adjusted p values."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.report.synthetic import row
 from whisper_qat.metrics.wer import Counts
 from whisper_qat.report.evaluation.comparisons import ALL, Tallies, compare, compare_all
 from whisper_qat.report.evaluation.groups import Group, Pair
-from whisper_qat.report.evaluation.resampling_units import Blocks
+from whisper_qat.report.evaluation.resampling_units import ResamplingUnits
 from whisper_qat.report.evaluation.rows import read_row
 from whisper_qat.report.evaluation.tally import Tally
 
@@ -31,7 +31,9 @@ def tallies(errors: dict[str, list[int]], corpora: tuple[str, ...] = ("prompts",
         of |= {(name, corpus): Tally(words=counts, chars=counts) for corpus in corpora}
     label = {f"c{i}": f"c{i}" for i in range(max(map(len, errors.values())))}
     return Tallies(
-        normalizer="card", of=of, blocks={c: Blocks(unit="clip", label=label) for c in corpora}
+        normalizer="card",
+        of=of,
+        units={c: ResamplingUnits(unit="clip", label=label) for c in corpora},
     )
 
 

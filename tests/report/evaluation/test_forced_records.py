@@ -1,4 +1,4 @@
-"""Teacher-forced files: where they lie, what is read, what is refused."""
+"""Teacher-forced files: paths, records and errors."""
 
 from pathlib import Path
 
@@ -29,5 +29,5 @@ def test_records_without_the_skipped(tmp_path):
 def test_a_damaged_line(tmp_path, line):
     path = tmp_path / "set.jsonl"
     path.write_text(f'{{"id": "b", "skipped": "x"}}\n{line}\n')
-    with pytest.raises(InputError, match=r"set.jsonl: line 2: damaged; remove the file"):
+    with pytest.raises(InputError, match=r"set.jsonl: line 2: not a valid record; delete the file"):
         read_forced(path)

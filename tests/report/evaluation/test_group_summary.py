@@ -1,4 +1,4 @@
-"""One line for each group: against which control, with which figures."""
+"""The entry of each group: its control and its figures."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which rows are pooled and which are compared: never two differences at once."""
+"""Pooled and compared rows never differ in two respects at once."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def test_all_comparisons_of_one_seed_each_once():
     assert {kind for kind, _, _ in compared(all_rows())} < set(KIND_WORDS)
 
 
-def test_seeds_are_pooled_by_how_a_row_was_made():
+def test_only_rows_of_one_recipe_are_pooled_over_seeds():
     groups = group_rows(read(all_rows(seeds=3)))
     assert [(g.name, g.seeds) for g in groups[3:]] == [
         ("control (3 seeds)", [0, 1, 2]),

@@ -1,4 +1,4 @@
-"""Loops and invented words are counted; clips without reference words are not."""
+"""Counts of loops and invented words, over clips whose reference has words."""
 
 from typing import Any
 

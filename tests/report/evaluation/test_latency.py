@@ -1,4 +1,4 @@
-"""RTFx and latency percentiles by hand."""
+"""RTFx and latency percentiles, computed by hand."""
 
 import pytest
 

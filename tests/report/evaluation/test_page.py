@@ -1,4 +1,4 @@
-"""The page: whole in itself, escaped, and the same figures as results.json."""
+"""The page is self-contained and escaped, and has the figures of results.json."""
 
 import json
 import re
@@ -92,7 +92,7 @@ def test_long_lists_of_changes_are_cut_and_say_so(results: dict[str, Any]):
     many = pair | {"items": (pair["items"] * 60)[: SHOWN_CHANGES + 5], "clips": 500}
     page = html_page(results | {"changed": [many]})
     assert page.count('class="change"') == SHOWN_CHANGES
-    assert f"shown are the {SHOWN_CHANGES}" in page
+    assert f"Only the {SHOWN_CHANGES} whose" in page
 
 
 def test_render_writes_both_files(report_folder: Path):
@@ -135,15 +135,15 @@ def test_absent_optional_measurements_still_render(tmp_path: Path, report_folder
         del measurements[key]
     path.write_text(json.dumps(measurements))
     summarize(tmp_path / "copy")
-    assert "In words" in render(tmp_path / "copy").read_text(encoding="utf-8")
+    assert "Conclusions" in render(tmp_path / "copy").read_text(encoding="utf-8")
 
 
 def test_unchanged_codes_fail_and_keep_the_report(tmp_path: Path):
     write_evaluation(tmp_path, all_rows(), [corpus("p", 4)], codes_changed=codes(0))
     summarize(tmp_path)
-    with pytest.raises(GateError, match=r"0 of 71,000,000 weight codes differ.*report kept"):
+    with pytest.raises(GateError, match=r"0 of 71,000,000 weight codes differ.*still written"):
         render(tmp_path)
-    assert "Failed: qat-int8 against base-ptq-int8" in (tmp_path / "report.html").read_text()
+    assert "Failed: qat-int8 compared with base-ptq-int8" in (tmp_path / "report.html").read_text()
     assert "**FAILED: qat-int8" in (tmp_path / "report.md").read_text()
 
 

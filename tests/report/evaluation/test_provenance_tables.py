@@ -1,11 +1,11 @@
-"""Corpora, normalisers, machine and settings."""
+"""Tables of corpora, normalisers, machine and settings."""
 
 from typing import Any
 
 from whisper_qat.report.evaluation.provenance_tables import (
     command,
     corpora_table,
-    flat,
+    flatten,
     left_out_table,
     normalizers_table,
     revision,
@@ -15,7 +15,7 @@ from whisper_qat.report.evaluation.provenance_tables import (
 
 def test_corpora_reached_or_not(results: dict[str, Any]):
     prompts, verse, mtedx = corpora_table(results).rows
-    assert prompts == ["prompts", "measured", "20", "100 s", "1", "0", "20 × clip"]
+    assert prompts == ["prompts", "measured", "20", "100 s", "1", "0", "20 clips"]
     assert verse[5] == "1 (chunked 30 s)"
     assert mtedx[:2] == ["mtedx", "unreachable: not at data/mtedx; see configs/corpora.yaml"]
 
@@ -32,7 +32,7 @@ def test_normalisers(results: dict[str, Any]):
 
 def test_settings_are_flattened():
     nested = {"a": {"b": None, "c": [1, 2]}, "d": True}
-    assert list(flat(nested)) == [("a.b", "none"), ("a.c", "1 2"), ("d", "True")]
+    assert list(flatten(nested)) == [("a.b", "none"), ("a.c", "1 2"), ("d", "True")]
     assert settings_table("S", None).rows == []
 
 

@@ -1,6 +1,6 @@
-"""What the bootstrap draws."""
+"""The units that the bootstrap resamples."""
 
-from whisper_qat.report.evaluation.resampling_units import MIN_SPEAKERS, choose_blocks
+from whisper_qat.report.evaluation.resampling_units import MIN_SPEAKERS, choose_units
 from whisper_qat.report.evaluation.rows import ClipResult
 
 
@@ -11,25 +11,25 @@ def clip(number: int, **fields: str | None) -> ClipResult:
 
 def test_clips_stand_for_themselves_with_few_speakers():
     clips = [clip(i, speaker=f"s{i % (MIN_SPEAKERS - 1)}") for i in range(60)]
-    blocks = choose_blocks(clips)
-    assert (blocks.unit, blocks.number) == ("clip", 60)
+    units = choose_units(clips)
+    assert (units.unit, units.number) == ("clip", 60)
 
 
 def test_speakers_when_there_are_enough():
     clips = [clip(i, speaker=f"s{i % MIN_SPEAKERS}") for i in range(60)]
-    blocks = choose_blocks(clips)
-    assert (blocks.unit, blocks.number) == ("speaker", MIN_SPEAKERS)
+    units = choose_units(clips)
+    assert (units.unit, units.number) == ("speaker", MIN_SPEAKERS)
 
 
 def test_recordings_when_speakers_are_few():
     clips = [clip(i, speaker="s", block=f"poem{i % 4}") for i in range(60)]
-    blocks = choose_blocks(clips)
-    assert (blocks.unit, blocks.number) == ("recording", 4)
+    units = choose_units(clips)
+    assert (units.unit, units.number) == ("recording", 4)
 
 
 def test_enough_speakers_come_before_recordings():
     clips = [clip(i, speaker=f"s{i % 20}", block=f"poem{i % 30}") for i in range(60)]
-    assert choose_blocks(clips).unit == "speaker"
+    assert choose_units(clips).unit == "speaker"
 
 
 def named(*ids: str, speaker: str | None = None) -> list[ClipResult]:
@@ -40,23 +40,23 @@ def named(*ids: str, speaker: str | None = None) -> list[ClipResult]:
 
 
 def test_poems_are_read_from_the_ids_of_their_parts():
-    blocks = choose_blocks(named("fdm_021_00", "fdm_021_01", "fdm_044_00", speaker="x"))
-    assert blocks.unit == "recording"
-    assert blocks.label == {
+    units = choose_units(named("fdm_021_00", "fdm_021_01", "fdm_044_00", speaker="x"))
+    assert units.unit == "recording"
+    assert units.label == {
         "fdm_021_00": "fdm_021", "fdm_021_01": "fdm_021", "fdm_044_00": "fdm_044",
     }  # fmt: skip
 
 
 def test_ids_that_name_no_recording():
-    assert choose_blocks(named("a_1", "b_2")).unit == "clip"  # no two share one
-    assert choose_blocks(named("clip_1", "clip_2")).unit == "clip"  # one for all
-    assert choose_blocks(named("vm-1_0", "vm-1_1", "vm-2_0", "press")).unit == "clip"
+    assert choose_units(named("a_1", "b_2")).unit == "clip"  # no two share one
+    assert choose_units(named("clip_1", "clip_2")).unit == "clip"  # one for all
+    assert choose_units(named("vm-1_0", "vm-1_1", "vm-2_0", "press")).unit == "clip"
 
 
-def test_partly_known_blocks_are_not_used():
+def test_partly_known_recordings_are_not_used():
     clips = [clip(0), *(clip(i, block=f"poem{i % 4}", speaker=f"s{i}") for i in range(1, 40))]
-    assert choose_blocks(clips).unit == "clip"
+    assert choose_units(clips).unit == "clip"
 
 
 def test_a_single_recording_cannot_be_drawn_from():
-    assert choose_blocks([clip(i, block="only") for i in range(5)]).unit == "clip"
+    assert choose_units([clip(i, block="only") for i in range(5)]).unit == "clip"

@@ -1,4 +1,4 @@
-"""Tables with one line per row."""
+"""Tables with one line for each row."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from whisper_qat.report.evaluation.row_tables import (
     errors_table,
     hallucination_table,
     headline_table,
-    mission_table,
+    size_and_speed_table,
     weights_words,
 )
 from whisper_qat.report.render.tables import Table, find_score
@@ -30,16 +30,16 @@ def cells(table: Table, name: str) -> dict[str, str]:
     return {column.title: cell for column, cell in zip(table.columns, line, strict=True)}
 
 
-def test_headline_states_how_each_row_was_made_and_ran(results: dict[str, Any]):
+def test_headline_states_method_and_runtime_of_each_row(results: dict[str, Any]):
     table = headline_table(results)
     assert [row[0] for row in table.rows] == NAMES
     qat = cells(table, "qat-int8")
-    assert qat["Made by"] == "QAT, seed 0"
+    assert qat["Method"] == "QAT, seed 0"
     assert qat["Weights"] == "block-int8-32"
-    assert qat["Context"] == "dynamic (+1 s)"
+    assert qat["Audio context"] == "dynamic (+1 s)"
     assert qat["Runtime"] == "ONNX Runtime"
     assert qat["Size, MB"] == "81.8"
-    assert "[" in qat["WER, %"] and "[" in qat["Δ WER to baseline, points"]
+    assert "[" in qat["WER, %"] and "[" in qat["Δ WER vs. baseline, points"]
     assert "normaliser card" in table.note and "base-float" in table.note
 
 
@@ -64,7 +64,9 @@ def test_torch_rows_are_labelled(results: dict[str, Any]):
     rows = [r | {"runtime": "torch"} for r in results["rows"]]
     table = headline_table(results | {"rows": rows})
     assert cells(table, "control")["Runtime"] == "PyTorch (not ONNX)"
-    assert cells(mission_table(results | {"rows": rows}), "control")["Format"].endswith("(PyTorch)")
+    assert cells(size_and_speed_table(results | {"rows": rows}), "control")["Format"].endswith(
+        "(PyTorch)"
+    )
 
 
 def test_weights_in_words():
@@ -74,12 +76,12 @@ def test_weights_in_words():
 
 def test_accuracy_has_a_column_per_corpus_and_all(results: dict[str, Any]):
     titles = [column.title for column in accuracy_table(results, "fr").columns]
-    assert titles == ["Row", "WER prompts, %", "WER verse, %", "WER all, %", "CER, %"]
+    assert titles == ["System", "WER prompts, %", "WER verse, %", "WER all, %", "CER, %"]
 
 
 def test_one_corpus_is_not_printed_twice(seeded_results: dict[str, Any]):
     titles = [column.title for column in accuracy_table(seeded_results, "card").columns]
-    assert titles == ["Row", "WER prompts, %", "CER, %"]
+    assert titles == ["System", "WER prompts, %", "CER, %"]
 
 
 def test_errors_add_up(results: dict[str, Any]):
@@ -88,7 +90,7 @@ def test_errors_add_up(results: dict[str, Any]):
     assert score is not None
     kinds = [int(line[k].split()[0]) for k in ("Substitutions", "Deletions", "Insertions")]
     assert sum(kinds) == round(score["wer"]["rate"] * score["words"]["words"])
-    assert line["Empty refs"] == "0"
+    assert line["Empty references"] == "0"
 
 
 def test_signs_of_hallucination(results: dict[str, Any]):
@@ -102,8 +104,8 @@ def test_cost_with_units(results: dict[str, Any]):
     assert line["p50, s"] == "0.40"
 
 
-def test_mission_table(results: dict[str, Any]):
-    line = cells(mission_table(results), "qat-int8")
+def test_size_and_speed_table(results: dict[str, Any]):
+    line = cells(size_and_speed_table(results), "qat-int8")
     assert line["Format"] == "ONNX block-int8-32"
     assert line["mtedx, WER %"] == "–"
     assert line["Size, % of fp32"] == "28.2"

@@ -1,4 +1,4 @@
-"""Reading an evaluation folder: roles follow from how a row was made, and bad input is named."""
+"""Reading an evaluation folder: roles follow from the method, and errors name the fault."""
 
 import json
 from pathlib import Path
@@ -62,29 +62,29 @@ def test_hub_ids_do_not_make_folders():
 
 def test_no_rows(tmp_path: Path):
     write_evaluation(tmp_path, [], [corpus("prompts", 1)])
-    with pytest.raises(InputError, match=r"measurements\.json: no row was measured"):
+    with pytest.raises(InputError, match=r"measurements\.json: nothing was measured"):
         read_evaluation(tmp_path)
 
 
 def test_missing_field_of_a_row():
     record = row("a", "float")
     del record["runtime"]
-    with pytest.raises(InputError, match="no field 'runtime'; needed are name, runtime"):
+    with pytest.raises(InputError, match="missing field 'runtime'; required are name, runtime"):
         read_row(record, HERE)
 
 
 def test_unknown_method():
-    with pytest.raises(InputError, match="row a: method 'magic' is not float, ptq, qat"):
+    with pytest.raises(InputError, match="row a: method 'magic': expected float, ptq or qat"):
         read_row(row("a", "magic"), HERE)
 
 
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (['{"id": "a", "refer'], "line 1: not JSON .* evaluate again to repair it"),
-        (['{"id": "a"}'], "line 1: no field 'reference'; needed are id, reference"),
+        (['{"id": "a", "refer'], "line 1: not valid JSON .* run the evaluation again"),
+        (['{"id": "a"}'], "line 1: missing field 'reference'; required are id, reference"),
         (["[1]"], "line 1: expected an object with id"),
-        ([json.dumps(clip(1, "x"))] * 2, "line 2: clip clip_001 was already measured above"),
+        ([json.dumps(clip(1, "x"))] * 2, "line 2: clip clip_001 occurs twice"),
     ],
     ids=["broken", "missing", "list", "twice"],
 )

@@ -1,10 +1,10 @@
-"""Rates are ratios of sums, on each corpus and on all."""
+"""Error rates are ratios of sums, on each corpus and on all together."""
 
 import pytest
 
 from whisper_qat.metrics.wer import Counts
 from whisper_qat.report.evaluation.comparisons import ALL, Tallies
-from whisper_qat.report.evaluation.resampling_units import Blocks
+from whisper_qat.report.evaluation.resampling_units import ResamplingUnits
 from whisper_qat.report.evaluation.scores import rate, score, score_all
 from whisper_qat.report.evaluation.tally import Tally
 
@@ -16,11 +16,11 @@ def counts(errors: int, words: int) -> Counts:
 def tallies() -> Tallies:
     one = Tally(words={"c0": counts(1, 2)}, chars={"c0": counts(2, 8)}, empty_references=["c9"])
     two = Tally(words={"c0": counts(1, 8)}, chars={"c0": counts(1, 32)})
-    blocks = Blocks(unit="clip", label={"c0": "c0"})
+    units = ResamplingUnits(unit="clip", label={"c0": "c0"})
     return Tallies(
         normalizer="card",
         of={("a", "prompts"): one, ("a", "verse"): two, ("b", "verse"): two},
-        blocks={"prompts": blocks, "verse": blocks},
+        units={"prompts": units, "verse": units},
     )
 
 

@@ -1,4 +1,4 @@
-"""From a folder to results.json."""
+"""results.json, computed from an evaluation folder."""
 
 import json
 from pathlib import Path

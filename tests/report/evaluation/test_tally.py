@@ -1,4 +1,4 @@
-"""Counts by clip."""
+"""Error counts of each clip."""
 
 from whisper_qat.metrics.wer import Counts
 from whisper_qat.report.evaluation.rows import ClipResult

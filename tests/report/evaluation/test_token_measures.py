@@ -1,4 +1,4 @@
-"""Measures beside WER: sums by hand, pooled seeds, what is not compared."""
+"""Token measures: sums by hand, pooled seeds, and pairs that are not comparable."""
 
 from pathlib import Path
 from typing import Any
@@ -7,13 +7,13 @@ import pytest
 
 from tests.report.synthetic import clip, row
 from whisper_qat.report.evaluation.groups import Group, Pair
-from whisper_qat.report.evaluation.resampling_units import Blocks
+from whisper_qat.report.evaluation.resampling_units import ResamplingUnits
 from whisper_qat.report.evaluation.rows import ClipResult, Evaluation, read_row
 from whisper_qat.report.evaluation.token_measures import (
     CHANGED,
     KL,
     LOSS,
-    Sensitive,
+    TokenMeasures,
     compare_measure,
     gather,
     measure_group,
@@ -23,14 +23,16 @@ REFERENCE = {"control": "control", "a0": "control", "a1": "control", "b0": "cont
 CORPUS = ["set"]
 
 
-def data(values: dict[str, dict[str, list[tuple[float, float]]]]) -> Sensitive:
+def data(values: dict[str, dict[str, list[tuple[float, float]]]]) -> TokenMeasures:
     of = {
         (name, "set", measure): {f"c{i}": one for i, one in enumerate(sums)}
         for name, measures in values.items()
         for measure, sums in measures.items()
     }
     label = {f"c{i}": f"c{i}" for i in range(9)}
-    return Sensitive(of=of, reference=REFERENCE, blocks={"set": Blocks(unit="clip", label=label)})
+    return TokenMeasures(
+        of=of, reference=REFERENCE, units={"set": ResamplingUnits(unit="clip", label=label)}
+    )
 
 
 def group(*names: str) -> Group:
@@ -38,7 +40,7 @@ def group(*names: str) -> Group:
     return Group(name="+".join(names), rows=[read_row(r, Path("m.json")) for r in records])
 
 
-def compared(a: Group, b: Group, given: Sensitive, measure: str) -> dict[str, Any] | None:
+def compared(a: Group, b: Group, given: TokenMeasures, measure: str) -> dict[str, Any] | None:
     return compare_measure(Pair(kind="total", a=a, b=b), CORPUS, given, measure)
 
 
@@ -93,8 +95,8 @@ def test_changed_transcripts_are_those_that_differ_after_normalisation(tmp_path)
         folder=tmp_path,
     )
     label = {f"clip_{i:03d}": str(i) for i in range(3)}
-    blocks = {"set": Blocks(unit="clip", label=label)}
-    found = gather(evaluation, blocks, lambda text: text.lower().strip("."))
+    units = {"set": ResamplingUnits(unit="clip", label=label)}
+    found = gather(evaluation, units, lambda text: text.lower().strip("."))
     assert measure_group(["q"], CORPUS, found)[CHANGED]["rate"] == pytest.approx(1 / 3)
     assert measure_group(["control"], CORPUS, found)[CHANGED] is None
     assert measure_group(["q"], CORPUS, found)[LOSS] is None

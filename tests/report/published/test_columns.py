@@ -1,6 +1,6 @@
 """Values of a published file: rounded, in the unit of their column, null where unknown."""
 
-from whisper_qat.report.published.columns import machine, megabytes, rounded, value
+from whisper_qat.report.published.columns import machine, megabytes, round_number, value
 
 
 def test_value_has_its_interval_or_none():
@@ -12,7 +12,7 @@ def test_value_has_its_interval_or_none():
 
 def test_units():
     assert megabytes(79_300_000) == 79.3 and megabytes(None) is None
-    assert rounded(1.23456789) == 1.234568
+    assert round_number(1.23456789) == 1.234568
 
 
 def test_an_unknown_machine_is_empty():

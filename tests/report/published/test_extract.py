@@ -1,4 +1,4 @@
-"""From finished folders to result files: the folder's own numbers, hash, machine and settings."""
+"""Result files take their numbers, hash, machine and settings from finished folders."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.report.synthetic import all_rows, corpus, write_evaluation
 from whisper_qat.errors import InputError
 from whisper_qat.report.benchmark import results as benchmark
 from whisper_qat.report.evaluation.summary import summarize
-from whisper_qat.report.published.extract import Labels, extract, portable
+from whisper_qat.report.published.extract import Labels, extract, strip_folders
 from whisper_qat.report.published.page import section
 from whisper_qat.report.published.reading import table_of
 from whisper_qat.runs.folders import hash_file, read_json, write_json, write_manifest
@@ -141,7 +141,7 @@ def test_a_benchmark_of_several_sets_needs_one_named(benchmarked):
 
 
 def test_an_evaluation_has_one_table(evaluation):
-    with pytest.raises(InputError, match="--clip_set x: is for a benchmark"):
+    with pytest.raises(InputError, match="--clip_set x: applies to benchmarks only"):
         extract(evaluation, labels(), "x")
 
 
@@ -156,7 +156,7 @@ def test_other_folders_are_refused(tmp_path):
 
 def test_command_without_the_folders_of_one_machine():
     inside, outside = "outputs/models/x", "/srv/someone/x"
-    assert portable(
+    assert strip_folders(
         f"/srv/checkout/scripts/benchmark.py --a {inside} --b {outside} --c n={outside}"
     ) == (f"scripts/benchmark.py --a {inside} --b x --c n=x")
-    assert portable("") == ""
+    assert strip_folders("") == ""

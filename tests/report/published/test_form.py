@@ -1,4 +1,4 @@
-"""Keys and kinds: every refusal names the file, the key and what would be right."""
+"""Keys and kinds: every error names the file, the key and the expected value."""
 
 import pytest
 

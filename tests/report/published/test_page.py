@@ -1,4 +1,4 @@
-"""The page: values as printed, prose wrapped, and everything that a number must carry."""
+"""The page: printed values, wrapped prose and the provenance of every number."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Published result files: read, ordered, and refused with the place and what would be right."""
+"""Reading published result files: order, and errors with place and expected value."""
 
 import json
 
@@ -66,18 +66,18 @@ WRONG = [
     ),
     ("columns.1.unit", "percent", "columns[1].unit: expected one of text, fraction, difference, "
      "number, count, got 'percent'"),
-    ("columns.1.title", "WER", "columns[1].title: expected '%' in it, as unit 'fraction' is "
-     "printed so, got 'WER'"),
-    ("columns.2.title", "Minus", "columns[2].title: expected 'points' in it, as unit 'difference' "
-     "is printed so, got 'Minus'"),
-    ("columns.3.decimals", None, "columns[3].decimals: expected a whole number, as unit is "
-     "'number', got None"),
-    ("columns.2", COLUMN, "columns[2].name: 'wer' is there twice"),
+    ("columns.1.title", "WER", "columns[1].title: expected '%' in the title, because the unit "
+     "is 'fraction', got 'WER'"),
+    ("columns.2.title", "Minus", "columns[2].title: expected 'points' in the title, because the "
+     "unit is 'difference', got 'Minus'"),
+    ("columns.3.decimals", None, "columns[3].decimals: expected a whole number, because the unit "
+     "is 'number', got None"),
+    ("columns.2", COLUMN, "columns[2].name: 'wer' occurs twice"),
     (
         "columns.2",
         COLUMN | {"name": "wer_low"},
-        "columns[2].name: 'wer_low' would be an interval's end; rows give NAME_low and NAME_high "
-        "beside NAME",
+        "columns[2].name: 'wer_low' is reserved for the end of an interval; rows give NAME_low and "
+        "NAME_high in addition to NAME",
     ),
     ("columns.0.name", "name", "columns[0]: expected name 'row' with unit 'text'"),
     ("rows.1.wer", "28.01", "rows[1].wer: expected a number or null, got '28.01'"),
@@ -96,8 +96,8 @@ WRONG = [
         "rows[0].wer: expected low <= value <= high, got 0.28, 0.2783, 0.3133",
     ),
     ("rows.0.wer", None, "rows[0].wer: expected low <= value <= high, got 0.2368, None, 0.3133"),
-    ("rows.1.row", "float control", "rows[1].row: expected a name of its own, got 'float control'"),
-    ("rows.1.row", None, "rows[1].row: expected a name of its own, got None"),
+    ("rows.1.row", "float control", "rows[1].row: expected a unique name, got 'float control'"),
+    ("rows.1.row", None, "rows[1].row: expected a unique name, got None"),
 ]  # fmt: skip
 
 

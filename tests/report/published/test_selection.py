@@ -1,4 +1,4 @@
-"""The README's tables: chosen cells, markers filled, and what is wrong named."""
+"""The tables of the README: selected cells, filled markers and errors."""
 
 import copy
 import json
@@ -88,7 +88,7 @@ def test_several_markers():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("none", "README.md: no marker; expected '<!-- results:x begin -->'"),
+        ("none", "README.md: no marker found; expected '<!-- results:x begin -->'"),
         (
             f"\n{BEGIN.format('x')}",
             "README.md: line 2: expected '<!-- results:x begin -->' followed by "

@@ -1,4 +1,4 @@
-"""Width of tables outside a terminal."""
+"""Width of tables outside of a terminal."""
 
 from whisper_qat.report.render.console import WIDTH, wide_console
 

@@ -1,4 +1,4 @@
-"""Fractions in, percent out."""
+"""Printed forms of fractions, numbers and words."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from whisper_qat.report.render import printing
 
 
 @pytest.mark.parametrize(
-    ("made", "expected"),
+    ("text", "expected"),
     [
         (printing.number(-0.001), "0.00"),
         (printing.number(-1.5, 1), "−1.5"),
@@ -35,5 +35,5 @@ from whisper_qat.report.render import printing
         (printing.listing([]), ""),
     ],
 )
-def test_prints(made: str, expected: str):
-    assert made == expected
+def test_prints(text: str, expected: str):
+    assert text == expected

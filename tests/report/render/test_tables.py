@@ -17,17 +17,17 @@ NONE = Column(title="Nothing", meaning="never")
 
 
 def test_markdown_aligns_numbers_and_explains_columns():
-    made = table("T", [ROW, WER], [["a|b", "1.0"]], "a note")
-    assert markdown(made) == (
+    found = table("T", [ROW, WER], [["a|b", "1.0"]], "a note")
+    assert markdown(found) == (
         "## T\n\n| Row | WER, % |\n| :--- | ---: |\n| a\\|b | 1.0 |\n\na note\n\n"
         "- **Row**: name\n- **WER, %**: errors\n"
     )
 
 
 def test_columns_without_content_are_not_printed():
-    made = table("T", [ROW, NONE, WER], [["a", "", "1"], ["b", "", ""]])
-    assert [column.title for column in made.columns] == ["Row", "WER, %"]
-    assert made.rows == [["a", "1"], ["b", ""]]
+    found = table("T", [ROW, NONE, WER], [["a", "", "1"], ["b", "", ""]])
+    assert [column.title for column in found.columns] == ["Row", "WER, %"]
+    assert found.rows == [["a", "1"], ["b", ""]]
 
 
 def test_finds(results: dict[str, Any]):

@@ -1,11 +1,11 @@
-"""faster-whisper (CTranslate2): float32 or int8, padded to 30 s, or on the clip's own length.
+"""faster-whisper (CTranslate2) in float32 or int8, padded to 30 s or with a short audio context.
 
-Its `chunk_length` alone makes nothing shorter: `WhisperModel.transcribe` (1.2.1) passes each
-segment's features through `pad_or_trim`, which pads them to 3,000 frames. With the option
-`margin_s` the features go to its encoder as they are, `margin_s` of silence behind the clip.
+Its option `chunk_length` does not shorten the encoder input: `WhisperModel.transcribe` (1.2.1)
+passes the features of each segment through `pad_or_trim`, which pads them to 3,000 frames. With our
+option `margin_s` the encoder receives the features of the clip and `margin_s` seconds of silence.
 
-CTranslate2 gives the new tokens half of `max_length`, and the prompt's four must fit in it: the
-limit asked of it is doubled, and the least it decodes is two tokens.
+CTranslate2 allows new tokens half of `max_length`, in which the four tokens of the prompt must fit.
+The limit passed to it is therefore doubled, and it cannot decode fewer than two tokens.
 """
 
 from importlib.metadata import version
@@ -18,8 +18,10 @@ from whisper_qat.data.audio.context import SAMPLE_RATE, AudioContext
 from whisper_qat.infer.long_form.chunks import chunks
 from whisper_qat.measure.systems.system import Setup, needed
 
-POLICY = "beam 1, temperature 0 only, its own features and filters; padded to 30 s"
-POLICY_SHORT = "its encoder and generate called with features of the clip + margin, not of 30 s"
+POLICY = "beam size 1, temperature 0 without fallback, its own features and filters; padded to 30 s"
+POLICY_SHORT = (
+    "its encoder and generate called with the features of the clip + margin, not padded to 30 s"
+)
 OPTIONS: dict[str, Any] = {
     "beam_size": 1, "temperature": 0.0, "without_timestamps": True, "vad_filter": False,
     "condition_on_previous_text": False, "no_speech_threshold": None,
@@ -29,12 +31,12 @@ PROMPT = 4  # start, language, task, no timestamps
 
 
 def max_length(new_tokens: int) -> int:
-    """What CTranslate2 must be told for so many new tokens."""
+    """The `max_length` with which CTranslate2 decodes up to so many new tokens."""
     return max(PROMPT + 1, 2 * new_tokens)
 
 
 class FasterWhisper:
-    """A CTranslate2 folder; see `infer.peers.peer.Peer`."""
+    """A CTranslate2 folder; see `measure.systems.system.Peer`."""
 
     def __init__(self, model: Any, setup: Setup) -> None:
         self.model = model
@@ -55,7 +57,7 @@ class FasterWhisper:
     def _decode(
         self, audio: NDArray[np.float32], limit: int, suppress: list[int]
     ) -> tuple[str, int]:
-        """Text and number of tokens of at most 30 s."""
+        """Text and number of tokens of at most 30 s of audio."""
         segments, _ = self.model.transcribe(
             audio, language=self.setup.language, max_new_tokens=max_length(limit) - PROMPT,
             suppress_tokens=suppress, **OPTIONS,
@@ -66,7 +68,7 @@ class FasterWhisper:
 
 
 class ShortFasterWhisper(FasterWhisper):
-    """The same parts without the padding to 3,000 frames."""
+    """The same model without the padding to 3,000 frames."""
 
     def __init__(self, model: Any, setup: Setup) -> None:
         super().__init__(model, setup)
@@ -94,7 +96,7 @@ class ShortFasterWhisper(FasterWhisper):
 
 
 def open_faster_whisper(setup: Setup) -> FasterWhisper:
-    """Options: compute_type (float32, int8), and margin_s for short features."""
+    """Open a folder; options: compute_type (float32, int8), and margin_s for a short context."""
     model = needed("faster_whisper").WhisperModel(
         str(setup.folder), device="cpu", compute_type=setup.options["compute_type"],
         cpu_threads=setup.threads, num_workers=1, local_files_only=True,

@@ -1,11 +1,11 @@
-"""OpenVINO: our float graphs with the weights compressed to int8 by its own tool, our search.
+"""OpenVINO with our float graphs, int8 weights compressed by its own tool, and our search.
 
-NNCF's `compress_weights` gives every matrix unsigned codes with one scale and zero point per row;
-the CPU plugin quantizes activations by its own rule. The graphs are the engine's own (encoder,
-cross-attention once per clip, step), because the merged decoder's branches cannot be compressed.
-The caches come out of every step and go in again, free places (up to 63 positions) with them, where
-onnxruntime writes in place; OpenVINO GenAI keeps them inside a model of
-another conversion, which is not measured here.
+`compress_weights` of NNCF gives every matrix unsigned codes with one scale and zero point per row;
+the CPU plugin quantizes activations by its own rule. The graphs are those of our engine (encoder,
+cross-attention once per clip, step), because the branches of the merged decoder cannot be
+compressed. The caches are outputs of each step and inputs of the next one, including their unused
+positions (up to 63), where onnxruntime writes in place. OpenVINO GenAI keeps the caches inside a
+model of another conversion, which is not measured here.
 """
 
 from dataclasses import dataclass
@@ -24,22 +24,23 @@ from whisper_qat.measure.systems.ours import Ours
 from whisper_qat.measure.systems.system import Setup, needed
 
 POLICY = (
-    "our float graphs, weights int8 by NNCF, OpenVINO's own defaults (bfloat16 products where the "
-    "CPU has them, activations quantized as it likes); our features and search; padded to 30 s"
+    "our float graphs with int8 weights by NNCF; OpenVINO's defaults, with bfloat16 products where "
+    "the CPU has them and its own quantization of activations; our features and search; padded to "
+    "30 s"
 )
 PARTS = ("encoder_model", "cross", "step")
 
 
 @dataclass
 class OpenVinoState:
-    """Cross-attention keys and values of the clip by input name, and the cache."""
+    """Cross-attention keys and values of a clip by input name, and the self-attention cache."""
 
     feeds: dict[str, Any]
     cache: SelfCache
 
 
 class OpenVinoBackend:
-    """Three compiled models; see `infer.backend.Backend`."""
+    """Three compiled models; see `infer.decoding.backend.Backend`."""
 
     def __init__(self, encoder: Any, cross: Any, step: Any) -> None:
         self.encoder = encoder
@@ -52,7 +53,7 @@ class OpenVinoBackend:
         }
 
     def encode(self, mel: NDArray[np.float32]) -> OpenVinoState:
-        """State of a new utterance from `mel` [1, n_mels, frames]."""
+        """The state of a new utterance, from `mel` [1, n_mels, frames]."""
         states = np.array(self.encoder({"input_features": mel})["last_hidden_state"])
         feeds = named(self.cross({"encoder_hidden_states": states}), self.cross)
         feeds["cross_lengths"] = np.array([states.shape[1]], np.int32)
@@ -84,7 +85,7 @@ class OpenVinoBackend:
 
 
 def named(found: Any, model: Any) -> dict[str, NDArray]:
-    """Copies of the outputs (the next call overwrites them) by the name they are read under."""
+    """Copies of the outputs, which the next call overwrites, by the input name of the next step."""
     return {
         port.any_name.replace("present", "past_key_values", 1): np.array(found[port])
         for port in model.outputs
@@ -92,14 +93,14 @@ def named(found: Any, model: Any) -> dict[str, NDArray]:
 
 
 class OpenVinoPeer(Ours):
-    """Our search over OpenVINO; see `infer.peers.peer.Peer`."""
+    """Our search over OpenVINO; see `measure.systems.system.Peer`."""
 
     def facts(self) -> dict[str, str]:
         return {"openvino": version("openvino")}
 
 
 def open_openvino(setup: Setup) -> OpenVinoPeer:
-    """A folder that `compress` wrote, compiled for the CPU."""
+    """Open a folder written by `compress`, compiled for the CPU."""
     core = needed("openvino").Core()
     options = {"INFERENCE_NUM_THREADS": setup.threads, "PERFORMANCE_HINT": "LATENCY"}
     models = [core.compile_model(str(setup.folder / f"{p}.xml"), "CPU", options) for p in PARTS]
@@ -108,7 +109,7 @@ def open_openvino(setup: Setup) -> OpenVinoPeer:
 
 
 def compress(source: Path, folder: Path) -> None:
-    """The float ONNX graphs of `source` as OpenVINO files with int8 weights in `folder`."""
+    """Convert the float ONNX graphs of `source` to OpenVINO files with int8 weights in `folder`."""
     openvino, nncf = needed("openvino"), needed("nncf")
     for part in PARTS:
         model = openvino.Core().read_model(str(source / f"{part}.onnx"))

@@ -1,7 +1,7 @@
-"""This project's engine as a row of the benchmark, through its public seam alone.
+"""The engine of this project as a row of the benchmark, through its public interface only.
 
-Also runs the graphs that optimum's settings make (`ptq.optimum_dynamic`): same engine, other
-kernels.
+It also runs the graphs quantized with the settings of Optimum (`ptq.optimum_dynamic`), which have
+other kernels.
 """
 
 from dataclasses import replace
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from whisper_qat.infer.transcribe import Transcriber
 from whisper_qat.measure.systems.system import Setup
 
-POLICY = "greedy; our features, prompt and filters; audio context of the folder"
-NO_TOKEN = -1  # an end that no choice can be
+POLICY = "greedy; our features, prompt and filters; the audio context of the model folder"
+NO_TOKEN = -1  # an end token that is never chosen
 
 
 class Ours:
-    """A converted folder; see `infer.peers.peer.Peer`."""
+    """A converted folder; see `measure.systems.system.Peer`."""
 
     def __init__(self, transcriber: Transcriber) -> None:
         self.transcriber = transcriber
@@ -37,7 +37,7 @@ class Ours:
 
 
 def open_ours(setup: Setup) -> Ours:
-    """The model of a folder written by convert or quantize_ptq."""
+    """Open a folder written by the conversion or by quantize_ptq."""
     return Ours(
         Transcriber.from_folder(
             setup.folder, setup.threads,

@@ -1,9 +1,9 @@
-"""What a benchmark asks of a runtime: a transcript, and a given number of tokens.
+"""The interface of a runtime in a benchmark: transcribe audio, and decode a number of tokens.
 
-One file per runtime beside this one; each opens one model for one process with a fixed number of
-threads. All decode greedily, in one language, without timestamps, temperature fallback, voice
-detection or text of the piece before; audio over 30 s is cut into the same pieces for every
-runtime (`infer.long_form.chunks`). Where a runtime differs its file says so in POLICY.
+Each runtime has a file in this package, which opens one model for one process with a fixed number
+of threads. All runtimes decode greedily, in one language, without timestamps, temperature fallback,
+voice activity detection or the text of the previous chunk. Audio over 30 s is cut into the same
+chunks for every runtime (`infer.long_form.chunks`). POLICY in each file states any difference.
 """
 
 import importlib
@@ -21,12 +21,12 @@ INSTALL = ".venv/bin/pip install -e '.[bench]'"
 
 
 class PeerMissing(InputError):
-    """A runtime that is not installed: its rows are left out with this line."""
+    """A runtime that is not installed; its rows are left out with this message."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """One model for one process; `options` are the adapter's own."""
+    """One model for one process; `options` are specific to the runtime."""
 
     folder: Path
     threads: int
@@ -36,14 +36,14 @@ class Setup:
 
 
 class Peer(Protocol):
-    """A model of some runtime, ready to transcribe float32 [samples] at 16 kHz."""
+    """An opened model of a runtime; audio is float32 [samples] at 16 kHz."""
 
     def transcribe(self, audio: NDArray[np.float32]) -> str:
         """The text of `audio`, of any length."""
         ...
 
     def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
-        """Decode `tokens` tokens of at most 30 s, past the end; the number that were decoded."""
+        """Decode `tokens` tokens of at most 30 s, past the end of text; returns their number."""
         ...
 
     def facts(self) -> dict[str, str]:
@@ -52,8 +52,10 @@ class Peer(Protocol):
 
 
 def needed(module: str) -> ModuleType:
-    """The runtime's module; PeerMissing with the line that installs it."""
+    """Import the module of a runtime; PeerMissing names the command that installs it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise PeerMissing(f"{module} cannot be imported ({error}); {INSTALL}") from None
+        raise PeerMissing(
+            f"{module} cannot be imported ({error}); install it with {INSTALL}"
+        ) from None

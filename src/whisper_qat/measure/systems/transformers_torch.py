@@ -1,4 +1,4 @@
-"""transformers on torch, float32: `generate` with its own features, as its model cards use it."""
+"""transformers on torch in float32, with its own features and `generate`, as on model cards."""
 
 from importlib.metadata import version
 
@@ -15,13 +15,13 @@ from whisper_qat.measure.systems.system import Setup
 from whisper_qat.model.checkpoint.load import load_whisper
 
 POLICY = (
-    "generate, num_beams 1, sdpa attention; padded to 30 s; the checkpoint's own filters; size: of "
-    "its file, in whatever precision that is"
+    "generate with num_beams 1 and sdpa attention; padded to 30 s; the filters of the checkpoint; "
+    "the size is that of the checkpoint file, in its own precision"
 )
 
 
 class TransformersTorch:
-    """A checkpoint folder; see `infer.peers.peer.Peer`."""
+    """A checkpoint folder; see `measure.systems.system.Peer`."""
 
     def __init__(self, model: WhisperForConditionalGeneration, setup: Setup) -> None:
         self.model = model
@@ -43,12 +43,12 @@ class TransformersTorch:
 
     @torch.inference_mode()
     def _generate(self, audio: NDArray[np.float32], limit: dict[str, int]) -> list[int]:
-        """New tokens, the prompt and the end left out."""
-        heard = self.features(
+        """The new tokens, without prompt and end of text."""
+        inputs = self.features(
             audio, sampling_rate=SAMPLE_RATE, return_tensors="pt", return_attention_mask=True
         )
         out = self.model.generate(
-            heard.input_features, attention_mask=heard.attention_mask,
+            inputs.input_features, attention_mask=inputs.attention_mask,
             language=self.setup.language, task="transcribe", num_beams=1, do_sample=False,
             return_timestamps=False, **limit,
         )[0].tolist()  # fmt: skip
@@ -60,7 +60,7 @@ class TransformersTorch:
 
 
 def open_transformers(setup: Setup) -> TransformersTorch:
-    """The checkpoint in float32."""
+    """Open the checkpoint in float32."""
     torch.set_num_threads(setup.threads)
-    set_verbosity_error()  # of each call: max_new_tokens beside the config's max_length
+    set_verbosity_error()  # each call warns that max_new_tokens overrides max_length
     return TransformersTorch(load_whisper(setup.folder), setup)

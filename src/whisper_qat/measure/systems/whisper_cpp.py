@@ -1,10 +1,11 @@
-"""whisper.cpp through pywhispercpp: q8_0 or q4_0, padded to 30 s, or with its `audio_ctx`.
+"""whisper.cpp through pywhispercpp in q8_0 or q4_0, padded to 30 s or with a short `audio_ctx`.
 
-With the option `margin_s` the encoder sees the clip and so much silence (`audio_ctx`, 50 positions
-a second). Its smallest limit of tokens is two: `max_tokens` 0 stands for no limit, and the limit is
-checked after the token of that number. The end is not forbidden: only `suppress_regex` could, which
-matches every word of the vocabulary at every step. So a fixed length may be cut short by the end,
-and the tokens decoded are counted.
+With the option `margin_s` the encoder receives the clip and so many seconds of silence
+(`audio_ctx`, 50 positions per second). The smallest limit of tokens is two, because `max_tokens` 0
+means no limit and the limit is checked after the token of that number. The end of text is not
+suppressed: only `suppress_regex` could do that, and it matches every word of the vocabulary at
+every step. A run of a fixed number of tokens may therefore end early, so the decoded tokens are
+counted.
 """
 
 from importlib.metadata import version
@@ -20,8 +21,8 @@ from whisper_qat.infer.long_form.chunks import chunks
 from whisper_qat.measure.systems.system import Setup, needed
 
 POLICY = (
-    "greedy best_of 1, no fallback, no timestamps, its own features and filters, flash attention "
-    "as it comes; padded to 30 s"
+    "greedy with best_of 1, no fallback, no timestamps, its own features and filters, its default "
+    "for flash attention; padded to 30 s"
 )
 POLICY_SHORT = f"{POLICY.rsplit(';', 1)[0]}; audio_ctx = clip + margin"
 OPTIONS: dict[str, Any] = {
@@ -32,7 +33,7 @@ OPTIONS: dict[str, Any] = {
 
 
 class WhisperCpp:
-    """A ggml file; see `infer.peers.peer.Peer`."""
+    """A ggml file; see `measure.systems.system.Peer`."""
 
     def __init__(self, model: Any, native: Any, setup: Setup) -> None:
         self.model = model
@@ -49,10 +50,10 @@ class WhisperCpp:
 
     def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
         self._decode(audio, tokens)
-        context = self.model._ctx  # pywhispercpp has no other way to count tokens
+        context = self.model._ctx  # pywhispercpp offers no other way to count tokens
         segments = self.native.whisper_full_n_segments(context)
         found = sum(self.native.whisper_full_n_tokens(context, i) for i in range(segments))
-        return found + (found < tokens)  # the end took a step as well
+        return found + (found < tokens)  # the end of text took a step as well
 
     def facts(self) -> dict[str, str]:
         info = self.native.whisper_print_system_info()
@@ -60,7 +61,7 @@ class WhisperCpp:
         return {"pywhispercpp": version("pywhispercpp"), "build": " ".join(text.split())}
 
     def _decode(self, audio: NDArray[np.float32], limit: int) -> str:
-        """Text of at most 30 s; parameters stay set in the model, so all are given each time."""
+        """Text of at most 30 s; the model keeps parameters, so all of them are passed each time."""
         segments = self.model.transcribe(
             audio, language=self.setup.language, n_threads=self.setup.threads,
             max_tokens=max(1, limit - 1), audio_ctx=self.context.frames(len(audio)) // 2, **OPTIONS,
@@ -69,7 +70,7 @@ class WhisperCpp:
 
 
 def open_whisper_cpp(setup: Setup) -> WhisperCpp:
-    """The one ggml file of a folder written with `--format ggml`."""
+    """Open the ggml file of a folder written with `--format ggml`."""
     native, module = needed("_pywhispercpp"), needed("pywhispercpp.model")
     path = ggml_file(setup.folder)
     return WhisperCpp(
@@ -79,8 +80,8 @@ def open_whisper_cpp(setup: Setup) -> WhisperCpp:
 
 
 def ggml_file(folder: Path) -> Path:
-    """The model file of a folder; InputError unless there is exactly one."""
+    """Path of the model file of a folder; InputError unless there is exactly one."""
     files = sorted(folder.glob("ggml-model-*.bin"))
     if len(files) != 1:
-        raise InputError(f"{folder}: {len(files)} files ggml-model-*.bin; expected one")
+        raise InputError(f"{folder}: expected one file ggml-model-*.bin, found {len(files)}")
     return files[0]

@@ -1,7 +1,8 @@
-"""Cost as it grows: the law each curve follows, a table, a plot and a page.
+"""Growth of time and memory with size: the law of each curve, tables, a plot and a page.
 
-A law is read twice: the slope of log(cost) over log(size), which is the power where nothing is
-constant, and fixed + per unit by least squares on relative errors, where something is.
+A law is fitted in two ways: as a power, the slope of log(cost) over log(size), which is exact where
+no part of the cost is constant; and as fixed + per unit * size, by least squares on relative
+errors, for costs with a constant part.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,13 +21,13 @@ from whisper_qat.report.render.printing import megabytes, number
 from whisper_qat.report.render.tables import Column, Table, markdown, table
 from whisper_qat.runs.folders import read_json, write_json
 
-TITLE = "Cost as it grows"
-COSTS = {"wall_s": "seconds", "cpu_s": "CPU seconds", "peak_rss_bytes": "bytes at most"}
+TITLE = "Growth of time and memory"
+COSTS = {"wall_s": "time, s", "cpu_s": "CPU time, s", "peak_rss_bytes": "peak memory, bytes"}
 PANEL_IN = 2.6
 
 
 def render(folder: Path) -> dict[str, Any]:
-    """Write growth.json, growth.md, growth.svg and growth.html; the results."""
+    """Write growth.json, growth.md, growth.svg and growth.html; returns the results."""
     measured = read_json(folder / "measured.json")
     points = read_lines(folder / "points.jsonl")
     results = measured | {"curves": curves(points)}
@@ -42,14 +43,14 @@ def render(folder: Path) -> dict[str, Any]:
 
 
 def text(results: Mapping[str, Any]) -> str:
-    """Both tables for the terminal."""
+    """Both tables as text for the terminal."""
     return "\n".join(
         [machine(results), "", *map(grid, (points_table(results), laws_table(results)))]
     )
 
 
 def curves(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Points by axis and row in the order of their size, each with its laws."""
+    """The points of each axis and row, sorted by size, with the laws fitted to them."""
     found = []
     for key in dict.fromkeys((point["axis"], point["row"]) for point in points):
         mine = sorted(
@@ -69,7 +70,7 @@ def law(sizes: Sequence[float], costs: Sequence[float]) -> dict[str, float] | No
     power, offset = np.polyfit(x, y, 1)
     spread = float(np.sum((y - y.mean()) ** 2))
     rest = float(np.sum((y - power * x - offset) ** 2))
-    # Weights 1 / cost: every size counts alike, not only the largest.
+    # Weights 1 / cost: every size counts equally, not only the largest.
     per_unit, fixed = np.polyfit(sizes, costs, 1, w=1 / np.asarray(costs))
     return {
         "power": float(power),
@@ -80,15 +81,15 @@ def law(sizes: Sequence[float], costs: Sequence[float]) -> dict[str, float] | No
 
 
 def points_table(results: Mapping[str, Any]) -> Table:
-    """Every point."""
+    """Every measured point."""
     columns = [
-        Column(title="Axis", meaning="what grows", numeric=False),
-        Column(title="Row", meaning="model and context", numeric=False),
-        Column(title="Size", meaning="of what grows"),
+        Column(title="Axis", meaning="the quantity that is varied", numeric=False),
+        Column(title="System", meaning="model and audio context", numeric=False),
+        Column(title="Size", meaning="value of that quantity"),
         Column(title="Unit", meaning="", numeric=False),
         Column(title="Time, s", meaning="median wall time"),
-        Column(title="CPU, s", meaning="median CPU time of all threads"),
-        Column(title="Peak MB", meaning="most memory of a process that did nothing else"),
+        Column(title="CPU, s", meaning="median CPU time over all threads"),
+        Column(title="Peak MB", meaning="peak memory of a process with this task only"),
     ]
     rows = [
         [curve["axis"], curve["row"], f"{p['size']:,g}", curve["unit"], number(p["wall_s"], 3),
@@ -96,19 +97,23 @@ def points_table(results: Mapping[str, Any]) -> Table:
         for curve in results["curves"]
         for p in curve["points"]
     ]  # fmt: skip
-    return table("Points", columns, rows)
+    return table("Measurements", columns, rows)
 
 
 def laws_table(results: Mapping[str, Any]) -> Table:
-    """The law of time, CPU time and memory on each axis."""
+    """The growth laws of time, CPU time and memory on each axis."""
     columns = [
-        Column(title="Axis", meaning="what grows", numeric=False),
-        Column(title="Row", meaning="model and context", numeric=False),
+        Column(title="Axis", meaning="the quantity that is varied", numeric=False),
+        Column(title="System", meaning="model and audio context", numeric=False),
         Column(title="Cost", meaning="", numeric=False),
-        Column(title="Power", meaning="slope of log cost over log size"),
-        Column(title="R2", meaning="of that line"),
-        Column(title="Fixed", meaning="cost at size 0 of fixed + per unit x size"),
-        Column(title="Per unit", meaning="what one more unit adds"),
+        Column(
+            title="Power",
+            meaning="slope of the logarithm of the cost over that of the size; 1 "
+            "means proportional growth",
+        ),
+        Column(title="R²", meaning="coefficient of determination of that fit"),
+        Column(title="Fixed", meaning="constant part in the fit of fixed + per unit × size"),
+        Column(title="Per unit", meaning="cost of one more unit in that fit"),
     ]
     rows = [
         [curve["axis"], curve["row"], COSTS[cost], number(found["power"]), number(found["r2"], 3),
@@ -117,11 +122,11 @@ def laws_table(results: Mapping[str, Any]) -> Table:
         for cost, found in curve["laws"].items()
         if found
     ]  # fmt: skip
-    return table("Laws", columns, rows, "Curves of fewer than three sizes have none.")
+    return table("Growth laws", columns, rows, "A law needs at least three sizes.")
 
 
 def draw(found: Sequence[Mapping[str, Any]]) -> str:
-    """A line of panels for each axis: time on the left, memory on the right, both logarithmic."""
+    """A row of panels for each axis: time on the left, memory on the right, both logarithmic."""
     axes_names = list(dict.fromkeys(curve["axis"] for curve in found))
     with matplotlib.rc_context(STYLE | {"svg.hashsalt": "growth"}):
         figure = Figure(

@@ -1,4 +1,4 @@
-"""The journals of a benchmark as read for a report: lines, and transcripts by clip."""
+"""Read the journals of a benchmark: all lines, or the transcripts by clip."""
 
 import json
 from collections import defaultdict
@@ -11,7 +11,7 @@ Answers = dict[str, list[dict[str, Any]]]  # clip -> its measurements, in the or
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Complete lines of a journal; none when it was not written yet."""
+    """The complete lines of a journal; none if it does not exist yet."""
     if not path.is_file():
         return []
     text = path.read_text(encoding="utf-8")
@@ -19,7 +19,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def transcripts(lines: Iterable[dict[str, Any]]) -> Answers:
-    """The transcripts of one row by clip; fixed lengths are left out."""
+    """The transcripts of one row by clip, without the runs of a fixed number of tokens."""
     found: Answers = defaultdict(list)
     for line in sorted(lines, key=lambda line: line["round"]):
         if line["what"] == TRANSCRIPT:

@@ -1,4 +1,4 @@
-"""The pages of a benchmark: terminal, Markdown, plot and one HTML file, from results.json."""
+"""The report of a benchmark for the terminal, in Markdown and in HTML, with its plot."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -15,23 +15,29 @@ from whisper_qat.report.render.tables import Table, markdown
 
 TEMPLATE = "benchmark.html.j2"
 TITLE = "Benchmark"
+INTRODUCTION = (
+    "All systems transcribe the same clips in turn, round by round, so that a change in the load "
+    "of the machine affects all of them alike. Ratios between systems carry over to other machines "
+    "better than seconds do."
+)
 
 
 def render(folder: Path) -> dict[str, Any]:
-    """Write results.json, report.md, plot.svg and report.html; the results."""
+    """Write results.json, report.md, plot.svg and report.html; returns the results."""
     results = summarize(folder)
     found = tables(results)
-    parts = [f"# {TITLE}", *notes(results), *(markdown(table) for table in found)]
+    lines = [INTRODUCTION, *notes(results)]
+    parts = [f"# {TITLE}", *lines, *(markdown(table) for table in found)]
     (folder / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     plot = wer_against_speed(results)
     if plot is not None:
         (folder / "plot.svg").write_text(plot, encoding="utf-8")
-    (folder / "report.html").write_text(page(TITLE, notes(results), found, [plot]), "utf-8")
+    (folder / "report.html").write_text(page(TITLE, lines, found, [plot]), "utf-8")
     return results
 
 
 def page(title: str, lines: list[str], found: list[Table], plots: list[str | None]) -> str:
-    """One HTML file of notes, plots and tables; everything but our own SVG is escaped."""
+    """An HTML page of notes, plots and tables; everything except our own SVG is escaped."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -42,17 +48,17 @@ def page(title: str, lines: list[str], found: list[Table], plots: list[str | Non
 
 
 def notes(results: Mapping[str, Any]) -> list[str]:
-    """What must be known before a number is read."""
+    """The machine and the remarks that a reader needs before the numbers."""
     return [machine(results), *results["notes"]]
 
 
 def text(results: Mapping[str, Any]) -> str:
-    """The tables for the terminal, all but the policies."""
+    """The notes and tables as text for the terminal, without the table of policies."""
     return "\n".join([*notes(results), "", *(grid(one) for one in tables(results)[:-1])])
 
 
 def grid(table: Table) -> str:
-    """A table aligned by padding."""
+    """A table as text, aligned by padding."""
     cells = [[column.title for column in table.columns], *table.rows]
     widths = [max(len(row[k]) for row in cells) for k in range(len(table.columns))]
     lines = [table.title, table.note] if table.note else [table.title]

@@ -1,4 +1,4 @@
-"""WER against RTFx, one panel a set; a point's area is its model's size."""
+"""Plot of WER against RTFx with a panel for each set; the area of a point is the model size."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ AREA_PER_MB = 2.0  # square points
 def wer_against_speed(results: Mapping[str, Any]) -> str | None:
     """The plot as SVG; None when no set has a WER."""
     sets = [one["name"] for one in results["sets"]]
-    panels = [(name, found) for name in sets if (found := scored(results, name))]
+    panels = [(name, found) for name in sets if (found := scores_with_wer(results, name))]
     if not panels:
         return None
     with matplotlib.rc_context(STYLE | {"svg.hashsalt": "benchmark"}):
@@ -27,13 +27,13 @@ def wer_against_speed(results: Mapping[str, Any]) -> str | None:
         return svg(figure)
 
 
-def scored(results: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+def scores_with_wer(results: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """The scores of a set that have a WER."""
     return [s for s in results["scores"] if s["set"] == name and s["wer"]]
 
 
 def draw(axes: Axes, name: str, scores: list[dict[str, Any]], results: Mapping[str, Any]) -> None:
-    """One panel; RTFx is logarithmic, as rows differ by factors."""
+    """Draw one panel; RTFx is logarithmic, because systems differ by factors."""
     rows = {row["name"]: row for row in results["rows"]}
     for score in scores:
         row = rows[score["row"]]
@@ -44,9 +44,9 @@ def draw(axes: Axes, name: str, scores: list[dict[str, Any]], results: Mapping[s
         axes.plot(*point, ".", color=color)
         axes.annotate(score["row"], point, xytext=(5, 3), textcoords="offset points", fontsize=8)
     axes.set_xscale("log")
-    axes.set_xlabel("RTFx, seconds of audio per second")
+    axes.set_xlabel("RTFx, seconds of audio transcribed per second")
     axes.set_ylabel("WER, %")
-    axes.set_title(f"{name} (area: size of the model)", fontsize=10)
+    axes.set_title(f"{name} (area of a point: size of the model)", fontsize=10)
     axes.grid(color=GRID, lw=0.8)
     axes.set_axisbelow(True)
     axes.margins(0.2)

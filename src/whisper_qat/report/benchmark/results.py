@@ -1,9 +1,9 @@
-"""From a benchmark's journals to ``results.json``: medians, ratios, latencies, memory and WER.
+"""Compute ``results.json`` from the journals: medians, ratios, latencies, memory and WER.
 
-A clip's time is the median of its rounds. RTFx is seconds of audio over the sum of these medians; a
-ratio is the reference's sum over the row's, on the clips both have, with a bootstrap interval over
-clips, or over rounds where a set has one clip. Latency percentiles are over every single
-measurement, not over medians: they are to show the tail.
+The time of a clip is the median over its rounds. RTFx is seconds of audio over the sum of these
+medians. A ratio divides the reference's sum by the row's, over the clips that both have; its
+bootstrap interval resamples clips, or rounds where a set has only one clip. Latency percentiles are
+taken over all single measurements, not over medians, because they are meant to show the tail.
 """
 
 from collections import defaultdict
@@ -34,17 +34,17 @@ def summarize(folder: Path) -> dict[str, Any]:
     results = {
         "format_version": FORMAT_VERSION,
         **{key: measured[key] for key in PASSED_ON},
-        "rows": with_starts(measured["rows"], read_lines(folder / "starts.jsonl")),
+        "rows": add_starts(measured["rows"], read_lines(folder / "starts.jsonl")),
         "scores": [score for one in measured["sets"] for score in scores(folder, one, measured)],
     }
     write_json(folder / "results.json", results)
     return results
 
 
-def with_starts(
+def add_starts(
     rows: list[dict[str, Any]], starts: Iterable[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Each row with its median start and what its runtime said of itself; None where not timed."""
+    """Each row with its median start-up times and the facts of its runtime; None if not timed."""
     by_row = defaultdict(list)
     for start in starts:
         by_row[start["row"]].append(start)
@@ -63,7 +63,7 @@ def with_starts(
 def scores(
     folder: Path, clip_set: Mapping[str, Any], measured: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """One entry for each row that was measured on a set."""
+    """The scores of each row that was measured on a set."""
     lines = read_lines(folder / "rounds" / f"{clip_set['name']}.jsonl")
     by_row: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
@@ -78,7 +78,7 @@ def scores(
             found.append(
                 {"row": row["name"], "set": clip_set["name"]}
                 | speed(answers, clips)
-                | {name: against(reference, answers, key) for name, key in
+                | {name: speedup(reference, answers, key) for name, key in
                    (("speedup", "wall_s"), ("cpu_speedup", "cpu_s"))}
                 | decoding(by_row[row["name"]])
                 | {"peak_rss_bytes": max(line["peak_rss_bytes"] for line in by_row[row["name"]])}
@@ -88,12 +88,12 @@ def scores(
 
 
 def medians(answers: Answers, key: str) -> dict[str, float]:
-    """Clip -> median over its rounds of a measured value."""
+    """Median of a measured value over the rounds of each clip."""
     return {clip: median(line[key] for line in lines) for clip, lines in answers.items()}
 
 
 def speed(answers: Answers, clips: Clips) -> dict[str, Any]:
-    """RTFx, time and CPU time from medians; percentiles of the single measurements."""
+    """RTFx, time and CPU time from medians, and percentiles of the single measurements."""
     wall_s = sum(medians(answers, "wall_s").values())
     audio_s = sum(clips[clip]["duration_s"] for clip in answers)
     single = [line["wall_s"] for lines in answers.values() for line in lines]
@@ -108,8 +108,8 @@ def speed(answers: Answers, clips: Clips) -> dict[str, Any]:
     } | tail
 
 
-def against(reference: Answers, answers: Answers, key: str) -> dict[str, Any] | None:
-    """How many times faster than the reference, and what the interval was drawn over."""
+def speedup(reference: Answers, answers: Answers, key: str) -> dict[str, Any] | None:
+    """How many times faster than the reference, and what the interval was resampled over."""
     shared = [clip for clip in answers if clip in reference]
     if not shared:
         return None
@@ -133,7 +133,7 @@ def ratio(pairs: list[tuple[float, float]]) -> Interval:
 def decoding(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """Seconds to the first token and tokens per second after it; None where not measured.
 
-    Both from the shortest and the longest fixed length; the number of tokens is the one counted.
+    Both follow from the shortest and the longest fixed length, with the tokens that were counted.
     """
     by_length: dict[int, list[float]] = defaultdict(list)
     for line in lines:
@@ -149,7 +149,7 @@ def decoding(lines: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def accuracy(answers: Answers, clips: Clips, apply: Any) -> dict[str, Any]:
-    """WER of the first round's texts, and the clips whose text another round changed."""
+    """WER of the texts of the first round, and how many clips got another text in a later round."""
     counts = [
         count_words(apply(clips[clip]["text"]), apply(lines[0]["text"]))
         for clip, lines in answers.items()

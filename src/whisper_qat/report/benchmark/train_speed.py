@@ -1,4 +1,4 @@
-"""The training benchmark as tables: each kind of training, and the hours of the whole job."""
+"""Tables of the training benchmark: each kind of training, and the hours of a whole training."""
 
 from io import StringIO
 from typing import Any
@@ -12,7 +12,7 @@ WIDTH = 120
 
 
 def show(report: dict[str, Any]) -> str:
-    """Prints both tables; returns them as text."""
+    """Print both tables and return them as text."""
     kept = Console(file=StringIO(), width=WIDTH)
     for console in (wide_console(), kept):
         console.print(report["why"])
@@ -23,9 +23,9 @@ def show(report: dict[str, Any]) -> str:
 
 
 def _rows(rows: list[dict[str, Any]]) -> Table:
-    table = Table(title="optimizer steps", title_justify="left")
-    for title in ("training", "context", "step", "to float", "clips/s", "waiting", "peak memory",
-                  "to float", "model FLOP/s"):  # fmt: skip
+    table = Table(title="Optimizer steps", title_justify="left")
+    for title in ("training", "context", "step", "× float", "clips/s", "waiting for data",
+                  "peak memory", "× float", "model FLOP/s"):  # fmt: skip
         table.add_column(title, justify="left" if title in ("training", "context") else "right")
     for row in rows:
         table.add_row(
@@ -39,7 +39,8 @@ def _rows(rows: list[dict[str, Any]]) -> Table:
 
 def _job(job: list[dict[str, Any]]) -> Table:
     table = Table(
-        title="the job on v0.2's shape at that rate: hours = FLOPs / (model FLOP/s) / 3600",
+        title="Whole training of a model of v0.2's shape at this rate: "
+        "hours = FLOPs / (model FLOP/s) / 3600",
         title_justify="left",
     )
     for title in ("training", "context", "FLOPs per clip", "FLOPs", "hours", "share of peak"):

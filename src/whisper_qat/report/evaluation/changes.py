@@ -1,7 +1,7 @@
-"""Clips whose transcript differs between two rows, with the words that differ marked.
+"""Clips whose transcript differs between two rows, with the differing words marked.
 
-Whether a transcript changed is decided on normalised text; what is shown is the raw text, where
-words that differ only in case or punctuation are not marked.
+Normalised text decides whether a transcript changed. The raw text is shown, in which words that
+differ only in case or punctuation are not marked.
 """
 
 import difflib
@@ -16,7 +16,7 @@ Segments = list[tuple[bool, str]]  # (differs, words)
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One clip before and after; errors are words wrong under the normaliser that decided."""
+    """One clip before and after, with its word errors under the normaliser of the comparison."""
 
     id: str
     corpus: str
@@ -28,7 +28,7 @@ class Change:
 
 
 def diff_words(before: str, after: str) -> tuple[Segments, Segments]:
-    """Both texts as runs of words, each run marked by whether the other text lacks it."""
+    """Both texts as runs of words, each marked with whether it differs from the other text."""
     a, b = before.split(), after.split()
     matcher = difflib.SequenceMatcher(None, [_bare(w) for w in a], [_bare(w) for w in b], False)
     left: Segments = []
@@ -50,7 +50,7 @@ def changed_clips(
     tallies: tuple[Tally, Tally],
     normalize: Callable[[str], str],
 ) -> list[Change]:
-    """Changed clips of one corpus that both rows measured, in the order of ``before``."""
+    """Clips of one corpus that both rows measured and transcribed differently."""
     later = {clip.id: clip for clip in after}
     return [
         _change(corpus, old, later[old.id], tallies)

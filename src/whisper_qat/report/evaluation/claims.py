@@ -1,14 +1,15 @@
-"""What may be said about QAT, in words, by the claim rule.
+"""The statements about QAT that an evaluation supports, as sentences.
 
-A claim is non-inferiority to the float control, pooled over at least three training seeds; the
-point delta must meet the target and nothing is claimed below the smallest margin that the sample
-can prove. 'No significant difference' is never a claim: it gets easier as the sample shrinks.
+QAT is claimed to be non-inferior to its float control only when the difference, pooled over at
+least three training seeds, meets the target; the margin of the claim is the smallest one that the
+sample can prove. 'No significant difference' is never a claim: it gets easier to reach as the
+sample shrinks.
 """
 
 import re
 from typing import Any
 
-from whisper_qat.report.evaluation.comparisons import ALL
+from whisper_qat.report.evaluation.comparisons import ALL, has_width
 from whisper_qat.report.evaluation.groups import (
     ADAPTATION,
     MIXED,
@@ -22,10 +23,11 @@ from whisper_qat.report.evaluation.rows import QAT, Row
 from whisper_qat.report.render.printing import listing, percent, plural, points
 
 MIN_SEEDS = 3
-# Allowed WER delta to float, as a fraction of words, by bits; int2 has only an aim of ours.
+# Largest accepted increase in WER over float, as a fraction of reference words, by bits. int2 has
+# no requirement from outside, so its two targets are equal.
 TARGETS = {"int8": 0.005, "int4": 0.02, "int2": 0.03}
-OWN_TARGETS = {"int8": 0.003, "int4": 0.005, "int2": 0.03}
-LARGE_BLOCK, OWN_TARGET_LARGE_BLOCK = 128, {"int4": 0.01}
+STRICTER_TARGETS = {"int8": 0.003, "int4": 0.005, "int2": 0.03}
+LARGE_BLOCK, STRICTER_TARGETS_LARGE_BLOCK = 128, {"int4": 0.01}
 
 Comparison = dict[str, Any]
 Claim = dict[str, Any]
@@ -36,18 +38,19 @@ def claims(groups: list[Group], comparisons: list[Comparison], normalizer: str) 
     scope = [c for c in comparisons if c["corpus"] == ALL and c["normalizer"] == normalizer]
     trained = [group for group in groups if group.role == QAT]
     if not trained:
-        return [_claim("scope", False, "No QAT row was measured, so nothing is said about QAT.")]
-    return [claim for group in trained for claim in _about(group, scope)]
+        text = "No QAT system was measured, so this report makes no statement about QAT."
+        return [_claim("scope", False, text)]
+    return [claim for group in trained for claim in _claims_of_group(group, scope)]
 
 
-def _about(group: Group, scope: list[Comparison]) -> list[Claim]:
-    """Every control, every PTQ of a control and every PTQ of the base that it was compared with."""
+def _claims_of_group(group: Group, scope: list[Comparison]) -> list[Claim]:
+    """One claim for each control, PTQ of a control and PTQ of the base that it is compared with."""
     kinds: dict[str, list[Comparison]] = {}
     for c in scope:
         if c["b"] == group.name:
             kinds.setdefault(c["kind"], []).append(c)
     total = next(iter(kinds.get(TOTAL, kinds.get(MIXED, []))), None)
-    found = [_against_control(group, c, total) for c in kinds.get(QUANTIZATION, [None])]
+    found = [_non_inferiority(group, c, total) for c in kinds.get(QUANTIZATION, [None])]
     found += [_qat_effect(group, c) for c in kinds.get(QAT_EFFECT, [None])]
     training = [c for c in scope if c["kind"] == TRAINING]
     return found + [_adaptation(c, training) for c in kinds.get(ADAPTATION, [])]
@@ -57,104 +60,133 @@ def _claim(kind: str, claimed: bool, text: str) -> Claim:
     return {"kind": kind, "claimed": claimed, "text": text}
 
 
-def measured(c: Comparison) -> str:
-    """The difference with everything a number must carry."""
+def describe_difference(c: Comparison) -> str:
+    """One sentence: the difference with its interval, sample, normaliser and training seeds."""
+    seeds = num_seeds(c)
     return (
-        f"{points(c['delta'])} points of WER (95\u00a0% CI {points(c['low'])} "
-        f"to {points(c['high'])}; {plural(c['clips'], 'clip')}, {plural(c['words'], 'word')}, "
-        f"normaliser {c['normalizer']})"
+        f"The WER of {c['b']} minus that of {c['a']} is {points(c['delta'])} points "
+        f"(95\u00a0% CI {points(c['low'])} to {points(c['high'])}; {plural(c['clips'], 'clip')}, "
+        f"{plural(c['words'], 'word')}, normaliser {c['normalizer']}), "
+        + ("from one training seed." if seeds == 1 else f"pooled over {seeds} training seeds.")
     )
 
 
 def num_seeds(c: Comparison) -> int:
-    """Training seeds behind a comparison; a row that does not name its seed counts as one."""
+    """Training seeds behind a comparison; a system that does not name its seed counts as one."""
     return max(1, len(c["seeds"]))
 
 
-def _seeds(c: Comparison) -> str:
-    return "one training seed" if num_seeds(c) == 1 else f"{num_seeds(c)} training seeds"
-
-
-def _against_control(group: Group, c: Comparison | None, total: Comparison | None) -> Claim:
+def _non_inferiority(group: Group, c: Comparison | None, total: Comparison | None) -> Claim:
     if c is None:
         text = (
             f"{group.name}: no float control with the same audio context was measured, so the cost "
-            "of quantization cannot be told from the gain of training on this data. No claim of "
-            "non-inferiority is made."
+            "of quantization cannot be separated from the effect of training on this data. "
+            "Non-inferiority is not claimed."
         )
         if total is not None:
-            context = ", and the audio context differs too" if total["kind"] == MIXED else ""
-            text += f" Both together, {total['b']} minus {total['a']}: {measured(total)}{context}."
+            causes = "training and quantization"
+            if total["kind"] == MIXED:
+                causes = "training, quantization and a different audio context"
+            text += f" The combined effect of {causes}: {_lower_first(describe_difference(total))}"
         return _claim("non-inferiority", False, text)
-    delta = f"{c['b']} minus {c['a']}: {measured(c)}."
-    margin = (
-        f"The smallest margin that this sample can prove is {percent(c['smallest_margin'])} points."
+    claimed, verdict = False, _too_few_seeds(c)
+    if num_seeds(c) >= MIN_SEEDS:
+        claimed, verdict = _verdict(group, c)
+    return _claim("non-inferiority", claimed, f"{describe_difference(c)} {verdict}")
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _too_few_seeds(c: Comparison) -> str:
+    """Why non-inferiority is not claimed, and what the interval excludes all the same."""
+    rule = (
+        f"Non-inferiority is not claimed: that takes at least {MIN_SEEDS} training seeds, because "
+        "fewer do not show how much the result varies between training runs."
     )
-    if num_seeds(c) < MIN_SEEDS:
-        seeds = "This is one training seed" if num_seeds(c) == 1 else f"These are {_seeds(c)}"
-        rule = f"{seeds}; a claim of non-inferiority needs {MIN_SEEDS}, so none is made."
-        return _claim("non-inferiority", False, f"{delta} {rule} {margin}")
-    claimed, verdict = _verdict(group, c)
-    return _claim("non-inferiority", claimed, f"{delta} {verdict} {margin}")
+    if not has_width(c):
+        return f"{rule} {NO_WIDTH}"
+    margin = c["smallest_margin"]
+    increase = f"an increase of more than {percent(margin)} points" if margin else "any increase"
+    return f"{rule} For the models measured here, the interval excludes {increase}."
+
+
+NO_WIDTH = (
+    "The interval has no width, because every resample of the clips gives the same difference; no "
+    "margin can be derived from it."
+)
 
 
 def targets(row: Row) -> tuple[str, float, float]:
-    """Bits in words, the mission's target and our own; large blocks have a wider one of ours."""
+    """The number format, its target and the stricter one, which is wider for large blocks."""
     bits = row.quantization_type.partition("-")[0]
-    own = OWN_TARGETS[bits]
+    stricter = STRICTER_TARGETS[bits]
     size = re.search(r"block-int\d+-(\d+)", row.scheme or "")
     if size and int(size[1]) >= LARGE_BLOCK:
-        own = OWN_TARGET_LARGE_BLOCK.get(bits, own)
-    return bits, TARGETS[bits], own
+        stricter = STRICTER_TARGETS_LARGE_BLOCK.get(bits, stricter)
+    return bits, TARGETS[bits], stricter
 
 
 def _verdict(group: Group, c: Comparison) -> tuple[bool, str]:
     """Whether the target is met, and in which words, for a comparison with enough seeds."""
-    bits, target, own = targets(group.rows[0])
+    bits, target, stricter = targets(group.rows[0])
+    margin = c["smallest_margin"]
     if c["delta"] > target:
+        provable = f"The smallest margin that this sample can prove is {percent(margin)} points."
         return False, (
-            f"Over {_seeds(c)} the delta misses the target of {percent(target)} points for {bits}; "
-            "no claim is made."
+            f"The difference misses the target of {percent(target)} points for {bits}, so "
+            f"non-inferiority is not claimed. {provable if has_width(c) else NO_WIDTH}"
         )
-    stricter = "meets" if c["delta"] <= own else "misses"
-    proof = (
-        "."
-        if c["smallest_margin"] <= target
-        else "; the sample is too small to prove the target itself."
+    met = f"The difference meets the target of {percent(target)} points for {bits}"
+    if stricter < target:
+        met += " and also" if c["delta"] <= stricter else " but misses"
+        met += f" the stricter target of {percent(stricter)} points"
+    if not has_width(c):
+        return True, f"{met}. {NO_WIDTH}"
+    within = (
+        f"within {percent(margin)} points, the smallest margin that this sample can prove"
+        if margin
+        else "at any margin, because the whole interval is at or below 0"
     )
-    return True, (
-        f"Pooled over {_seeds(c)}, {c['b']} is non-inferior to its float control within "
-        f"{percent(c['smallest_margin'])} points. The delta meets the target of {percent(target)} "
-        f"points for {bits} and {stricter} the stricter one of {percent(own)}{proof}"
-    )
+    proof = "" if margin <= target else " The sample is too small to prove the target itself."
+    return True, f"{met}. {c['b']} is non-inferior to its float control {within}.{proof}"
 
 
 def _qat_effect(group: Group, c: Comparison | None) -> Claim:
     if c is None:
         text = (
-            f"{group.name}: the float control quantized afterwards (PTQ) was not measured, so what "
-            "QAT itself adds is not known."
+            f"{group.name}: post-training quantization (PTQ) of the float control was not "
+            "measured, so the effect of QAT itself is not known."
         )
         return _claim("QAT effect", False, text)
+    other = f"PTQ of the float control ({c['a']})"
     if c["high"] < 0:
-        text = f"QAT lowers WER against quantizing the float control afterwards ({c['a']})"
+        text = f"QAT has a lower WER than {other}."
     elif c["low"] > 0:
-        text = f"QAT is worse than quantizing the float control afterwards ({c['a']})"
+        text = f"QAT has a higher WER than {other}."
     else:
         text = (
-            f"QAT adds nothing measurable over quantizing the float control afterwards ({c['a']}): "
-            "the interval includes 0"
+            f"The sample does not show whether QAT is better or worse than {other}: the interval "
+            "includes 0."
         )
-    return _claim("QAT effect", c["high"] < 0, f"{text}. {c['b']}: {measured(c)}, {_seeds(c)}.")
+    text += f" {describe_difference(c)}"
+    if num_seeds(c) < MIN_SEEDS:
+        text += (
+            f" Fewer than {MIN_SEEDS} training seeds do not show whether other training runs "
+            "would agree."
+        )
+    return _claim("QAT effect", c["high"] < 0, text)
 
 
 def _adaptation(c: Comparison, training: list[Comparison]) -> Claim:
     text = (
-        f"Against the base model quantized ({c['a']}), {c['b']} differs by {measured(c)}. That is "
-        "adaptation to the training data together with quantization"
+        f"{describe_difference(c)} Because {c['a']} is PTQ of the base model, this difference "
+        "combines the effect of training on this data with that of QAT"
     )
     if not training:
-        return _claim("adaptation", False, f"{text}; without a float control they stay mixed.")
+        text += "; without a float control the two cannot be separated."
+        return _claim("adaptation", False, text)
     gains = [f"{points(t['delta'])} points ({t['b']} minus {t['a']})" for t in training]
-    text += f"; training in float alone gives {listing(gains)}."
+    text += f"; training in float alone changes the WER by {listing(gains)}."
     return _claim("adaptation", False, text)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from whisper_qat.report.evaluation.comparisons import ALL
+from whisper_qat.report.evaluation.comparisons import ALL, has_width
 from whisper_qat.report.render.printing import (
     count,
     listing,
@@ -14,27 +14,40 @@ from whisper_qat.report.render.printing import (
 )
 from whisper_qat.report.render.tables import Column, Results, Table, table
 
+COMPARISON = Column(title="Comparison", meaning="first system minus second system", numeric=False)
+P_VALUE = Column(title="p", meaning="two-sided p value for the hypothesis that the difference is 0")
+MARGIN_TITLE = "Smallest provable margin, points"
+MARGIN_MEANING = (
+    "upper end of the interval, but not below 0: for the models measured here, the clips exclude a "
+    "larger increase in WER; how much training runs vary is not included. A dash: the interval has "
+    "no width, so no margin can be derived from it"
+)
+
 
 def comparisons_table(results: Results, corpus: str, normalizer: str) -> Table:
-    """Every comparison on one corpus (or on all) under one normaliser."""
+    """Every comparison of WER on one corpus or on all, under one normaliser."""
     columns = [
-        Column(title="Comparison", meaning="first row minus second row", numeric=False),
-        Column(title="Kind", meaning="what the difference stands for", numeric=False),
+        COMPARISON,
+        Column(title="Kind", meaning="what the difference measures; see the next table",
+               numeric=False),
         Column(title="Training", meaning="training seeds compared; empty where no seed is known"),
-        Column(title="Δ WER, points", meaning="paired bootstrap; below 0: the first row is better"),
-        Column(title="p", meaning="two-sided, that the difference is 0"),
-        Column(title="p Holm", meaning="p adjusted for all comparisons of this table"),
-        Column(title="Smallest margin, points", meaning="the smallest non-inferiority margin that "
-               "this sample can prove"),
-        Column(title="Worse", meaning="transcripts with more word errors"),
-        Column(title="Better", meaning="transcripts with fewer word errors"),
-        Column(title="Not worse, %", meaning="share of transcripts without more word errors"),
+        Column(title="Δ WER, points", meaning="difference in WER from a paired bootstrap; negative "
+               "if the first system is better"),
+        P_VALUE,
+        Column(title="p Holm", meaning="p after the Holm correction for all comparisons of this "
+               "table"),
+        Column(title=MARGIN_TITLE, meaning=MARGIN_MEANING),
+        Column(title="Worse", meaning="transcripts with more word errors in the first system"),
+        Column(title="Better", meaning="transcripts with fewer word errors in the first system"),
+        Column(title="Not worse, %", meaning="share of transcripts that do not have more word "
+               "errors in the first system"),
     ]  # fmt: skip
     scope = [
         c for c in results["comparisons"] if (c["corpus"], c["normalizer"]) == (corpus, normalizer)
     ]
     rows = [_comparison_row(c) for c in scope]
-    title = f"Comparisons, {corpus}, normaliser {normalizer}"
+    where = "all corpora" if corpus == ALL else corpus
+    title = f"Comparisons of WER, {where}, normaliser {normalizer}"
     return table(title, columns, rows, _sample_words(scope))
 
 
@@ -46,11 +59,16 @@ def _comparison_row(c: dict[str, Any]) -> list[str]:
         points_interval(c["delta"], c["low"], c["high"]),
         p_value(c["p"]),
         p_value(c["p_holm"]),
-        percent(c["smallest_margin"]),
+        margin_cell(c),
         count(c["regressions"]),
         count(c["improvements"]),
         percent(1 - c["regressions"] / c["transcripts"], 1),
     ]
+
+
+def margin_cell(c: dict[str, Any]) -> str:
+    """The smallest provable margin; a dash where the interval has no width and proves none."""
+    return percent(c["smallest_margin"] if has_width(c) else None)
 
 
 def _seeds(seeds: list[int]) -> str:
@@ -58,35 +76,38 @@ def _seeds(seeds: list[int]) -> str:
 
 
 def _sample_words(scope: list[dict[str, Any]]) -> str:
-    """Size of the sample behind each interval and what the bootstrap drew."""
+    """The sample behind the intervals and the units that the bootstrap resampled."""
     if not scope:
         return ""
     sizes = sorted({(c["clips"], c["words"], c["blocks"], *c["block_unit"]) for c in scope})
-    said = [
-        f"{plural(clips, 'clip')}, {plural(words, 'word')}, drawn as "
-        f"{plural(blocks, '/'.join(unit))}"
-        for clips, words, blocks, *unit in sizes
+    samples = [
+        f"{plural(clips, 'clip')} with {plural(words, 'word')}, resampled as "
+        f"{plural(blocks, ' or '.join(units))}"
+        for clips, words, blocks, *units in sizes
     ]
-    return f"{listing(said)}. Pooled over seeds, a clip stays one draw with its counts summed."
+    return (
+        f"Sample: {listing(samples)}. For systems pooled over training seeds, the errors of a clip "
+        "are summed over the seeds and the clip is resampled as one unit."
+    )
 
 
 def kinds_table(results: Results) -> Table:
-    """What each kind of comparison stands for."""
+    """What each kind of comparison measures."""
     used = {c["kind"] for c in results["comparisons"]}
     columns = [
         Column(title="Kind", meaning="", numeric=False),
-        Column(title="Stands for", meaning="", numeric=False),
+        Column(title="What the difference measures", meaning="", numeric=False),
     ]
     rows = [[k, v] for k, v in results["comparison_kinds"].items() if k in used]
     return table("Kinds of comparison", columns, rows)
 
 
 def seeds_table(results: Results) -> Table:
-    """Delta of each training seed alone, for the pooled comparisons."""
+    """The difference for each training seed alone, for the pooled comparisons."""
     columns = [
-        Column(title="Comparison", meaning="first row minus second row", numeric=False),
-        Column(title="Seed", meaning="training seed of both rows"),
-        Column(title="Δ WER, points", meaning="difference of this seed alone, without interval"),
+        COMPARISON,
+        Column(title="Seed", meaning="training seed of the trained systems"),
+        Column(title="Δ WER, points", meaning="difference in WER for this seed alone"),
     ]
     rows = [
         [f"{c['b']} − {c['a']}", str(member["seed"]), points(member["delta"])]
@@ -99,15 +120,16 @@ def seeds_table(results: Results) -> Table:
 
 
 def codes_table(results: Results) -> Table:
-    """Share of weight codes that differ between QAT and the PTQ of its start or control."""
+    """Share of weight codes that differ between QAT and PTQ of the base model or the control."""
     columns = [
-        Column(title="Row", meaning="the QAT row", numeric=False),
-        Column(title="Against", meaning="the PTQ row it is compared with", numeric=False),
-        Column(title="Layers", meaning="quantized layers compared"),
-        Column(title="Codes", meaning="integer weights compared"),
-        Column(title="Changed", meaning="integer weights that differ"),
-        Column(title="Share, %", meaning="changed / codes; 0 would mean that QAT did nothing"),
-    ]
+        Column(title="System", meaning="the QAT system", numeric=False),
+        Column(title="Compared with", meaning="the same layers after PTQ", numeric=False),
+        Column(title="Layers", meaning="number of quantized layers compared"),
+        Column(title="Codes", meaning="number of weight codes, the integers that are stored"),
+        Column(title="Changed", meaning="number of codes that differ between the two systems"),
+        Column(title="Share, %", meaning="share of codes that differ; 0 would mean that QAT did "
+               "not change the model"),
+    ]  # fmt: skip
     rows = [
         [
             entry["row"],

@@ -1,18 +1,18 @@
-"""Paired differences in WER between groups of rows, with interval, p and the smallest margin.
+"""Paired differences in WER between groups of rows, with interval, p and smallest provable margin.
 
-Pooled over training seeds, a clip's counts are summed over the seeds: the clip stays one draw of
-the bootstrap, because its difficulty is shared. The interval therefore covers the choice of clips;
-the spread over seeds is listed beside it.
+The counts of a clip are summed over the training seeds, and the bootstrap resamples the clip as one
+unit, because its difficulty is the same for every seed. The interval therefore covers the choice of
+clips; the spread over seeds is listed separately.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from whisper_qat.metrics.significance import holm, paired_bootstrap, smallest_margin
 from whisper_qat.metrics.wer import Counts, total
 from whisper_qat.report.evaluation.groups import Pair, members
-from whisper_qat.report.evaluation.resampling_units import Blocks
+from whisper_qat.report.evaluation.resampling_units import ResamplingUnits
 from whisper_qat.report.evaluation.tally import Tally
 
 ALL = "all"  # every measured corpus together
@@ -20,18 +20,18 @@ ALL = "all"  # every measured corpus together
 
 @dataclass(frozen=True, kw_only=True)
 class Tallies:
-    """All counts under one normaliser: ``of[row name, corpus]``; ``blocks[corpus]``."""
+    """All counts under one normaliser: ``of[row name, corpus]``, and ``units[corpus]``."""
 
     normalizer: str
     of: dict[tuple[str, str], Tally]
-    blocks: dict[str, Blocks]
+    units: dict[str, ResamplingUnits]
 
 
 Clip = tuple[str, str]  # corpus, clip id
 
 
 def compare(pair: Pair, corpora: Sequence[str], tallies: Tallies) -> dict[str, Any] | None:
-    """One comparison over the clips that every member measured; None when there are none."""
+    """One comparison over the clips that all its rows measured; None when there are none."""
     matched = members(pair)
     names = [row.name for rows in matched for row in rows]
     clips = _shared_clips(names, corpora, tallies)
@@ -41,7 +41,7 @@ def compare(pair: Pair, corpora: Sequence[str], tallies: Tallies) -> dict[str, A
     after = {row.name: _counts(row.name, clips, tallies) for _, row in matched}
     a = _summed([before[row.name] for row, _ in matched])
     b = _summed([after[row.name] for _, row in matched])
-    blocks = [f"{corpus}/{tallies.blocks[corpus].label[clip]}" for corpus, clip in clips]
+    blocks = [f"{corpus}/{tallies.units[corpus].label[clip]}" for corpus, clip in clips]
     found = paired_bootstrap(a, b, blocks=blocks)
     each = [
         {"seed": new.training_seed, "a": old.name, "b": new.name}
@@ -63,7 +63,7 @@ def compare(pair: Pair, corpora: Sequence[str], tallies: Tallies) -> dict[str, A
         "p": found.p,
         "smallest_margin": smallest_margin(found),
         "blocks": len(set(blocks)),
-        "block_unit": sorted({tallies.blocks[corpus].unit for corpus, _ in clips}),
+        "block_unit": sorted({tallies.units[corpus].unit for corpus, _ in clips}),
         "regressions": sum(one["regressions"] for one in each),
         "improvements": sum(one["improvements"] for one in each),
         "transcripts": len(clips) * len(matched),
@@ -75,14 +75,14 @@ def compare(pair: Pair, corpora: Sequence[str], tallies: Tallies) -> dict[str, A
 def pooled_counts(
     names: Sequence[str], corpora: Sequence[str], tallies: Tallies
 ) -> tuple[list[Counts], list[str]]:
-    """Counts of each clip summed over the named rows, and the blocks of the clips."""
+    """Counts of each clip summed over the named rows, and its resampling unit."""
     clips = _shared_clips(list(names), corpora, tallies)
     counts = _summed([_counts(name, clips, tallies) for name in names])
-    return counts, [f"{corpus}/{tallies.blocks[corpus].label[clip]}" for corpus, clip in clips]
+    return counts, [f"{corpus}/{tallies.units[corpus].label[clip]}" for corpus, clip in clips]
 
 
 def _shared_clips(names: list[str], corpora: Sequence[str], tallies: Tallies) -> list[Clip]:
-    """Clips with counts in every named row, in the order the first row measured them."""
+    """Clips that every named row has counts for, in the order of the first row."""
     found = []
     for corpus in corpora:
         counted = [tallies.of[n, corpus].words if (n, corpus) in tallies.of else {} for n in names]
@@ -100,7 +100,7 @@ def _summed(rows: list[list[Counts]]) -> list[Counts]:
 
 
 def _utterances(before: list[Counts], after: list[Counts]) -> dict[str, Any]:
-    """Delta of one pair of rows, and how many clips got worse and better."""
+    """Delta of one pair of rows, and on how many clips the errors increased or decreased."""
     moves = [new.errors - old.errors for old, new in zip(before, after, strict=True)]
     return {
         "delta": total(after).rate - total(before).rate,
@@ -109,8 +109,13 @@ def _utterances(before: list[Counts], after: list[Counts]) -> dict[str, Any]:
     }
 
 
+def has_width(comparison: Mapping[str, Any]) -> bool:
+    """Whether the interval has a width; one without supports no margin."""
+    return bool(comparison["low"] < comparison["high"])
+
+
 def compare_all(pairs: list[Pair], corpora: list[str], tallies: Tallies) -> list[dict[str, Any]]:
-    """Every pair on every corpus and on all together, with Holm's p within each of these."""
+    """Every pair on each corpus and on all together; p is adjusted (Holm) within each of them."""
     scopes = [(ALL, corpora)] + ([(c, [c]) for c in corpora] if len(corpora) > 1 else [])
     found = []
     for name, scope in scopes:

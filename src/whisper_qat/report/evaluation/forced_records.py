@@ -1,7 +1,7 @@
 """Teacher-forced records of an evaluation folder: loss, KL and agreement of each clip.
 
-They lie in ``teacher_forced/ROW/REFERENCE/CORPUS.jsonl``: under another reference a row has other
-values of KL, and both are kept.
+The files are ``teacher_forced/ROW/REFERENCE/CORPUS.jsonl``, because KL depends on the reference
+row; records against different references are kept side by side.
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from whisper_qat.errors import InputError
 
-ALONE = "_alone"  # no row is called so: names begin with a letter or digit
+ALONE = "_alone"  # cannot be the name of a row: those begin with a letter or digit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +24,13 @@ class Forced:
 
 
 def forced_path(folder: str | Path, row: str, reference: str | None, corpus: str) -> Path:
-    """Where the teacher-forced records of one row on one corpus lie."""
+    """Path of the teacher-forced records of one row on one corpus."""
     name = f"{corpus.replace('/', '--')}.jsonl"
     return Path(folder) / "teacher_forced" / row / (reference or ALONE) / name
 
 
 def read_forced(path: Path) -> dict[str, Forced]:
-    """Records by clip id, without the clips that have no such measure; no file, no records."""
+    """Records by clip id, without the skipped clips; empty when there is no file."""
     found = {}
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     for number, line in enumerate(lines, 1):
@@ -42,6 +42,7 @@ def read_forced(path: Path) -> dict[str, Forced]:
                 )
         except (ValueError, KeyError, TypeError):
             raise InputError(
-                f"{path}: line {number}: damaged; remove the file to measure its clips again"
+                f"{path}: line {number}: not a valid record; delete the file to measure "
+                "its clips again"
             ) from None
     return found

@@ -1,7 +1,7 @@
-"""One line for each group of rows: pooled WER and sensitive measures, also against the control.
+"""One entry for each group of rows: pooled WER and token measures, also against the float control.
 
-The control is the float control with the group's audio context, runtime and base model, the one of
-most training seeds where there are several. Differences are paired and pooled over seeds, as in
+The control of a group has the same audio context, runtime and base model; where there are several,
+the one with the most training seeds is used. Differences are paired and pooled over seeds, as in
 every comparison of the report.
 """
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from whisper_qat.metrics.wer import total
 from whisper_qat.report.evaluation.comparisons import Tallies, compare, pooled_counts
-from whisper_qat.report.evaluation.groups import Group, Pair, alike
-from whisper_qat.report.evaluation.rows import CONTROL, describe_making
+from whisper_qat.report.evaluation.groups import Group, Pair, is_comparable
+from whisper_qat.report.evaluation.rows import CONTROL, describe_method
 from whisper_qat.report.evaluation.scores import rate
 from whisper_qat.report.evaluation.token_measures import (
     MEASURES,
-    Sensitive,
+    TokenMeasures,
     compare_measure,
     measure_group,
     scopes,
@@ -24,7 +24,7 @@ TO_CONTROL = "to control"
 
 
 def summarize_groups(
-    groups: list[Group], corpora: list[str], tallies: Tallies, data: Sensitive
+    groups: list[Group], corpora: list[str], tallies: Tallies, data: TokenMeasures
 ) -> list[dict[str, Any]]:
     """Every group on all corpora together and on each, in the order of the rows."""
     return [
@@ -35,7 +35,7 @@ def summarize_groups(
 
 
 def _entry(
-    group: Group, groups: list[Group], corpora: list[str], tallies: Tallies, data: Sensitive
+    group: Group, groups: list[Group], corpora: list[str], tallies: Tallies, data: TokenMeasures
 ) -> dict[str, Any]:
     names = [row.name for row in group.rows]
     first = group.rows[0]
@@ -48,7 +48,7 @@ def _entry(
         "rows": names,
         "seeds": [seed for seed in group.seeds if seed is not None],
         "role": group.role,
-        "made": describe_making(first),
+        "made": describe_method(first),
         "scheme": first.scheme,
         "control": control and control.name,
         "wer": rate(counts, blocks),
@@ -60,8 +60,8 @@ def _entry(
 
 
 def control_of(group: Group, groups: list[Group]) -> Group | None:
-    """The float control that a group is compared with; None for a control, or without one."""
+    """The float control of a group; None for a control itself and where none was measured."""
     if group.role == CONTROL:
         return None
-    controls = [g for g in groups if g.role == CONTROL and alike(g.rows[0], group.rows[0])]
+    controls = [g for g in groups if g.role == CONTROL and is_comparable(g.rows[0], group.rows[0])]
     return max(controls, key=lambda g: len(set(g.seeds)), default=None)

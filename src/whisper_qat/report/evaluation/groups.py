@@ -1,10 +1,10 @@
-"""Rows that differ only in their training seed, pooled; and which rows an argument compares.
+"""Groups of rows that differ only in their training seed, and the pairs of groups to compare.
 
-Rows are told apart by their records: role, scheme, plan and method of PTQ. Where these and the seed
-are equal, as in two recipes of training, the names without their seeds (`lsq-s0`, `lsq-s1`) decide.
+Rows are distinguished by their records: role, scheme, plan and PTQ method. Where these and the seed
+are equal, as for two training recipes, the names without their seeds (`lsq-s0`, `lsq-s1`) decide.
 
-Quantization deltas compare rows of the same audio context, runtime and base model only: anything
-else would add that difference to the one that is meant.
+The cost of quantization is measured only between rows of the same audio context, runtime and base
+model; anything else would mix a second difference into the first.
 """
 
 import re
@@ -18,15 +18,17 @@ QUANTIZATION, QAT_EFFECT, ADAPTATION = "quantization", "QAT effect", "adaptation
 TRAINING, TOTAL, CONTEXT, RUNTIME = "training", "total", "audio context", "runtime"
 MIXED = "mixed"
 KIND_WORDS = {
-    QUANTIZATION: "a quantized row against the float row of the same training",
-    QAT_EFFECT: "QAT against the float control quantized afterwards: what QAT itself adds",
-    ADAPTATION: "QAT against the base model quantized: what training on this data adds, with QAT",
-    TRAINING: "float control against the base model: what training on this data adds, without QAT",
-    TOTAL: "any other difference to the baseline: training and quantization together",
-    CONTEXT: "the same model heard with a different audio context",
+    QUANTIZATION: "a quantized system against the float system of the same training: the cost of "
+    "quantization",
+    QAT_EFFECT: "QAT against PTQ of the float control: the effect of QAT itself",
+    ADAPTATION: "QAT against PTQ of the base model: the effect of training on this data with QAT",
+    TRAINING: "the float control against the base model: the effect of training on this data "
+    "without quantization",
+    TOTAL: "any other comparison with the baseline: training and quantization together",
+    CONTEXT: "the same model with a different audio context",
     RUNTIME: "the same model on a different runtime",
-    MIXED: "another model heard with another audio context than the baseline: what a user would "
-    "notice, not what quantization costs",
+    MIXED: "a different model with another audio context than the baseline: the difference that a "
+    "user sees, which is not the cost of quantization",
 }
 
 
@@ -35,25 +37,25 @@ POOLED = {CONTROL: "float control", CONTROL_PTQ: "control PTQ", QAT: "QAT"}
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Rows made the same way, one per training seed; ``name`` of a single row is the row's own."""
+    """Rows that differ only in their training seed; a group of one row has that row's name."""
 
     name: str
     rows: list[Row]
 
     @property
     def role(self) -> str:
-        """Shared by all members."""
+        """Role of the group, shared by all its rows."""
         return self.rows[0].role
 
     @property
     def seeds(self) -> list[int | None]:
-        """Training seed of each member; None where the row does not say."""
+        """Training seed of each row; None where it is not recorded."""
         return [row.training_seed for row in self.rows]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """``b`` compared with ``a``: delta = rate(b) - rate(a), so negative means b is better."""
+    """Group ``b`` compared with ``a``: delta = rate(b) - rate(a); a negative one favours b."""
 
     kind: str
     a: Group
@@ -61,12 +63,12 @@ class Pair:
 
 
 def group_rows(rows: list[Row]) -> list[Group]:
-    """Pool rows of one making with distinct training seeds; every other row stays alone."""
+    """Pool rows that differ only in their training seed; every other row is a group of its own."""
     pools: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
         setting = (row.context, row.runtime, row.base_model)
-        made = (row.role, row.quantization_type, row.scheme, row.plan, row.ptq_method)
-        pools.setdefault((setting, made), []).append(row)
+        recipe = (row.role, row.quantization_type, row.scheme, row.plan, row.ptq_method)
+        pools.setdefault((setting, recipe), []).append(row)
     groups = [group for pool in pools.values() for group in _pool(pool)]
     return [_unique(group, groups) for group in groups]
 
@@ -85,7 +87,7 @@ def _pool(rows: list[Row]) -> list[Group]:
 
 
 def stem(row: Row) -> str:
-    """A row's name without its training seed: `int4-s2` and `int4-seed2` of seed 2 are `int4`."""
+    """The row's name without its training seed: `int4-s2` and `int4-seed2` become `int4`."""
     return re.sub(rf"(?<=.)[-_.](?:s|seed)?{row.training_seed}$", "", row.name)
 
 
@@ -95,30 +97,30 @@ def _pool_name(rows: list[Row]) -> str:
         return stems.pop()
     first = rows[0]
     weights = first.scheme or first.quantization_type
-    made = [POOLED[first.role], "" if weights == "none" else weights, first.ptq_method or ""]
-    return " ".join(word for word in made if word)
+    parts = [POOLED[first.role], "" if weights == "none" else weights, first.ptq_method or ""]
+    return " ".join(part for part in parts if part)
 
 
 def _unique(group: Group, groups: list[Group]) -> Group:
-    """A group under a name of its own: comparisons are found by it."""
+    """The group under a unique name, because comparisons are looked up by it."""
     same = [other for other in groups if other.name == group.name]
     return group if len(same) == 1 else replace(group, name=f"{group.name}, {group.rows[0].name}")
 
 
-def alike(a: Row, b: Row) -> bool:
-    """What two rows must share for their difference to mean one thing."""
+def is_comparable(a: Row, b: Row) -> bool:
+    """Whether two rows share audio context, runtime and base model."""
     return a.context == b.context and a.runtime == b.runtime and same_model(a, b)
 
 
 def same_model(a: Row, b: Row) -> bool:
-    """Whether two rows descend from one base model, by fingerprint or name; unknown fits any."""
+    """Whether two rows have the same base model, by name or fingerprint; an unknown one matches."""
     if not any(a.base_model) or not any(b.base_model):
         return True
     return any(x is not None and x == y for x, y in zip(a.base_model, b.base_model, strict=True))
 
 
 def pairs(groups: list[Group], baseline: str | None) -> list[Pair]:
-    """All comparisons of the report, each pair of groups once, in the order of the argument."""
+    """All comparisons of the report, each pair of groups once, sorted by kind."""
     found = [p for g in groups for p in _pairs_of(g, groups, baseline)]
     unique: dict[tuple[str, str], Pair] = {}
     for pair in found:
@@ -128,7 +130,7 @@ def pairs(groups: list[Group], baseline: str | None) -> list[Pair]:
 
 
 def _pairs_of(group: Group, groups: list[Group], baseline: str | None) -> list[Pair]:
-    wanted = {
+    compared_with = {
         BASE_FLOAT: [],
         BASE_PTQ: [(QUANTIZATION, BASE_FLOAT)],
         CONTROL: [(TRAINING, BASE_FLOAT)],
@@ -141,23 +143,27 @@ def _pairs_of(group: Group, groups: list[Group], baseline: str | None) -> list[P
         ],
     }[group.role]
     found = [
-        Pair(kind=kind, a=a, b=group) for kind, role in wanted for a in _like(group, groups, role)
+        Pair(kind=kind, a=a, b=group)
+        for kind, role in compared_with
+        for a in _counterparts(group, groups, role)
     ]
     start = next((g for g in groups if baseline in {row.name for row in g.rows}), None)
     if start is not None and start is not group:
-        found.append(Pair(kind=_against_baseline(start.rows[0], group.rows[0]), a=start, b=group))
+        found.append(
+            Pair(kind=_kind_against_baseline(start.rows[0], group.rows[0]), a=start, b=group)
+        )
     return found
 
 
-def _like(group: Group, groups: list[Group], role: str) -> list[Group]:
-    """The groups of a role that differ from ``group`` in nothing but how they were made."""
+def _counterparts(group: Group, groups: list[Group], role: str) -> list[Group]:
+    """The groups of a role that differ from ``group`` only in training and quantization."""
     mine = group.rows[0]
     quantized = (mine.quantization_type, mine.grid)
     return [
         other
         for other in groups
         if other.role == role
-        and alike(other.rows[0], mine)
+        and is_comparable(other.rows[0], mine)
         and (
             other.rows[0].quantization_type == "none"
             or (other.rows[0].quantization_type, other.rows[0].grid) == quantized
@@ -165,17 +171,17 @@ def _like(group: Group, groups: list[Group], role: str) -> list[Group]:
     ]
 
 
-def _against_baseline(start: Row, row: Row) -> str:
-    """Kind of a comparison with the baseline."""
-    made = (start.role, start.quantization_type, start.scheme)
-    same = made == (row.role, row.quantization_type, row.scheme) and same_model(start, row)
+def _kind_against_baseline(start: Row, row: Row) -> str:
+    """Kind of the comparison of a row with the baseline."""
+    recipe = (start.role, start.quantization_type, start.scheme)
+    same = recipe == (row.role, row.quantization_type, row.scheme) and same_model(start, row)
     if start.context != row.context:
         return CONTEXT if same and start.runtime == row.runtime else MIXED
     return RUNTIME if same and start.runtime != row.runtime else TOTAL
 
 
 def members(pair: Pair) -> list[tuple[Row, Row]]:
-    """Rows to compare one with one: equal seeds where there are any, else a single row repeated."""
+    """Pairs of rows to compare: rows of equal seeds, else a single row with each of the others."""
     by_seed = {row.training_seed: row for row in pair.a.rows}
     same = [
         (by_seed[row.training_seed], row) for row in pair.b.rows if row.training_seed in by_seed

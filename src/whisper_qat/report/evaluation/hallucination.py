@@ -1,7 +1,7 @@
-"""Signs of hallucination of one row: loops, and words that nobody said.
+"""Signs of hallucination in the transcripts of a row: loops and invented words.
 
-Counted on normalised text, over the clips whose reference has words; each sign alone proves little,
-but a row that shows more of one than its float row has a problem that WER can hide.
+They are counted on normalised text, over the clips whose reference has words. One sign alone proves
+little, but a quantized row with more of them than its float row has a problem that WER can hide.
 """
 
 from collections.abc import Callable
@@ -18,24 +18,24 @@ from whisper_qat.report.evaluation.rows import ClipResult, Evaluation
 
 
 def signs(clips: list[ClipResult], normalize: Callable[[str], str]) -> dict[str, Any] | None:
-    """Figures over all clips together; None when no reference has words."""
+    """Counts over all clips together; None when no reference has words."""
     texts = [(normalize(c.reference), normalize(c.hypothesis), c.duration_s) for c in clips]
-    texts = [(reference, said, seconds) for reference, said, seconds in texts if reference.strip()]
+    texts = [text for text in texts if text[0].strip()]
     audio_s = sum(seconds for _, _, seconds in texts)
     if audio_s <= 0:
         return None
     return {
         "clips": len(texts),
-        "repeated_5grams": sum(repeated_ngrams(said) for _, said, _ in texts),
-        "too_long": sum(is_too_long(reference, said) for reference, said, _ in texts),
-        "looping": sum(compression_ratio(said) > MAX_COMPRESSION for _, said, _ in texts),
-        "silent": sum(not said.strip() for _, said, _ in texts),
-        "words_per_second": sum(len(said.split()) for _, said, _ in texts) / audio_s,
+        "repeated_5grams": sum(repeated_ngrams(hypothesis) for _, hypothesis, _ in texts),
+        "too_long": sum(is_too_long(reference, hypothesis) for reference, hypothesis, _ in texts),
+        "looping": sum(compression_ratio(text[1]) > MAX_COMPRESSION for text in texts),
+        "silent": sum(not hypothesis.strip() for _, hypothesis, _ in texts),
+        "words_per_second": sum(len(hypothesis.split()) for _, hypothesis, _ in texts) / audio_s,
     }
 
 
 def signs_of_rows(evaluation: Evaluation, normalize: Callable[[str], str]) -> list[dict[str, Any]]:
-    """Every row on everything measured."""
+    """The signs of every row, over all measured corpora together."""
     found = []
     for row in evaluation.rows:
         mine = [evaluation.clips.get((row.name, corpus), []) for corpus in evaluation.corpora]

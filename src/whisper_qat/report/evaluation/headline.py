@@ -1,31 +1,34 @@
-"""The result as a few lines of plain text for the terminal: one table and what may be claimed."""
+"""A summary of the results in plain text for the terminal: one table and the conclusions."""
 
 import textwrap
 
-from whisper_qat.report.evaluation.row_tables import headline_table
+from whisper_qat.report.evaluation.row_tables import BASELINE_DELTA, headline_table
 from whisper_qat.report.render.tables import Results, Table
 
 WIDTH = 100
-SHOWN = ("Row", "WER, %", "Δ WER to baseline, points", "Size, MB", "RTFx", "Weights")
-SHORT = {"Δ WER to baseline, points": "Δ to baseline"}
+COLUMNS = ("System", "WER, %", BASELINE_DELTA, "Size, MB", "RTFx", "Weights")
+SHORT_TITLES = {BASELINE_DELTA: "Δ vs. baseline"}
 
 
 def text(results: Results) -> str:
-    """Headline table, unreachable corpora, failed gates and the claims, at most WIDTH wide."""
+    """The headline table, unmeasured corpora, failed gates and claims, at most WIDTH wide."""
     full = headline_table(results)
     lost = [c for c in results["corpora"] if c["status"] != "measured"]
-    lines = [full.note, "", *_grid(full), ""]
-    lines += [f"not measured: {c['name']}: {c.get('reason')}" for c in lost]
+    lines = [*textwrap.wrap(full.note, WIDTH), "", *_grid(full), ""]
+    lines += [f"Corpus {c['name']} was not measured: {c.get('reason')}" for c in lost]
     lines += [f"FAILED: {gate['text']}" for gate in results["gates"] if not gate["passed"]]
     for claim in results["claims"]:
-        lines += textwrap.wrap(claim["text"], WIDTH, initial_indent="* ", subsequent_indent="  ")
+        lines += textwrap.wrap(
+            claim["text"], WIDTH, initial_indent="* ", subsequent_indent="  ",
+            break_on_hyphens=False,
+        )  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
 def _grid(table: Table) -> list[str]:
-    """Chosen columns of a table, aligned by padding."""
-    chosen = [i for i, column in enumerate(table.columns) if column.title in SHOWN]
-    heads = [SHORT.get(table.columns[i].title, table.columns[i].title) for i in chosen]
+    """The columns COLUMNS of a table, aligned by padding."""
+    chosen = [i for i, column in enumerate(table.columns) if column.title in COLUMNS]
+    heads = [SHORT_TITLES.get(table.columns[i].title, table.columns[i].title) for i in chosen]
     cells = [heads] + [[row[i] for i in chosen] for row in table.rows]
     widths = [max(len(row[k]) for row in cells) for k in range(len(chosen))]
     right = [table.columns[i].numeric for i in chosen]

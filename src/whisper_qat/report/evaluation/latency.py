@@ -1,7 +1,7 @@
-"""Speed of a row over its clips: RTFx and latency percentiles.
+"""Speed of a row during an evaluation: RTFx and latency percentiles.
 
-Measured while evaluating, once per clip and without interleaving the rows, so it ranks rows on one
-quiet machine and no more; a benchmark warms up, repeats and interleaves.
+Each clip is timed once and the rows run one after another, so the figures only rank rows of one run
+on a quiet machine. A benchmark warms up, repeats and interleaves.
 """
 
 from dataclasses import asdict, dataclass
@@ -10,12 +10,12 @@ import numpy as np
 
 from whisper_qat.report.evaluation.rows import ClipResult
 
-MIN_DURATION_S = 5.0  # shorter clips cost mostly their fixed part and would hide the tail
+MIN_DURATION_S = 5.0  # shorter clips have mostly a fixed cost, which would hide the tail
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """Seconds per clip at three percentiles over ``clips`` clips of at least MIN_DURATION_S."""
+    """Seconds per clip at three percentiles, over ``clips`` clips of at least MIN_DURATION_S."""
 
     clips: int
     p50_s: float
@@ -24,7 +24,7 @@ class Latency:
 
 
 def latency(clips: list[ClipResult]) -> Latency | None:
-    """Percentiles over the timed clips that are long enough; None when there are none."""
+    """Latency percentiles over the timed clips that are long enough; None when there are none."""
     walls_s = [c.wall_s for c in clips if c.wall_s is not None and c.duration_s >= MIN_DURATION_S]
     if not walls_s:
         return None
@@ -33,7 +33,7 @@ def latency(clips: list[ClipResult]) -> Latency | None:
 
 
 def speed(clips: list[ClipResult]) -> dict[str, object] | None:
-    """Audio seconds, wall seconds, RTFx = audio / wall and latency; None when nothing was timed."""
+    """Audio and wall time, RTFx = audio / wall time, and latency; None when nothing was timed."""
     timed = [(c.duration_s, c.wall_s) for c in clips if c.wall_s is not None]
     wall_s = sum(wall for _, wall in timed)
     if wall_s <= 0:

@@ -1,4 +1,4 @@
-"""``report.md`` and ``report.html`` from ``results.json``: one page without outside resources."""
+"""Render ``report.md`` and ``report.html`` from ``results.json``, without external resources."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from whisper_qat.report.evaluation.claims import MIN_SEEDS
 from whisper_qat.report.evaluation.comparison_tables import (
     codes_table,
     comparisons_table,
@@ -15,6 +16,7 @@ from whisper_qat.report.evaluation.comparison_tables import (
 )
 from whisper_qat.report.evaluation.comparisons import ALL
 from whisper_qat.report.evaluation.gates import check_gates
+from whisper_qat.report.evaluation.glossary import TERMS, glossary
 from whisper_qat.report.evaluation.provenance_tables import (
     command,
     corpora_table,
@@ -29,12 +31,12 @@ from whisper_qat.report.evaluation.row_tables import (
     errors_table,
     hallucination_table,
     headline_table,
-    mission_table,
+    size_and_speed_table,
 )
 from whisper_qat.report.evaluation.token_measure_tables import (
     group_tables,
-    sensitive_comparisons_table,
-    sensitive_table,
+    token_measure_comparisons_table,
+    token_measures_table,
 )
 from whisper_qat.report.render.plots import COLORS, size_plot, wer_plot
 from whisper_qat.report.render.printing import duration, listing, plural
@@ -42,7 +44,12 @@ from whisper_qat.report.render.tables import Results, Table, markdown
 from whisper_qat.runs.folders import read_json
 
 TEMPLATE = "page.html.j2"
-OPEN_CHANGES = 12  # shown at once; the further ones unfold
+INTRODUCTION = (
+    "This report compares speech recognition systems on the same recordings. A system is a Whisper "
+    "model in one number format, on one runtime, with one audio context. The glossary at the end "
+    "explains the terms."
+)
+OPEN_CHANGES = 12  # shown at first; the others can be unfolded
 SHOWN_CHANGES = 60  # of each pair; results.json has all of them
 
 
@@ -58,21 +65,23 @@ def render(folder: Path) -> Path:
 
 
 def markdown_page(results: Results) -> str:
-    """Claims and all tables as Markdown."""
+    """The claims, all tables and the glossary as Markdown."""
     claims = [f"- {claim['text']}" for claim in results["claims"]]
     failed = [f"**FAILED: {g['text']}**" for g in results["gates"] if not g["passed"]]
-    head = ["# Evaluation report", *failed, "\n".join(claims), _made(results)]
+    head = ["# Evaluation report", INTRODUCTION, *failed, "\n".join(claims), _provenance(results)]
     tables = [table for group in sections(results).values() for table in group]
-    return "\n\n".join([*head, *(markdown(table) for table in tables if table.rows)])
+    printed = [markdown(table) for table in tables if table.rows]
+    return "\n\n".join([*head, *printed, f"## Glossary\n\n{glossary()}\n"])
 
 
-def _made(results: Results) -> str:
-    lines = [f"    {command(results)}" if command(results) else "", revision(results)]
-    return "\n\n".join(line for line in lines if line)
+def _provenance(results: Results) -> str:
+    lines = [f"Measured with\n\n    {command(results)}"] if command(results) else []
+    lines += [f"Revision: {revision(results)}"] if revision(results) else []
+    return "\n\n".join(lines)
 
 
 def html_page(results: Results) -> str:
-    """The page as text; every value is escaped but our own SVG."""
+    """The page as text; every value is escaped except the SVG of our own plots."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -80,6 +89,9 @@ def html_page(results: Results) -> str:
     plots = {"wer": wer_plot(results), "size": size_plot(results)}
     return environment.from_string(source).render(
         results=results,
+        introduction=INTRODUCTION,
+        min_seeds=MIN_SEEDS,
+        terms=TERMS,
         facts=facts(results),
         colors={row["name"]: COLORS[row["role"]] for row in results["rows"]},
         sections=sections(results),
@@ -93,16 +105,16 @@ def html_page(results: Results) -> str:
 
 
 def facts(results: Results) -> list[str]:
-    """One line under the title: what was measured, on what, when."""
+    """The line below the title: what was measured, on which machine and when."""
     measured = [c for c in results["corpora"] if c["status"] == "measured"]
     environment = results["environment"] or {}
     cpu = environment.get("cpu")
     clips, seconds = (sum(c.get(key) or 0 for c in measured) for key in ("clips", "audio_s"))
     found = [
-        plural(len(results["rows"]), "row"),
+        plural(len(results["rows"]), "system"),
         f"{listing([c['name'] for c in measured])}: {plural(clips, 'clip')}, {duration(seconds)}"
         if measured
-        else "no corpus measured",
+        else "no corpus was measured",
         str(cpu.get("name") if isinstance(cpu, dict) else cpu or ""),
         str(environment.get("gpu") or ""),
         str(environment.get("created") or "").replace("T", " "),
@@ -112,7 +124,7 @@ def facts(results: Results) -> list[str]:
 
 
 def sections(results: Results) -> dict[str, list[Table]]:
-    """The tables of the report by section, in the order printed; empty tables are not printed."""
+    """The tables of the report by section, in printed order; empty tables are not printed."""
     primary = results["primary_normalizer"]
     names = [n["name"] for n in results["normalizers"]]
     others = [name for name in names if name != primary]
@@ -130,11 +142,11 @@ def sections(results: Results) -> dict[str, list[Table]]:
             seeds_table(results),
             *(comparisons_table(results, ALL, name) for name in others),
         ],
-        "sensitive": [
-            *(sensitive_table(results, name) for name in scope_names(results)),
-            sensitive_comparisons_table(results, ALL),
+        "token_measures": [
+            *(token_measures_table(results, name) for name in scope_names(results)),
+            token_measure_comparisons_table(results, ALL),
         ],
-        "mission": [mission_table(results)],
+        "size_and_speed": [size_and_speed_table(results)],
         "accuracy": [
             *(accuracy_table(results, name) for name in names),
             errors_table(results),
@@ -149,6 +161,6 @@ def sections(results: Results) -> dict[str, list[Table]]:
 
 
 def scope_names(results: Results) -> list[str]:
-    """All corpora together, then each where there are several."""
+    """All corpora together and, where there are several, each of them."""
     names = list(results["measured_corpora"])
     return [ALL, *names] if len(names) > 1 else [ALL]

@@ -1,25 +1,32 @@
-"""Tables of what the numbers rest on: corpora, clips left out, normalisers, machine, settings."""
+"""Tables of provenance: corpora, clips left out, normalisers, machine and settings."""
 
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from whisper_qat.report.render.printing import count, duration
+from whisper_qat.report.render.printing import count, duration, plural
 from whisper_qat.report.render.tables import Column, Results, Table, table
 
 
 def corpora_table(results: Results) -> Table:
-    """Every corpus that was asked for, reached or not."""
+    """Every requested corpus, whether or not it could be measured."""
     columns = [
-        Column(title="Corpus", meaning="name as asked for", numeric=False),
-        Column(title="Status", meaning="measured, or why it was not", numeric=False),
+        Column(title="Corpus", meaning="name as requested", numeric=False),
+        Column(title="Status", meaning="whether it was measured, and if not, why", numeric=False),
         Column(title="Clips", meaning="clips measured"),
-        Column(title="Audio", meaning="their length together"),
+        Column(title="Audio", meaning="total length of these clips"),
         Column(title="Left out", meaning="clips that could not be used, listed below"),
-        Column(title="Chunked", meaning="clips over 30 s, decoded in chunks of 30 s and joined"),
-        Column(title="Bootstrap draws", meaning="what an interval resamples", numeric=False),
+        Column(
+            title="Chunked",
+            meaning="clips over 30 s, which are decoded in chunks of 30 s and joined",
+        ),
+        Column(
+            title="Bootstrap units",
+            meaning="what the bootstrap of the intervals resamples",
+            numeric=False,
+        ),
     ]
-    drawn = {b["corpus"]: f"{b['number']:,} × {b['unit']}" for b in results["blocks"]}
+    drawn = {b["corpus"]: plural(b["number"], b["unit"]) for b in results["blocks"]}
     rows = [_corpus_row(corpus, drawn) for corpus in results["corpora"]]
     return table("Corpora", columns, rows)
 
@@ -58,28 +65,36 @@ def left_out_table(results: Results) -> Table:
 def normalizers_table(results: Results) -> Table:
     """Text normalisers by name, version and fingerprint."""
     columns = [
-        Column(title="Normaliser", meaning="applied once to both sides", numeric=False),
-        Column(title="Version", meaning="rules with one version never change", numeric=False),
-        Column(title="Fingerprint", meaning="hash of name, version and behaviour", numeric=False),
+        Column(
+            title="Normaliser",
+            meaning="rules applied once to both reference and hypothesis",
+            numeric=False,
+        ),
+        Column(title="Version", meaning="the rules of a version never change", numeric=False),
+        Column(
+            title="Fingerprint",
+            meaning="hash of name, version and behaviour on test sentences",
+            numeric=False,
+        ),
     ]
     rows = [[n["name"], str(n["version"]), n["fingerprint"]] for n in results["normalizers"]]
     return table("Normalisers", columns, rows)
 
 
 def settings_table(title: str, settings: Mapping[str, Any] | None) -> Table:
-    """Nested settings as dotted names and values."""
+    """Nested settings as dotted names with their values."""
     columns = [
         Column(title="Setting", meaning="", numeric=False),
         Column(title="Value", meaning="", numeric=False),
     ]
-    return table(title, columns, [[k, v] for k, v in flat(settings or {})])
+    return table(title, columns, [[k, v] for k, v in flatten(settings or {})])
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """('a.b', 'value') for every leaf."""
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield ('a.b', 'value') for every leaf of nested settings."""
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
+            yield from flatten(value, f"{prefix}{key}.")
         elif isinstance(value, list):
             yield f"{prefix}{key}", " ".join(str(part) for part in value)
         else:
@@ -87,11 +102,11 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
 
 
 def command(results: Results) -> str:
-    """The command line that measured, as it was given; empty when it was not recorded."""
+    """The command line of the evaluation; empty when it was not recorded."""
     given = (results["environment"] or {}).get("command") or ""
     return given if isinstance(given, str) else shlex.join(str(part) for part in given)
 
 
 def revision(results: Results) -> str:
-    """The git revision that measured; empty when it was not recorded."""
+    """The git revision of the evaluation; empty when it was not recorded."""
     return str((results["environment"] or {}).get("git_revision") or "")

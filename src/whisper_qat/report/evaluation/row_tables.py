@@ -1,4 +1,4 @@
-"""Tables with one line per measured row: headline, accuracy, kinds of error, cost, the mission's.
+"""Tables with one line per measured row: headline, accuracy, kinds of error, size and speed, cost.
 
 All percentages are of reference words (WER) or characters (CER); all intervals are 95 %.
 """
@@ -26,51 +26,57 @@ from whisper_qat.report.render.tables import (
     table,
 )
 
-ROW = Column(title="Row", meaning="name of the measured model", numeric=False)
+SYSTEM = Column(title="System", meaning="name of the measured system", numeric=False)
+BASELINE_DELTA = "Δ WER vs. baseline, points"
 RUNTIMES = {"onnxruntime": "ONNX Runtime", "torch": "PyTorch (not ONNX)"}
 
 
 def weights_words(row: dict[str, Any]) -> str:
-    """The weights in words: their scheme, or float."""
+    """The number format of the weights: their quantization scheme, or float32."""
     if row["quantization_type"] == "none":
         return "float32"
     return str(row.get("scheme") or row["quantization_type"])
 
 
 def headline_table(results: Results) -> Table:
-    """The first table: what each row is, how often it errs, what it costs."""
+    """The first table: what each system is, its error rates, its size and its speed."""
     columns = [
-        ROW,
-        Column(title="WER, %", meaning="word errors per reference word, with interval"),
-        Column(title="Δ WER to baseline, points", meaning="row minus baseline on the same clips; "
-               "empty where a different context would mix in"),
-        Column(title="CER, %", meaning="character errors per reference character"),
-        Column(title="Size, MB", meaning="all model files, 10^6 bytes"),
-        Column(title="RTFx", meaning="seconds of audio per second of work"),
-        Column(title="Made by", meaning="base = as published; control = fine-tuned in float on "
-               "the same data; PTQ = quantized afterwards; QAT = trained quantized", numeric=False),
-        Column(title="Weights", meaning="number format of the weights", numeric=False),
-        Column(title="Context", meaning="audio the encoder hears", numeric=False),
-        Column(title="Runtime", meaning="what ran the model", numeric=False),
+        SYSTEM,
+        Column(title="WER, %", meaning="word error rate: word errors per reference word"),
+        Column(title=BASELINE_DELTA, meaning="WER minus that of the baseline on the same clips; "
+               "empty where the audio context or the runtime differs as well, without "
+               "interval for one of several seeds"),
+        Column(title="CER, %", meaning="character error rate: errors per reference character"),
+        Column(title="Size, MB", meaning="size of all model files in 10^6 bytes"),
+        Column(title="RTFx", meaning="seconds of audio transcribed per second of computation"),
+        Column(title="Method", meaning="base: the published checkpoint; control: fine-tuned in "
+               "float on the same data as QAT; PTQ: quantized after training; QAT: trained with "
+               "quantization", numeric=False),
+        Column(title="Weights", meaning="number format of the weights; in block-int8-32, runs of "
+               "32 int8 weights share one scale", numeric=False),
+        Column(title="Audio context", meaning="audio that the encoder receives: the clip padded "
+               "to 30 s, or the clip and so many seconds of silence", numeric=False),
+        Column(title="Runtime", meaning="software that ran the model", numeric=False),
     ]  # fmt: skip
     rows = [_headline_row(results, row) for row in results["rows"]]
     note = (
-        f"{_pooled_words(results)}, normaliser {results['primary_normalizer']}"
-        f"{_strategy(results)}. Baseline: {results['baseline'] or 'none named'}."
+        f"{_pooled_words(results)}; normaliser {results['primary_normalizer']}"
+        f"{_strategy(results)}. Baseline: {results['baseline'] or 'none'}. Brackets hold 95 % "
+        "intervals."
     )
-    return table("WER, size and speed of each row", columns, rows, note)
+    return table("WER, size and speed of each system", columns, rows, note)
 
 
 def _strategy(results: Results) -> str:
-    """How tokens were chosen, where the results say so."""
-    return f"; decoding {results['decoding']['strategy']}" if results["decoding"] else ""
+    """The decoding strategy, where it is recorded."""
+    return f"; decoding: {results['decoding']['strategy']}" if results["decoding"] else ""
 
 
 def _pooled_words(results: Results) -> str:
     names = results["measured_corpora"]
     if not names:
-        return "No corpus measured"
-    return str(names[0]) if len(names) == 1 else f"All {len(names)} measured corpora together"
+        return "No corpus was measured"
+    return f"Corpus {names[0]}" if len(names) == 1 else f"All {len(names)} measured corpora pooled"
 
 
 def _headline_row(results: Results, row: dict[str, Any]) -> list[str]:
@@ -97,7 +103,7 @@ def _seed(row: dict[str, Any]) -> str:
 
 
 def baseline_delta(results: Results, row: str) -> str:
-    """Delta of one row to the baseline, without interval where it is one seed of a pooled row."""
+    """WER of a row minus the baseline's; one seed of a pooled group has no interval."""
     for c in results["comparisons"]:
         scope = (c["corpus"], c["normalizer"]) == (ALL, results["primary_normalizer"])
         if not scope or c["kind"] in (CONTEXT, RUNTIME, MIXED):
@@ -111,13 +117,15 @@ def baseline_delta(results: Results, row: str) -> str:
 
 
 def accuracy_table(results: Results, normalizer: str) -> Table:
-    """WER with interval on every corpus, and CER on all, under one normaliser."""
+    """WER on every corpus, and CER on all together, under one normaliser."""
     corpora = _scopes(results)
-    columns = [ROW]
+    columns = [SYSTEM]
     for corpus in corpora:
-        meaning = "every measured corpus together" if corpus == ALL else f"corpus {corpus}"
+        meaning = "all measured corpora pooled" if corpus == ALL else f"corpus {corpus}"
         columns.append(Column(title=f"WER {corpus}, %", meaning=f"word error rate, {meaning}"))
-    columns.append(Column(title="CER, %", meaning="character error rate, all measured corpora"))
+    columns.append(
+        Column(title="CER, %", meaning="character error rate, all measured corpora pooled")
+    )
     rows = []
     for row in results["rows"]:
         scores = [find_score(results, row["name"], c, normalizer) for c in [*corpora, ALL]]
@@ -127,21 +135,22 @@ def accuracy_table(results: Results, normalizer: str) -> Table:
 
 
 def _scopes(results: Results) -> list[str]:
-    """Corpora, and all together where that is something else."""
+    """The corpora and, if there are several, all of them together."""
     names = list(results["measured_corpora"])
     return [*names, ALL] if len(names) > 1 else names
 
 
 def errors_table(results: Results) -> Table:
-    """Kinds of error, on everything measured, under the primary normaliser."""
+    """Kinds of error over all measured corpora, under the primary normaliser."""
     columns = [
-        ROW,
+        SYSTEM,
         Column(title="Words", meaning="reference words scored"),
-        Column(title="Substitutions", meaning="words replaced by another"),
+        Column(title="Substitutions", meaning="reference words replaced by another word"),
         Column(title="Deletions", meaning="reference words missing from the transcript"),
-        Column(title="Insertions", meaning="words that nobody said"),
-        Column(title="Empty refs", meaning="references without a word after normalisation: "
-               "counted here, left out of every rate"),
+        Column(title="Insertions", meaning="transcript words without a counterpart in the "
+               "reference"),
+        Column(title="Empty references", meaning="references that have no word after "
+               "normalisation; they are excluded from all rates"),
     ]  # fmt: skip
     scored = [(r["name"], find_score(results, r["name"])) for r in results["rows"]]
     rows = [
@@ -149,7 +158,7 @@ def errors_table(results: Results) -> Table:
         for name, s in scored
         if s
     ]
-    note = "In parentheses: percent of the reference words."
+    note = "Parentheses hold percentages of the reference words."
     return table("Kinds of error", columns, rows, note)
 
 
@@ -160,17 +169,24 @@ def _kinds(words: dict[str, int]) -> list[str]:
 
 
 def hallucination_table(results: Results) -> Table:
-    """Signs of loops and invented words, on everything measured."""
+    """Signs of loops and invented words over all measured corpora."""
     columns = [
-        ROW,
+        SYSTEM,
         Column(title="Clips", meaning="clips whose reference has words"),
-        Column(title="Repeated 5-grams", meaning="runs of 5 words said before in the same clip"),
-        Column(title="Looping", meaning="transcripts that zlib shrinks more than 2.4 times"),
         Column(
-            title="Too long", meaning="transcripts of more than 1.5 times the reference's words"
+            title="Repeated 5-grams",
+            meaning="sequences of 5 words that occurred before in the same transcript",
+        ),
+        Column(
+            title="Looping",
+            meaning="transcripts that zlib compresses by more than a factor of 2.4",
+        ),
+        Column(
+            title="Too long",
+            meaning="transcripts with more than 1.5 times as many words as the reference",
         ),
         Column(title="Empty", meaning="transcripts without a word"),
-        Column(title="Words per second", meaning="words written per second of audio"),
+        Column(title="Words per second", meaning="transcript words per second of audio"),
     ]
     keys = ("clips", "repeated_5grams", "looping", "too_long", "silent")
     rows = [
@@ -181,21 +197,27 @@ def hallucination_table(results: Results) -> Table:
 
 
 def cost_table(results: Results) -> Table:
-    """Time and memory of each row while it was evaluated."""
+    """Time and memory of each row during the evaluation."""
     columns = [
-        ROW,
-        Column(title="RTFx", meaning="seconds of audio per second of work, loading excluded"),
-        Column(title="p50, s", meaning=f"median latency of clips of {MIN_DURATION_S:g} s or more"),
-        Column(title="p90, s", meaning="latency that 9 of 10 of these clips stay under"),
-        Column(title="p99, s", meaning="latency that 99 of 100 of these clips stay under"),
-        Column(title="Timed clips", meaning="clips behind the percentiles"),
+        SYSTEM,
+        Column(
+            title="RTFx",
+            meaning="seconds of audio transcribed per second of computation, without loading",
+        ),
+        Column(
+            title="p50, s",
+            meaning=f"median transcription time of the clips of at least {MIN_DURATION_S:g} s",
+        ),
+        Column(title="p90, s", meaning="90th percentile of these times"),
+        Column(title="p99, s", meaning="99th percentile of these times"),
+        Column(title="Timed clips", meaning="number of clips in the percentiles"),
         Column(title="Peak memory, MB", meaning="peak resident memory of the process"),
         Column(title="Load, s", meaning="time to load the model"),
     ]
     rows = [_cost_row(row, find_speed(results, row["name"]) or {}) for row in results["rows"]]
     note = (
-        "Taken once per clip during the evaluation, batch 1, without repeats or interleaving of "
-        "rows: good for ratios between rows of this run, not a benchmark."
+        "Each clip was timed once, in a batch of one, and the systems ran one after another. The "
+        "figures allow a rough comparison within this run; they are not a benchmark."
     )
     return table("Time and memory", columns, rows, note)
 
@@ -212,28 +234,29 @@ def _cost_row(row: dict[str, Any], speed: dict[str, Any]) -> list[str]:
     ]
 
 
-def mission_table(results: Results) -> Table:
-    """Model, format, WER per corpus, size against float, speed against the baseline."""
+def size_and_speed_table(results: Results) -> Table:
+    """WER on each corpus, size relative to float and speed relative to the baseline."""
     corpora = [corpus["name"] for corpus in results["corpora"]]
     columns = [
-        Column(title="Model", meaning="row of this report", numeric=False),
-        Column(title="Format", meaning="file format and weights", numeric=False),
+        SYSTEM,
+        Column(title="Format", meaning="file format and number format of the weights",
+               numeric=False),
         *(Column(title=f"{c}, WER %", meaning=f"word error rate on {c}") for c in corpora),
-        Column(title="Size, % of fp16", meaning="model files against the same model in fp16"),
-        Column(title="Size, % of fp32", meaning="model files against the same model in fp32"),
-        Column(title="Speed", meaning=f"RTFx divided by that of {results['baseline']}"),
-    ]
+        Column(title="Size, % of fp16", meaning="size relative to the same model in float16"),
+        Column(title="Size, % of fp32", meaning="size relative to the same model in float32"),
+        Column(title="Speed", meaning=f"RTFx relative to that of {results['baseline']}"),
+    ]  # fmt: skip
     base = find_speed(results, results["baseline"] or "")
-    rows = [_mission_row(results, row, corpora, base) for row in results["rows"]]
+    rows = [_size_and_speed_row(results, row, corpora, base) for row in results["rows"]]
     return table(
-        "Size against float, speed against the baseline",
+        "Size relative to float, speed relative to the baseline",
         columns,
         rows,
-        "“–”: the corpus could not be reached.",
+        "A dash (–) marks what was not measured.",
     )
 
 
-def _mission_row(
+def _size_and_speed_row(
     results: Results, row: dict[str, Any], corpora: list[str], base: dict[str, Any] | None
 ) -> list[str]:
     scores = [find_score(results, row["name"], corpus) for corpus in corpora]

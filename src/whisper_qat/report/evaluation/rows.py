@@ -1,8 +1,8 @@
 """The measured rows of an evaluation folder: ``measurements.json`` and ``rows/ROW/CORPUS.jsonl``.
 
-A row is one model as it was measured; its role in the argument (base, control, QAT) follows from
-how it was made, never from its name, so a renamed row cannot take part in the wrong comparison.
-Nothing is scored here.
+A row is one system as it was measured: a model in one number format, on one runtime, with one audio
+context. Its role in the comparisons (base, control, QAT) follows from its recorded method, never
+from its name, so a renamed row cannot enter the wrong comparison. Nothing is scored here.
 """
 
 import json
@@ -41,7 +41,7 @@ ROW_FIELDS = ("name", "runtime", "format", "method", "quantization_type", "fine_
 
 @dataclass(frozen=True, kw_only=True)
 class ClipResult:
-    """One clip as one row transcribed it; ``wall_s`` is None where time was not taken."""
+    """One clip as transcribed by one row; ``wall_s`` is None where the clip was not timed."""
 
     id: str
     reference: str
@@ -55,7 +55,7 @@ class ClipResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One measured model; ``record`` is its entry in measurements.json, unchanged."""
+    """One measured system; ``record`` is its entry in measurements.json, unchanged."""
 
     name: str
     role: str
@@ -65,19 +65,21 @@ class Row:
     context: tuple[str, float]  # mode, margin in seconds
     training_seed: int | None
     ptq_method: str | None
-    base_model: tuple[str | None, str | None]  # name and fingerprint of what it descends from
+    base_model: tuple[
+        str | None, str | None
+    ]  # name and fingerprint of the checkpoint it started from
     record: dict[str, Any]
     plan: str | None = None  # fingerprint: which layer has which scheme
 
     @property
     def grid(self) -> str | None:
-        """The scheme without how its scales are stored: equal grids can be compared."""
+        """The scheme without the number type of its scales; rows of equal grids are comparable."""
         return None if self.scheme is None else self.scheme.replace("-f16", "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Everything that was measured: ``clips[row name, corpus name]`` in the order measured."""
+    """Everything measured: ``clips[row name, corpus name]`` in the order of measurement."""
 
     rows: list[Row]
     corpora: list[str]  # the measured ones
@@ -87,13 +89,13 @@ class Evaluation:
 
 
 def read_evaluation(folder: str | Path) -> Evaluation:
-    """Read a folder that an evaluation wrote; InputError names the file, line and field."""
+    """Read the folder of an evaluation; InputError names the file, line and field at fault."""
     path = Path(folder) / "measurements.json"
     measurements = read_json(path)
     _require(measurements, ("rows", "corpora", "normalizers"), path)
     rows = [read_row(record, path) for record in measurements["rows"]]
     if not rows:
-        raise InputError(f"{path}: no row was measured; give a model to evaluate")
+        raise InputError(f"{path}: nothing was measured; name at least one model to evaluate")
     corpora = [c["name"] for c in measurements["corpora"] if c["status"] == "measured"]
     clips = {}
     for row in rows:
@@ -107,23 +109,25 @@ def read_evaluation(folder: str | Path) -> Evaluation:
 
 
 def clips_path(folder: str | Path, row: str, corpus: str) -> Path:
-    """Where the clips of one row on one corpus lie; '/' in a Hub id does not make a folder."""
+    """Path of the clips of one row on one corpus; '/' in a Hub id becomes '--'."""
     return Path(folder) / "rows" / row / f"{corpus.replace('/', '--')}.jsonl"
 
 
 def read_row(record: dict[str, Any], path: Path) -> Row:
     """One entry of measurements.json as a Row."""
     _require(record, ROW_FIELDS, path)
-    made = (record["method"], bool(record["fine_tuned"]))
-    if made not in ROLES:
-        raise InputError(f"{path}: row {record['name']}: method {made[0]!r} is not float, ptq, qat")
-    # Folders of untrained rows may record a seed too (of a draw): it is no training seed.
-    row_was_trained = ROLES[made] in (CONTROL, CONTROL_PTQ, QAT)
+    kind = (record["method"], bool(record["fine_tuned"]))
+    if kind not in ROLES:
+        raise InputError(
+            f"{path}: row {record['name']}: method {kind[0]!r}: expected float, ptq or qat"
+        )
+    # Untrained rows may record a seed too (of a random sample); that is not a training seed.
+    row_was_trained = ROLES[kind] in (CONTROL, CONTROL_PTQ, QAT)
     context = record.get("audio_context") or {"mode": "full", "margin_s": 0.0}
     base = record.get("base_model") or {}
     return Row(
         name=record["name"],
-        role=ROLES[made],
+        role=ROLES[kind],
         runtime=record["runtime"],
         quantization_type=record["quantization_type"],
         scheme=record.get("scheme"),
@@ -137,20 +141,20 @@ def read_row(record: dict[str, Any], path: Path) -> Row:
 
 
 def _context(context: dict[str, Any]) -> tuple[str, float]:
-    """Mode and margin; a full context has no use for its margin, so it does not tell rows apart."""
+    """Mode and margin; the margin of a full context is unused, so it is set to 0."""
     mode = context["mode"]
     return mode, 0.0 if mode == "full" else float(context.get("margin_s") or 0.0)
 
 
 def read_clips(path: Path) -> list[ClipResult]:
-    """The clips of one JSONL file, each id once."""
+    """The clips of one JSONL file; InputError for a repeated id."""
     clips: dict[str, ClipResult] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
             continue
         clip = _read_clip(line, f"{path}: line {number}")
         if clip.id in clips:
-            raise InputError(f"{path}: line {number}: clip {clip.id} was already measured above")
+            raise InputError(f"{path}: line {number}: clip {clip.id} occurs twice")
         clips[clip.id] = clip
     return list(clips.values())
 
@@ -159,7 +163,9 @@ def _read_clip(line: str, where: str) -> ClipResult:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not JSON ({error.msg}); evaluate again to repair it") from None
+        raise InputError(
+            f"{where}: not valid JSON ({error.msg}); run the evaluation again to repair it"
+        ) from None
     _require(record, CLIP_FIELDS, where)
     optional = {k: record.get(k) for k in ("wall_s", "speaker", "block")}
     required = {k: record[k] for k in CLIP_FIELDS}
@@ -171,16 +177,16 @@ def _require(record: Any, fields: tuple[str, ...], where: str | Path) -> None:
         raise InputError(f"{where}: expected an object with {', '.join(fields)}")
     missing = [field for field in fields if field not in record]
     if missing:
-        raise InputError(f"{where}: no field {missing[0]!r}; needed are {', '.join(fields)}")
+        raise InputError(f"{where}: missing field {missing[0]!r}; required are {', '.join(fields)}")
 
 
-def describe_making(row: Row) -> str:
-    """How the row was made, in words; PTQ with its method where the folder records one."""
+def describe_method(row: Row) -> str:
+    """Training and quantization of the row in words, with the PTQ method where it is recorded."""
     words = ROLE_WORDS[row.role]
     return f"{words} ({row.ptq_method})" if row.ptq_method else words
 
 
 def describe_context(row: Row) -> str:
-    """The audio context in words: what the encoder heard beyond the clip itself."""
+    """The audio context in words, with the margin of silence that follows the clip."""
     mode, margin_s = row.context
     return "full (30 s)" if mode == "full" else f"{mode} (+{margin_s:g} s)"

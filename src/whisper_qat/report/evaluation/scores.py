@@ -1,4 +1,4 @@
-"""WER, CER and hallucination figures of one row on one corpus, or on several together.
+"""WER and CER of one row on one corpus, or on several together.
 
 A rate is the sum of errors over the sum of reference words, never a mean of rates.
 """
@@ -13,7 +13,7 @@ from whisper_qat.report.evaluation.comparisons import ALL, Tallies
 
 
 def score(row: str, corpora: Sequence[str], tallies: Tallies) -> dict[str, Any] | None:
-    """Pooled scores of one row; None where it measured none of the corpora."""
+    """Scores of one row, pooled over the corpora; None if it was measured on none of them."""
     present = [corpus for corpus in corpora if (row, corpus) in tallies.of]
     if not present:
         return None
@@ -25,7 +25,7 @@ def score(row: str, corpora: Sequence[str], tallies: Tallies) -> dict[str, Any] 
         one = tallies.of[row, corpus]
         words += one.words.values()
         chars += one.chars.values()
-        blocks += [f"{corpus}/{tallies.blocks[corpus].label[clip]}" for clip in one.words]
+        blocks += [f"{corpus}/{tallies.units[corpus].label[clip]}" for clip in one.words]
         empty += one.empty_references
     return {
         "row": row,
@@ -41,7 +41,7 @@ def score(row: str, corpora: Sequence[str], tallies: Tallies) -> dict[str, Any] 
 
 
 def rate(counts: list[Counts], blocks: list[str]) -> dict[str, float] | None:
-    """Rate with its 95 % interval; None when no reference has a word."""
+    """Error rate with its 95 % interval; None when no reference has a word."""
     if not total(counts).words:
         return None
     found = interval(counts, blocks=blocks)
@@ -49,7 +49,7 @@ def rate(counts: list[Counts], blocks: list[str]) -> dict[str, float] | None:
 
 
 def score_all(rows: list[str], corpora: list[str], tallies: Tallies) -> list[dict[str, Any]]:
-    """Every row on every corpus, and on all together under the name ALL."""
+    """Scores of every row on each corpus, and on all together under the name ALL."""
     found = [score(row, [corpus], tallies) for row in rows for corpus in corpora]
     found += [(score(row, corpora, tallies) or {}) | {"corpus": ALL} for row in rows]
     return [one for one in found if one and "row" in one]

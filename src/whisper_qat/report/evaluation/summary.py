@@ -1,6 +1,6 @@
-"""From measurements to ``results.json``: everything that the report prints, and no print.
+"""Compute ``results.json``, which holds everything that the report prints, from the measurements.
 
-The page, the tables and the terminal read results.json only, so a number in any of them can be
+The page, the tables and the terminal output read only results.json, so every printed number can be
 traced to one place.
 """
 
@@ -27,18 +27,18 @@ from whisper_qat.report.evaluation.groups import (
 )
 from whisper_qat.report.evaluation.hallucination import signs_of_rows
 from whisper_qat.report.evaluation.latency import speed
-from whisper_qat.report.evaluation.resampling_units import choose_blocks
+from whisper_qat.report.evaluation.resampling_units import choose_units
 from whisper_qat.report.evaluation.rows import (
     QAT,
     Evaluation,
     Row,
     describe_context,
-    describe_making,
+    describe_method,
     read_evaluation,
 )
 from whisper_qat.report.evaluation.scores import score_all
 from whisper_qat.report.evaluation.tally import tally
-from whisper_qat.report.evaluation.token_measures import gather, sensitive_results
+from whisper_qat.report.evaluation.token_measures import gather, token_measure_results
 from whisper_qat.runs.folders import write_json
 
 FORMAT_VERSION = 1
@@ -54,10 +54,10 @@ def summarize(folder: Path) -> dict[str, Any]:
 
 
 def results_of(evaluation: Evaluation) -> dict[str, Any]:
-    """All results of an evaluation, as JSON values."""
+    """All results of an evaluation as JSON values."""
     measurements = evaluation.measurements
     normalizers = [get_normalizer(name) for name in measurements["normalizers"]]
-    counted = {n.name: count(evaluation, n) for n in normalizers}
+    counted = {n.name: count_errors(evaluation, n) for n in normalizers}
     groups = group_rows(evaluation.rows)
     compared = pairs(groups, measurements.get("baseline"))
     names = [row.name for row in evaluation.rows]
@@ -67,7 +67,7 @@ def results_of(evaluation: Evaluation) -> dict[str, Any]:
     ]
     primary = normalizers[0]
     codes = measurements.get("codes_changed", [])
-    data = gather(evaluation, counted[primary.name].blocks, functools.cache(primary.apply))
+    data = gather(evaluation, counted[primary.name].units, functools.cache(primary.apply))
     return {
         "format_version": FORMAT_VERSION,
         **{key: measurements.get(key) for key in PASSED_ON},
@@ -76,29 +76,29 @@ def results_of(evaluation: Evaluation) -> dict[str, Any]:
         "measured_corpora": evaluation.corpora,
         "rows": [describe_row(row) for row in evaluation.rows],
         "groups": [{"name": g.name, "rows": [r.name for r in g.rows]} for g in groups],
-        "blocks": describe_blocks(counted[primary.name]),
+        "blocks": describe_units(counted[primary.name]),
         "scores": scores,
         "hallucination": signs_of_rows(evaluation, functools.cache(primary.apply)),
         "speed": speeds(evaluation),
         "comparisons": comparisons,
         "comparison_kinds": KIND_WORDS,
         "group_summary": summarize_groups(groups, evaluation.corpora, counted[primary.name], data),
-        "sensitive": sensitive_results(evaluation, groups, compared, data),
+        "sensitive": token_measure_results(evaluation, groups, compared, data),
         "claims": claims(groups, comparisons, primary.name),
         "codes_changed": codes,
         "gates": codes_gates(codes),
-        "changed": changed(evaluation, compared, counted[primary.name], primary),
+        "changed": changed_transcripts(evaluation, compared, counted[primary.name], primary),
     }
 
 
-def count(evaluation: Evaluation, normalizer: Normalizer) -> Tallies:
-    """Counts of every row on every corpus; equal texts are normalised once."""
+def count_errors(evaluation: Evaluation, normalizer: Normalizer) -> Tallies:
+    """Word and character errors of every row on every corpus; equal texts are normalised once."""
     normalize = functools.cache(normalizer.apply)
     return Tallies(
         normalizer=normalizer.name,
         of={key: tally(clips, normalize) for key, clips in evaluation.clips.items()},
-        blocks={
-            corpus: choose_blocks(list(union.values()))
+        units={
+            corpus: choose_units(list(union.values()))
             for corpus in evaluation.corpora
             if (union := _all_clips(evaluation, corpus))
         },
@@ -112,7 +112,7 @@ def _all_clips(evaluation: Evaluation, corpus: str) -> dict[str, Any]:
 
 
 def describe_normalizer(normalizer: Normalizer) -> dict[str, Any]:
-    """What identifies a normaliser: two results with one fingerprint used the same rules."""
+    """Name, version and fingerprint; two results with the same fingerprint used the same rules."""
     return {
         "name": normalizer.name,
         "version": normalizer.version,
@@ -121,13 +121,13 @@ def describe_normalizer(normalizer: Normalizer) -> dict[str, Any]:
 
 
 def describe_row(row: Row) -> dict[str, Any]:
-    """A row as measured, with its role and sizes as fractions of the float files."""
+    """The record of a row, with its role and its size as a fraction of the float models."""
     record = row.record
     size = record.get("model_bytes")
     return record | {
         "role": row.role,
         "training_seed": row.training_seed,
-        "made": describe_making(row),
+        "made": describe_method(row),
         "context": describe_context(row),
         "size_of_fp32": _share(size, record.get("fp32_bytes")),
         "size_of_fp16": _share(size, record.get("fp16_bytes")),
@@ -138,16 +138,16 @@ def _share(part: int | None, whole: int | None) -> float | None:
     return part / whole if part and whole else None
 
 
-def describe_blocks(tallies: Tallies) -> list[dict[str, Any]]:
-    """What the bootstrap drew on each corpus."""
+def describe_units(tallies: Tallies) -> list[dict[str, Any]]:
+    """The units that the bootstrap resampled on each corpus."""
     return [
-        {"corpus": corpus, "unit": blocks.unit, "number": blocks.number}
-        for corpus, blocks in tallies.blocks.items()
+        {"corpus": corpus, "unit": units.unit, "number": units.number}
+        for corpus, units in tallies.units.items()
     ]
 
 
 def speeds(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Speed of every row on each corpus and on all; rows that took no time are absent."""
+    """Speed of every row on each corpus and on all together; rows without timing are absent."""
     found = []
     for row in evaluation.rows:
         mine = {c: evaluation.clips.get((row.name, c), []) for c in evaluation.corpora}
@@ -159,20 +159,20 @@ def speeds(evaluation: Evaluation) -> list[dict[str, Any]]:
     return found
 
 
-def changed(
+def changed_transcripts(
     evaluation: Evaluation, compared: list[Pair], tallies: Tallies, normalizer: Normalizer
 ) -> list[dict[str, Any]]:
-    """Clips that QAT transcribes otherwise than its float control, or than the float baseline."""
+    """Clips that QAT and its float control (or else the baseline) transcribe differently."""
     trained = [pair for pair in compared if pair.b.role == QAT]
     chosen = [pair for pair in trained if pair.kind == QUANTIZATION]
     chosen = chosen or [pair for pair in trained if pair.kind in (TOTAL, MIXED)]
-    return [_changed(evaluation, pair, tallies, normalizer) for pair in chosen]
+    return [_changes_of_pair(evaluation, pair, tallies, normalizer) for pair in chosen]
 
 
-def _changed(
+def _changes_of_pair(
     evaluation: Evaluation, pair: Pair, tallies: Tallies, normalizer: Normalizer
 ) -> dict[str, Any]:
-    """Changes of the first seed of a pair: one example of each clip is enough to read."""
+    """The changes of the first seed of a pair; one example of each clip is enough to read."""
     old, new = members(pair)[0]
     normalize = functools.cache(normalizer.apply)
     found, clips = [], 0

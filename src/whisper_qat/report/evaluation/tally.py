@@ -1,6 +1,6 @@
-"""Errors of each clip under one normaliser: the counts that every rate and interval is made of.
+"""Errors of each clip under one normaliser: the counts from which all rates and intervals follow.
 
-Clips whose reference is empty after normalisation have no rate: they are listed and left out.
+A clip whose reference is empty after normalisation has no error rate; it is listed and left out.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from whisper_qat.report.evaluation.rows import ClipResult
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """Word and character counts by clip id, in the order measured; both have the same ids."""
+    """Word and character counts by clip id, in the order of measurement, for the same clips."""
 
     words: dict[str, Counts] = field(default_factory=dict)
     chars: dict[str, Counts] = field(default_factory=dict)
@@ -20,7 +20,7 @@ class Tally:
 
 
 def tally(clips: list[ClipResult], normalize: Callable[[str], str]) -> Tally:
-    """Count one row's clips on one corpus; the normaliser is applied once to both sides."""
+    """Count the errors of one row on one corpus, with both texts normalised once."""
     counted = Tally()
     for clip in clips:
         reference, hypothesis = normalize(clip.reference), normalize(clip.hypothesis)

@@ -1,8 +1,16 @@
-"""Tables of groups against the float control, and of the sensitive measures beside WER."""
+"""Tables of groups against the float control, and of the measures more sensitive than WER."""
 
 from typing import Any
 
+from whisper_qat.report.evaluation.comparison_tables import (
+    COMPARISON,
+    MARGIN_MEANING,
+    MARGIN_TITLE,
+    P_VALUE,
+    margin_cell,
+)
 from whisper_qat.report.evaluation.comparisons import ALL
+from whisper_qat.report.evaluation.row_tables import SYSTEM
 from whisper_qat.report.evaluation.token_measures import AGREEMENT, CHANGED, KL, LOSS
 from whisper_qat.report.render.printing import (
     listing,
@@ -15,7 +23,7 @@ from whisper_qat.report.render.printing import (
 )
 from whisper_qat.report.render.tables import Column, Results, Table, table
 
-DECIMALS = 4  # nats: a good int8 has a KL of about 0.001
+DECIMALS = 4  # of nats: a good int8 model has a KL of about 0.001
 NAMES = {
     LOSS: "loss per token, nats",
     KL: "KL per token, nats",
@@ -23,13 +31,14 @@ NAMES = {
     CHANGED: "changed transcripts, points",
 }
 MEASURED = [
-    Column(title="Loss per token", meaning="teacher-forced: mean of -log p(token) over the "
-           "reference text and its end, in nats, with interval"),
-    Column(title="KL per token", meaning="mean KL(reference row || this row) over the same tokens, "
-           "in nats, with interval"),
-    Column(title="Same top token, %", meaning="tokens at which both find the same one likeliest"),
-    Column(title="Changed transcripts, %", meaning="transcripts that differ from the reference "
-           "row's after normalisation, with interval"),
+    Column(title="Loss per token", meaning="mean of −log p(token) in nats over the reference "
+           "transcript, which the model is given token by token (teacher forcing)"),
+    Column(title="KL per token", meaning="mean divergence KL(reference system || this system) of "
+           "the token distributions, in nats; 0 means identical predictions"),
+    Column(title="Same top token, %", meaning="share of tokens for which this system and its "
+           "reference system give the highest probability to the same token"),
+    Column(title="Changed transcripts, %", meaning="share of transcripts that differ from those of "
+           "the reference system after normalisation"),
 ]  # fmt: skip
 
 
@@ -43,22 +52,24 @@ def group_tables(results: Results) -> list[Table]:
 
 def _group_table(results: Results, corpus: str, entries: list[dict[str, Any]]) -> Table:
     columns = [
-        Column(title="Group", meaning="rows of one making, pooled over training seeds",
+        Column(title="Systems", meaning="a system, or all that differ only in their training seed",
                numeric=False),
-        Column(title="Seeds", meaning="training seeds pooled"),
-        Column(title="Made by", meaning="as in the first table", numeric=False),
-        Column(title="Weights", meaning="schemes of most layers", numeric=False),
-        Column(title="WER, %", meaning="pooled word errors per reference word, with interval"),
-        Column(title="Δ WER to control, points", meaning="group minus float control, paired"),
-        Column(title="p", meaning="two-sided, that this difference is 0"),
-        Column(title="Smallest margin", meaning="points of WER: the smallest non-inferiority "
-               "margin that this sample can prove"),
+        Column(title="Seeds", meaning="number of training seeds pooled"),
+        Column(title="Method", meaning="as in the first table", numeric=False),
+        Column(title="Weights", meaning="number format of most layers", numeric=False),
+        Column(title="WER, %", meaning="word error rate pooled over the seeds"),
+        Column(title="Δ WER vs. control, points", meaning="WER minus that of the float control, on "
+               "the same clips and seeds"),
+        Column(title="p", meaning="two-sided p value for the hypothesis that this difference is 0"),
+        Column(title=MARGIN_TITLE, meaning=MARGIN_MEANING),
         *MEASURED,
-        Column(title="Δ loss to control", meaning="difference of the mean loss, nats, paired"),
-        Column(title="p of Δ loss", meaning="two-sided, that this difference is 0"),
+        Column(title="Δ loss vs. control", meaning="loss per token minus that of the float "
+               "control, in nats"),
+        Column(title="p of Δ loss", meaning="two-sided p value for the hypothesis that the "
+               "difference in loss is 0"),
     ]  # fmt: skip
     rows = [_group_row(entry) for entry in entries]
-    title = "Groups, all corpora" if corpus == ALL else f"Groups, {corpus}"
+    title = f"Systems pooled over training seeds, {'all corpora' if corpus == ALL else corpus}"
     return table(title, columns, rows, _note(results, entries))
 
 
@@ -73,7 +84,7 @@ def _group_row(entry: dict[str, Any]) -> list[str]:
         percent_interval(wer["rate"], wer["low"], wer["high"]) if wer else "",
         points_interval(delta["delta"], delta["low"], delta["high"]) if delta else "",
         p_value(delta["p"]) if delta else "",
-        percent(delta["smallest_margin"]) if delta else "",
+        margin_cell(delta) if delta else "",
         *measure_cells(entry["measures"]),
         _nats(loss, "delta", signed=True) if loss else "",
         p_value(loss["p"]) if loss else "",
@@ -102,49 +113,55 @@ def _nats(found: dict[str, float], key: str, *, signed: bool = False) -> str:
 def _note(results: Results, entries: list[dict[str, Any]]) -> str:
     controls = sorted({entry["control"] for entry in entries if entry["control"]})
     words = max((entry["words"] for entry in entries), default=0)
-    said = f"{plural(words, 'word')}, normaliser {results['primary_normalizer']}. "
-    said += f"Control: {listing(controls)}." if controls else "No float control was measured."
-    return f"{said} {_references(results)}".strip()
+    sample = f"Sample: {plural(words, 'word')}, normaliser {results['primary_normalizer']}."
+    control = (
+        f"Float control: {listing(controls)}." if controls else "No float control was measured."
+    )
+    return f"{sample} {control} {_references(results)}".strip()
 
 
 def _references(results: Results) -> str:
-    """What KL is taken to, in words."""
+    """The systems that KL is measured against, in words."""
     reference = (results.get("sensitive") or {}).get("reference") or {}
     names = sorted({name for row, name in reference.items() if name not in (None, row)})
-    return f"KL and changed transcripts are taken to {listing(names)}." if names else ""
+    if not names:
+        return ""
+    return f"KL, top tokens and changed transcripts are measured against {listing(names)}."
 
 
-def sensitive_table(results: Results, corpus: str) -> Table:
-    """Every row with the measures beside WER, on one corpus or on all."""
+def token_measures_table(results: Results, corpus: str) -> Table:
+    """Every row that has any of these measures, on one corpus or on all."""
     columns = [
-        Column(title="Row", meaning="name of the measured model", numeric=False),
-        Column(title="Reference row", meaning="what KL and changes are taken to", numeric=False),
+        SYSTEM,
+        Column(title="Reference system", meaning="the system that KL, top tokens and changed "
+               "transcripts are measured against", numeric=False),
         *MEASURED,
-    ]
-    sensitive = results.get("sensitive") or {"rows": [], "reference": {}}
+    ]  # fmt: skip
+    measures = results.get("sensitive") or {"rows": [], "reference": {}}
     rows = [
-        [r["row"], _other(sensitive["reference"].get(r["row"]), r["row"]), *measure_cells(r)]
-        for r in sensitive["rows"]
-        if r["corpus"] == corpus
+        [r["row"], _other(measures["reference"].get(r["row"]), r["row"]), *measure_cells(r)]
+        for r in measures["rows"]
+        if r["corpus"] == corpus and any(measure_cells(r))
     ]
     name = "all corpora" if corpus == ALL else corpus
-    return table(f"Loss, KL and changed transcripts of each row, {name}", columns, rows)
+    return table(f"Loss, KL and changed transcripts of each system, {name}", columns, rows)
 
 
 def _other(reference: str | None, row: str) -> str:
     return "" if reference is None else "itself" if reference == row else reference
 
 
-def sensitive_comparisons_table(results: Results, corpus: str) -> Table:
-    """Paired differences of the measures beside WER."""
+def token_measure_comparisons_table(results: Results, corpus: str) -> Table:
+    """Paired differences of these measures."""
     columns = [
-        Column(title="Comparison", meaning="first row minus second row", numeric=False),
-        Column(title="Kind", meaning="as in the table of WER", numeric=False),
-        Column(title="Measure", meaning="what differs", numeric=False),
-        Column(title="Δ", meaning="paired bootstrap, with interval"),
-        Column(title="p", meaning="two-sided, that the difference is 0"),
-        Column(title="p Holm", meaning="p adjusted for all comparisons of this measure here"),
-    ]
+        COMPARISON,
+        Column(title="Kind", meaning="as in the comparisons of WER", numeric=False),
+        Column(title="Measure", meaning="measure and its unit", numeric=False),
+        Column(title="Δ", meaning="difference of the measure, from a paired bootstrap"),
+        P_VALUE,
+        Column(title="p Holm", meaning="p after the Holm correction for all comparisons of this "
+               "measure in this table"),
+    ]  # fmt: skip
     compared = (results.get("sensitive") or {"comparisons": []})["comparisons"]
     rows = [
         [

@@ -1,8 +1,9 @@
-"""Sensitive measures beside WER: loss and KL per token, agreement of top tokens, changed texts.
+"""Measures more sensitive than WER: loss and KL per token, agreement of top tokens, changed texts.
 
-Each is a ratio of sums over clips, so each has its interval from the same bootstrap over the same
-blocks as WER. KL, agreement and changed transcripts are taken to a row's reference row; a row that
-is its own reference has none of them. Over training seeds a clip's sums are added, as for WER.
+Each measure is a ratio of sums over clips, so its interval comes from the same bootstrap over the
+same units as that of WER. KL, agreement and changed transcripts compare a row with its reference
+row; a row that is its own reference has none of them. The sums of a clip are added over training
+seeds, as for WER.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from whisper_qat.metrics.significance import holm, paired_ratio, ratio_interval
 from whisper_qat.report.evaluation.comparisons import ALL
 from whisper_qat.report.evaluation.forced_records import Forced, forced_path, read_forced
 from whisper_qat.report.evaluation.groups import Group, Pair, members
-from whisper_qat.report.evaluation.resampling_units import Blocks
+from whisper_qat.report.evaluation.resampling_units import ResamplingUnits
 from whisper_qat.report.evaluation.rows import Evaluation
 
 LOSS, KL, AGREEMENT, CHANGED = "loss", "kl", "agreement", "changed"
@@ -24,21 +25,21 @@ Clip = tuple[str, str]  # corpus, clip id
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sensitive:
-    """``of[row, corpus, measure]``; ``reference[row]`` is a row's name; ``blocks[corpus]``."""
+class TokenMeasures:
+    """Sums ``of[row, corpus, measure]``, the ``reference`` row of each row, ``units[corpus]``."""
 
     of: dict[tuple[str, str, str], Sums]
     reference: dict[str, str | None]
-    blocks: dict[str, Blocks]
+    units: dict[str, ResamplingUnits]
 
     def has(self, row: str, measure: str) -> bool:
-        """Whether a row can have a measure: one to a reference needs another row as reference."""
+        """Whether a row can have a measure; some of them need another row as reference."""
         return measure not in TO_REFERENCE or self.reference.get(row) not in (None, row)
 
 
 def gather(
-    evaluation: Evaluation, blocks: dict[str, Blocks], normalize: Callable[[str], str]
-) -> Sensitive:
+    evaluation: Evaluation, units: dict[str, ResamplingUnits], normalize: Callable[[str], str]
+) -> TokenMeasures:
     """All sums of an evaluation folder; measures that were not taken are absent."""
     reference = evaluation.measurements.get("kl_reference") or {}
     found: dict[tuple[str, str, str], Sums] = {}
@@ -52,7 +53,7 @@ def gather(
             )
             found[row.name, corpus, CHANGED] = changed
     kept = {key: sums for key, sums in found.items() if sums}
-    return Sensitive(of=kept, reference=reference, blocks=blocks)
+    return TokenMeasures(of=kept, reference=reference, units=units)
 
 
 def _forced_sums(records: dict[str, Forced]) -> dict[str, Sums]:
@@ -71,7 +72,7 @@ def _changed_sums(
     corpus: str,
     normalize: Callable[[str], str],
 ) -> Sums:
-    """1 of 1 for every transcript that differs from the reference row's after normalisation."""
+    """(1, 1) for clips whose normalised text differs from the reference row's, else (0, 1)."""
     theirs = {c.id: c for c in evaluation.clips.get((reference or "", corpus), [])}
     return {
         c.id: (float(normalize(c.hypothesis) != normalize(theirs[c.id].hypothesis)), 1.0)
@@ -80,13 +81,15 @@ def _changed_sums(
     }
 
 
-def measure_group(names: Sequence[str], corpora: Sequence[str], data: Sensitive) -> dict[str, Any]:
-    """Each measure of rows pooled over clips and rows: rate, interval, clips; None without one."""
+def measure_group(
+    names: Sequence[str], corpora: Sequence[str], data: TokenMeasures
+) -> dict[str, Any]:
+    """Each measure pooled over clips and rows, with interval and number of clips, or None."""
     return {measure: _rate(names, corpora, data, measure) for measure in MEASURES}
 
 
 def _rate(
-    names: Sequence[str], corpora: Sequence[str], data: Sensitive, measure: str
+    names: Sequence[str], corpora: Sequence[str], data: TokenMeasures, measure: str
 ) -> dict[str, Any] | None:
     rows = [name for name in names if data.has(name, measure)]
     clips = _shared(rows, corpora, data, measure)
@@ -98,12 +101,12 @@ def _rate(
 
 
 def compare_measure(
-    pair: Pair, corpora: Sequence[str], data: Sensitive, measure: str
+    pair: Pair, corpora: Sequence[str], data: TokenMeasures, measure: str
 ) -> dict[str, Any] | None:
-    """Difference b - a of one measure; None where it would not mean one thing.
+    """Difference b - a of one measure; None where the two are not comparable.
 
-    Measures to a reference are compared only when both rows have the same reference row, and the
-    loss only when both models see the same tokens.
+    Measures against a reference are comparable only when both rows have the same reference row, and
+    the loss only when both models have the same tokens.
     """
     matched = members(pair)
     rows = [row.name for both in matched for row in both]
@@ -123,9 +126,9 @@ def compare_measure(
 
 
 def _shared(
-    rows: Sequence[str], corpora: Sequence[str], data: Sensitive, measure: str
+    rows: Sequence[str], corpora: Sequence[str], data: TokenMeasures, measure: str
 ) -> list[Clip]:
-    """Clips that all rows have the measure of."""
+    """Clips for which all rows have the measure."""
     found: list[Clip] = []
     for corpus in corpora if rows else ():
         sums = [data.of.get((row, corpus, measure), {}) for row in rows]
@@ -134,26 +137,26 @@ def _shared(
 
 
 def _pooled(
-    rows: Sequence[str], clips: list[Clip], data: Sensitive, measure: str
+    rows: Sequence[str], clips: list[Clip], data: TokenMeasures, measure: str
 ) -> tuple[list[float], list[float]]:
-    """Numerator and denominator of each clip, added up over rows."""
+    """Numerator and denominator of each clip, summed over rows."""
     pairs = [[data.of[row, corpus, measure][clip] for row in rows] for corpus, clip in clips]
     return [sum(p[0] for p in one) for one in pairs], [sum(p[1] for p in one) for one in pairs]
 
 
-def _labels(clips: list[Clip], data: Sensitive) -> list[str]:
-    return [f"{corpus}/{data.blocks[corpus].label[clip]}" for corpus, clip in clips]
+def _labels(clips: list[Clip], data: TokenMeasures) -> list[str]:
+    return [f"{corpus}/{data.units[corpus].label[clip]}" for corpus, clip in clips]
 
 
 def scopes(corpora: list[str]) -> list[tuple[str, list[str]]]:
-    """(name, corpora) of all together and, where there are several, of each."""
+    """(name, corpora) for all corpora together and, where there are several, for each."""
     return [(ALL, corpora)] + ([(c, [c]) for c in corpora] if len(corpora) > 1 else [])
 
 
-def sensitive_results(
-    evaluation: Evaluation, groups: list[Group], pairs: list[Pair], data: Sensitive
+def token_measure_results(
+    evaluation: Evaluation, groups: list[Group], pairs: list[Pair], data: TokenMeasures
 ) -> dict[str, Any]:
-    """The part of results.json on these measures: each row, each group's pairs, the references."""
+    """The part of results.json on these measures: rows, comparisons and reference rows."""
     rows, compared = [], []
     for name, scope in scopes(evaluation.corpora):
         rows += [

@@ -1,7 +1,7 @@
-"""A published result file from the results of a finished evaluation or benchmark folder.
+"""Extract a published result file from the folder of a finished evaluation or benchmark.
 
-What a person adds is the words (title, question, reading) and nothing else: every number, hash and
-setting is taken from the folder.
+A person adds only the words (title, question, reading); every number, hash and setting is taken
+from the folder.
 """
 
 import re
@@ -13,8 +13,8 @@ from typing import Any
 from whisper_qat.errors import InputError, nearest
 from whisper_qat.report.evaluation.comparisons import ALL
 from whisper_qat.report.evaluation.provenance_tables import command, revision
-from whisper_qat.report.published.columns import column, machine, megabytes, rounded, value
-from whisper_qat.report.published.extract_training import of_training
+from whisper_qat.report.published.columns import column, machine, megabytes, round_number, value
+from whisper_qat.report.published.extract_training import extract_training
 from whisper_qat.report.published.reading import HIGH, LOW, ROW
 from whisper_qat.report.render.tables import Results, find_score
 from whisper_qat.runs.folders import hash_file, read_json, read_manifest
@@ -22,7 +22,7 @@ from whisper_qat.runs.folders import hash_file, read_json, read_manifest
 ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/'\"]+/)*(?=[^\s/'\"])")
 INTERVALS = "95 %, bootstrap over {}"
 TRAINING = "training benchmark"
-FORMS = {  # kind of folder: the file with its figures
+FILES = {  # kind of folder -> the file with its figures
     "evaluation": "results.json",
     "benchmark": "results.json",
     TRAINING: "train_speed.json",
@@ -32,7 +32,7 @@ Extracted = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """The words of a result file, and names for rows that the folder calls otherwise."""
+    """The words of a result file, and the names under which rows are published."""
 
     id: str
     title: str
@@ -45,27 +45,29 @@ class Labels:
 
 
 def extract(folder: str | Path, labels: Labels, clip_set: str | None = None) -> Extracted:
-    """The result file's content; InputError when the folder is of another kind."""
+    """The content of the result file; InputError if the folder is of another kind."""
     folder = Path(folder)
     manifest = read_manifest(folder)
     kind = manifest["kind"]
-    if kind not in FORMS:
+    if kind not in FILES:
         raise InputError(
             f"{folder}: expected an evaluation or a benchmark, got a folder of kind {kind!r}"
         )
-    path = folder / FORMS[kind]
+    path = folder / FILES[kind]
     results = read_json(path)
     if kind == TRAINING:
         results["environment"] = {key: manifest[key] for key in ("command", "git_revision")}
-        found, models = of_training(results, manifest), dict(manifest["inputs"])
+        found, models = extract_training(results, manifest), dict(manifest["inputs"])
     else:
-        found = (of_evaluation if kind == "evaluation" else of_benchmark)(results, clip_set)
+        found = (extract_evaluation if kind == "evaluation" else extract_benchmark)(
+            results, clip_set
+        )
         models = {row["name"]: row["fingerprint"] for row in results["rows"]}
     head = {
         "id": labels.id, "section": labels.section, "order": labels.order, "title": labels.title,
         "question": labels.question, "reading": labels.reading, "date": manifest["created"][:10],
         "commit": revision(results) or manifest["git_revision"],
-        "command": portable(command(results)) or None,
+        "command": strip_folders(command(results)) or None,
     }  # fmt: skip
     source = {
         "kind": "measured",
@@ -73,8 +75,8 @@ def extract(folder: str | Path, labels: Labels, clip_set: str | None = None) -> 
         "results_sha256": hash_file(path),
         "models": models,
     }
-    rows = renamed(found.pop("rows"), labels.names)
-    columns, rows = filled(found.pop("columns"), rows)
+    rows = rename_rows(found.pop("rows"), labels.names)
+    columns, rows = drop_empty_columns(found.pop("columns"), rows)
     return (
         head
         | {"source": source}
@@ -83,16 +85,16 @@ def extract(folder: str | Path, labels: Labels, clip_set: str | None = None) -> 
     )
 
 
-def portable(line: str) -> str:
-    """A command line without the folders of one machine: an absolute path keeps its name alone."""
+def strip_folders(line: str) -> str:
+    """The command line with each absolute path reduced to its last component."""
     words = ABSOLUTE.sub("", line).split()
     if words and words[0].endswith(".py") and "/" not in words[0]:
         words[0] = f"scripts/{words[0]}"
     return " ".join(words)
 
 
-def renamed(rows: list[Extracted], names: Mapping[str, str]) -> list[Extracted]:
-    """Rows under the names that the reader knows; InputError for a name that is not there."""
+def rename_rows(rows: list[Extracted], names: Mapping[str, str]) -> list[Extracted]:
+    """The rows under their published names; InputError for a name that no row has."""
     known = [row[ROW] for row in rows]
     for name in names:
         if name not in known:
@@ -100,10 +102,10 @@ def renamed(rows: list[Extracted], names: Mapping[str, str]) -> list[Extracted]:
     return [row | {ROW: names.get(row[ROW], row[ROW])} for row in rows]
 
 
-def filled(
+def drop_empty_columns(
     columns: list[Extracted], rows: list[Extracted]
 ) -> tuple[list[Extracted], list[Extracted]]:
-    """Without the columns that no row has a value for."""
+    """The table without the columns for which no row has a value."""
     kept = [one for one in columns if any(row.get(one["name"]) is not None for row in rows)]
     names = {one["name"] + end for one in kept for end in ("", LOW, HIGH)}
     return kept, [{key: value for key, value in row.items() if key in names} for row in rows]
@@ -113,20 +115,22 @@ def filled(
 
 EVALUATION_COLUMNS = [
     column(ROW, "Row", "text"),
-    column("context", "Context", "text", meaning="audio that the encoder hears"),
+    column("context", "Context", "text", meaning="audio that the encoder receives"),
     column("wer", "WER, %", "fraction", 2, "pooled over the training seeds"),
     column("delta", "Minus float control, points", "difference", 2, "on the same clips and seeds"),
     column("size_mb", "Size, MB", "number", 1),
     column("loss", "Loss", "number", 3, "nats per token of the reference text"),
-    column("kl", "KL", "number", 4, "nats per token, to the float control"),
+    column("kl", "KL", "number", 4, "nats per token, from the float control"),
     column("seeds", "Seeds", "count", meaning="training seeds"),
 ]
 
 
-def of_evaluation(results: Results, clip_set: str | None = None) -> Extracted:
-    """Every group of rows on all measured corpora together."""
+def extract_evaluation(results: Results, clip_set: str | None = None) -> Extracted:
+    """Every group of rows, on all measured corpora together."""
     if clip_set is not None:
-        raise InputError(f"--clip_set {clip_set}: is for a benchmark; an evaluation has one table")
+        raise InputError(
+            f"--clip_set {clip_set}: applies to benchmarks only; an evaluation has one table"
+        )
     groups = [one for one in results["group_summary"] if one["corpus"] == ALL]
     if not groups:
         raise InputError("results.json: no group of rows was measured on any corpus")
@@ -155,7 +159,7 @@ def of_evaluation(results: Results, clip_set: str | None = None) -> Extracted:
 
 
 def evaluation_row(group: Mapping[str, Any], record: Mapping[str, Any]) -> Extracted:
-    """One group of rows that differ in nothing but the training seed."""
+    """One group of rows that differ only in the training seed."""
     return {
         ROW: group["group"],
         "context": record["context"],
@@ -169,13 +173,13 @@ def evaluation_row(group: Mapping[str, Any], record: Mapping[str, Any]) -> Extra
 
 
 def base_model(rows: list[Mapping[str, Any]]) -> str | None:
-    """The model that the rows descend from, by name."""
+    """The name of the base model of the rows."""
     names = {Path((row.get("base_model") or {}).get("name") or "").name for row in rows} - {""}
     return ", ".join(sorted(names)) or None
 
 
 def test_sets(results: Results) -> list[Extracted]:
-    """Measured corpora with their clips and scored words."""
+    """The measured corpora with their numbers of clips and scored words."""
     found = []
     for corpus in results["corpora"]:
         if corpus["status"] == "measured":
@@ -190,12 +194,12 @@ def test_sets(results: Results) -> list[Extracted]:
 
 
 def benchmark_columns(reference: str) -> list[Extracted]:
-    """Columns of one set of clips."""
+    """The columns of the table of one set of clips."""
     return [
         column(ROW, "Row", "text"),
         column("size_mb", "Size, MB", "number", 1),
-        column("ratio", f"× {reference}", "number", 2, "times as fast, interleaved medians"),
-        column("rtfx", "RTFx", "number", 1, "seconds of audio per second"),
+        column("ratio", f"× {reference}", "number", 2, "relative speed, from interleaved medians"),
+        column("rtfx", "RTFx", "number", 1, "seconds of audio transcribed per second"),
         column("p50_s", "p50, s", "number", 2),
         column("p90_s", "p90, s", "number", 2),
         column("p99_s", "p99, s", "number", 2),
@@ -207,8 +211,8 @@ def benchmark_columns(reference: str) -> list[Extracted]:
     ]
 
 
-def of_benchmark(results: Results, clip_set: str | None = None) -> Extracted:
-    """Every row on one set of clips; which one must be said where there are several."""
+def extract_benchmark(results: Results, clip_set: str | None = None) -> Extracted:
+    """Every row on one set of clips; ``clip_set`` is required if there are several sets."""
     measured = sorted({score["set"] for score in results["scores"]})
     if clip_set is None and len(measured) == 1:
         clip_set = measured[0]
@@ -225,7 +229,7 @@ def of_benchmark(results: Results, clip_set: str | None = None) -> Extracted:
     environment = results["environment"]
     return {
         "machine": machine(
-            environment, threads.pop() if len(threads) == 1 else None, load(environment)
+            environment, threads.pop() if len(threads) == 1 else None, describe_load(environment)
         ),
         "settings": {
             "model": Path((results["config"] or {}).get("model_path") or "").name or None,
@@ -237,7 +241,7 @@ def of_benchmark(results: Results, clip_set: str | None = None) -> Extracted:
             "runtime": None,
             "audio_context": None,
             "training_seeds": [],
-            "intervals": INTERVALS.format(over(scores)),
+            "intervals": INTERVALS.format(resampled_units(scores)),
         },
         "columns": benchmark_columns(results["reference"]),
         "rows": rows,
@@ -245,7 +249,7 @@ def of_benchmark(results: Results, clip_set: str | None = None) -> Extracted:
 
 
 def benchmark_row(score: Mapping[str, Any], record: Mapping[str, Any]) -> Extracted:
-    """One row's speed, memory and WER; an interval without width is none."""
+    """Speed, memory and WER of one row; an interval without width is left out."""
     given = {name: score[name] for name in ("speedup", "wer")}
     wide = {
         name: one and (one if one["low"] < one["high"] else {"rate": one["rate"]})
@@ -256,21 +260,21 @@ def benchmark_row(score: Mapping[str, Any], record: Mapping[str, Any]) -> Extrac
         ROW: score["row"],
         "size_mb": megabytes(record.get("model_bytes")),
         **value("ratio", wide["speedup"]),
-        **{name: None if score[name] is None else rounded(score[name]) for name in plain},
+        **{name: None if score[name] is None else round_number(score[name]) for name in plain},
         "peak_mb": megabytes(score["peak_rss_bytes"]),
         **value("wer", wide["wer"]),
         "threads": record["threads"],
     }
 
 
-def over(scores: list[Extracted]) -> str:
-    """What the ratios' intervals were drawn over."""
+def resampled_units(scores: list[Extracted]) -> str:
+    """What the intervals of the ratios were resampled over."""
     found = {score["speedup"]["over"] for score in scores if score["speedup"]}
     return " and ".join(sorted(found)) or "clips"
 
 
-def load(environment: Mapping[str, Any]) -> str | None:
-    """How busy the machine was at the start."""
+def describe_load(environment: Mapping[str, Any]) -> str | None:
+    """The load of the machine at the start, in words."""
     average = environment.get("load_average")
     if average is None:
         return None

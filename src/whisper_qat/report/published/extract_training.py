@@ -1,16 +1,16 @@
-"""The table of a training benchmark: what a step of each kind of training takes."""
+"""Extract the table of a training benchmark: the cost of a step for each kind of training."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from whisper_qat.report.published.columns import Extracted, column, machine, rounded
+from whisper_qat.report.published.columns import Extracted, column, machine, round_number
 from whisper_qat.report.published.reading import ROW
 
 GIB = 2**30
 NAMES = {"none": "float"}
 COLUMNS = [
-    column(ROW, "Training", "text", meaning="full context: 30 s; dynamic: the clip's own length"),
+    column(ROW, "Training", "text", meaning="full context: 30 s; dynamic: the length of the clip"),
     column("step_s", "Step, s", "number", 2, "median"),
     column("ratio", "× float step", "number", 2, "median over steps on the same clips"),
     column("clips_per_s", "Clips/s", "number", 1),
@@ -22,7 +22,7 @@ COLUMNS = [
 ]
 
 
-def of_training(report: Mapping[str, Any], manifest: Mapping[str, Any]) -> Extracted:
+def extract_training(report: Mapping[str, Any], manifest: Mapping[str, Any]) -> Extracted:
     """Rows and settings from ``train_speed.json`` and the folder's manifest."""
     config = manifest["config"]
     size = f"{config['per_device_batch_size']} x {config['gradient_accumulation_steps']}"
@@ -45,7 +45,7 @@ def of_training(report: Mapping[str, Any], manifest: Mapping[str, Any]) -> Extra
 
 
 def _processors(manifest: Mapping[str, Any]) -> Extracted:
-    """The host's CPU, named after the GPU where the steps ran on one."""
+    """The CPU of the host, named after the GPU if the steps ran on one."""
     cpu = dict(manifest["cpu"])
     if manifest["gpu"]:
         cpu["name"] = f"{manifest['gpu']} on a host with {cpu['name']}"
@@ -57,12 +57,12 @@ def _row(row: Mapping[str, Any], job: Mapping[str, Any]) -> Extracted:
     return {
         ROW: f"{NAMES.get(row['quantization_type'], row['quantization_type'])}, "
         f"{row['audio_context']} context",
-        "step_s": rounded(row["step_s"]),
-        "ratio": rounded(row["to_float"]),
-        "clips_per_s": rounded(row["clips_per_s"]),
-        "waiting": rounded(row["waiting_share"]),
-        "peak_gib": rounded(row["peak_bytes"] / GIB),
-        "memory_ratio": rounded(row["memory_to_float"]),
-        "of_peak": None if share is None else rounded(share),
-        "hours": rounded(job["hours"]),
+        "step_s": round_number(row["step_s"]),
+        "ratio": round_number(row["to_float"]),
+        "clips_per_s": round_number(row["clips_per_s"]),
+        "waiting": round_number(row["waiting_share"]),
+        "peak_gib": round_number(row["peak_bytes"] / GIB),
+        "memory_ratio": round_number(row["memory_to_float"]),
+        "of_peak": None if share is None else round_number(share),
+        "hours": round_number(job["hours"]),
     }

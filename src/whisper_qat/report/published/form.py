@@ -1,4 +1,4 @@
-"""The form of a published result file: which keys there are, and what each of them may hold."""
+"""The form of a published result file: its keys and the values that each may have."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from whisper_qat.errors import InputError, nearest
 
 @dataclass(frozen=True)
 class Kind:
-    """What a key may hold, in words and as a test."""
+    """The values that a key may have, in words and as a test."""
 
     words: str
     fits: Callable[[Any], bool]
@@ -40,17 +40,17 @@ def _is_date(value: Any) -> bool:
 
 
 def one_of(choices: Mapping[str, Any]) -> Kind:
-    """One of some words."""
+    """One of several words."""
     return Kind(f"one of {', '.join(choices)}", lambda v: isinstance(v, str) and v in choices)
 
 
 def or_null(kind: Kind) -> Kind:
-    """The same, or null where it is not known or does not apply."""
+    """The same kind, or null where the value is unknown or does not apply."""
     return Kind(f"{kind.words} or null", lambda v: v is None or kind.fits(v))
 
 
 def list_of(kind: Kind, words: str) -> Kind:
-    """A list in which each item is of a kind."""
+    """A list whose items are all of one kind."""
     return Kind(
         f"a list of {words}", lambda v: isinstance(v, list) and all(kind.fits(i) for i in v)
     )
@@ -65,8 +65,8 @@ OBJECTS = list_of(OBJECT, "objects")
 TEXTS = list_of(TEXT, "texts")
 
 SECTIONS = {"accuracy": "Accuracy", "size": "Size", "speed": "Speed", "training": "Training cost"}
-# Unit of a column -> what its cells hold. A fraction is printed as percent, a difference of
-# fractions in signed points, a number as it is.
+# Unit of a column -> the values of its cells. A fraction is printed in percent, a difference of
+# fractions in signed points, a number unchanged.
 TEXT_UNIT = "text"
 UNITS = {
     TEXT_UNIT: or_null(TEXT),
@@ -77,7 +77,9 @@ UNITS = {
 }
 UNIT_MARKS = {"fraction": "%", "difference": "points"}
 DECIMAL_UNITS = ("fraction", "difference", "number")
-PERCENTAGE = 10  # from here a fraction would print as 1,000 % or more: it was given in percent
+PERCENTAGE = (
+    10  # from here on a fraction would be 1,000 % or more, so it must have been given in percent
+)
 
 TABLE: Form = {
     "id": TEXT,
@@ -136,7 +138,7 @@ COLUMN: Form = {
 def check(
     record: Any, form: Form, file: str, where: str = "", optional: Form | None = None
 ) -> None:
-    """InputError unless the record has every key of the form, and no other but optional ones."""
+    """InputError unless the record has every key of the form and no others but optional ones."""
     dot = f"{where}." if where else ""
     if not isinstance(record, dict):
         raise InputError(f"{file}: {where or 'file'}: expected an object with {', '.join(form)}")

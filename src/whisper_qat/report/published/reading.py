@@ -1,8 +1,8 @@
-"""Published result files: one JSON file for each table of ``docs/results.md``, checked on reading.
+"""Read and check published result files, one JSON file for each table of ``docs/results.md``.
 
-``docs/results/README.md`` describes the form. Values are numbers in the unit that the column names
-(a WER of 27.83 % is 0.2783); nothing in a file is formatted. What a reader could misunderstand is
-refused here with the file, the key and what would be right.
+``docs/results/README.md`` describes their form. Values are unformatted numbers in the unit of their
+column (a WER of 27.83 % is 0.2783). Anything ambiguous is refused with an error that names the
+file, the key and a valid value.
 """
 
 import json
@@ -36,7 +36,7 @@ LOW, HIGH = "_low", "_high"
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedColumn:
-    """A column: ``unit`` says what its numbers are, ``decimals`` how many of them are printed."""
+    """A column; ``unit`` is the kind of its values, ``decimals`` the number of printed decimals."""
 
     name: str
     title: str
@@ -47,7 +47,7 @@ class PublishedColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """One table with everything that its numbers must carry; the fields are the file's keys."""
+    """One table with the provenance of its numbers; the fields are the keys of the file."""
 
     id: str
     section: str
@@ -67,7 +67,7 @@ class Published:
 
 
 def read_all(folder: str | Path) -> list[Published]:
-    """Every table of a folder, by section and order; InputError when there is none."""
+    """All tables of a folder, sorted by section and order; InputError if there is none."""
     paths = [p for p in sorted(Path(folder).glob("*.json")) if p.name not in NOT_TABLES]
     if not paths:
         raise InputError(f"{folder}: no result file (*.json) in this folder")
@@ -77,12 +77,12 @@ def read_all(folder: str | Path) -> list[Published]:
 
 
 def read_table(path: str | Path) -> Published:
-    """One result file; InputError names the file, the key and what would be right."""
+    """Read one result file; InputError names the file, the key and a valid value."""
     return table_of(read_json(path), Path(path))
 
 
 def table_of(record: Any, path: Path) -> Published:
-    """The content of ``path`` as a table, checked; the file itself need not exist yet."""
+    """Check the content of ``path`` and return it as a table; the file need not exist yet."""
     check(record, TABLE, str(path))
     if record["id"] != path.stem:
         raise InputError(f"{path}: id: expected {path.stem!r}, as the file, got {record['id']!r}")
@@ -98,7 +98,7 @@ def table_of(record: Any, path: Path) -> Published:
 
 
 def check_source(source: Mapping[str, Any], path: Path) -> None:
-    """A table is measured (with the hash of what it was taken from) or transcribed."""
+    """InputError unless the source is of a known kind and complete."""
     kind = str(source.get("kind"))
     if kind not in SOURCES:
         raise InputError(f"{path}: source.kind: expected {' or '.join(SOURCES)}, got {kind!r}")
@@ -106,7 +106,7 @@ def check_source(source: Mapping[str, Any], path: Path) -> None:
 
 
 def read_columns(records: list[Any], path: Path) -> list[PublishedColumn]:
-    """The columns; the first one names the rows."""
+    """Read and check the columns; the first one holds the names of the rows."""
     columns = []
     for number, record in enumerate(records):
         where = f"columns[{number}]"
@@ -118,31 +118,32 @@ def read_columns(records: list[Any], path: Path) -> list[PublishedColumn]:
         raise InputError(f"{path}: columns[0]: expected name 'row' with unit 'text'")
     for number, name in enumerate(names):
         if name in names[:number]:
-            raise InputError(f"{path}: columns[{number}].name: {name!r} is there twice")
+            raise InputError(f"{path}: columns[{number}].name: {name!r} occurs twice")
         if name.endswith((LOW, HIGH)):
             raise InputError(
-                f"{path}: columns[{number}].name: {name!r} would be an interval's end; rows give "
-                f"NAME{LOW} and NAME{HIGH} beside NAME"
+                f"{path}: columns[{number}].name: {name!r} is reserved for the end of an "
+                f"interval; rows give NAME{LOW} and NAME{HIGH} in addition to NAME"
             )
     return columns
 
 
 def check_title(column: PublishedColumn, where: str) -> None:
-    """The printed unit stands in the title, and numbers say how many decimals are known."""
+    """InputError unless the title contains the unit and numbers have a number of decimals."""
     mark = UNIT_MARKS.get(column.unit)
     if mark and mark not in column.title:
         raise InputError(
-            f"{where}.title: expected {mark!r} in it, as unit {column.unit!r} is printed so, "
+            f"{where}.title: expected {mark!r} in the title, because the unit is {column.unit!r}, "
             f"got {column.title!r}"
         )
     if column.unit in DECIMAL_UNITS and column.decimals is None:
         raise InputError(
-            f"{where}.decimals: expected a whole number, as unit is {column.unit!r}, got None"
+            f"{where}.decimals: expected a whole number, because the unit is "
+            f"{column.unit!r}, got None"
         )
 
 
 def check_rows(rows: list[Any], columns: list[PublishedColumn], path: Path) -> None:
-    """Every row has every column, null where nothing was measured, and no other value."""
+    """InputError unless every row has a value or null for each column, and no other keys."""
     if not rows:
         raise InputError(f"{path}: rows: expected at least one row")
     form = {column.name: UNITS[column.unit] for column in columns}
@@ -160,12 +161,12 @@ def check_rows(rows: list[Any], columns: list[PublishedColumn], path: Path) -> N
             check_interval(row, column, f"{path}: {where}")
         name = row[ROW]
         if not name or name in seen:
-            raise InputError(f"{path}: {where}.row: expected a name of its own, got {name!r}")
+            raise InputError(f"{path}: {where}.row: expected a unique name, got {name!r}")
         seen.add(name)
 
 
 def check_interval(row: Mapping[str, Any], column: PublishedColumn, where: str) -> None:
-    """Both ends or none, around the value; fractions that are percentages are found out."""
+    """InputError unless an interval has both ends around its value and fractions are fractions."""
     value, low, high = interval(row, column.name)
     if (low is None) != (high is None):
         raise InputError(
@@ -187,7 +188,7 @@ def interval(row: Mapping[str, Any], name: str) -> tuple[Any, Any, Any]:
 
 
 def json_text(record: Mapping[str, Any]) -> str:
-    """A result file as text, one column and one row a line, so that changes read well."""
+    """A result file as text with one line for each column and row, so that diffs are readable."""
     lines = []
     for key, value in record.items():
         if isinstance(value, list) and value:

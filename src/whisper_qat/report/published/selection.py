@@ -1,7 +1,7 @@
-"""The README's tables: rows chosen from the published files, placed between markers.
+"""The tables of the README: rows selected from the published files, placed between markers.
 
-``docs/results/readme.json`` names the rows and columns of one table that draws on several files. A
-marker may also name a result file; then the whole table of that file stands there.
+``docs/results/readme.json`` names the rows and columns of one table that combines several files. A
+marker may also name a result file, whose whole table is then placed there.
 """
 
 import re
@@ -18,8 +18,8 @@ from whisper_qat.report.published.page import (
     data,
     machine,
     origin,
-    printed,
     settings,
+    text_table,
     wrap,
 )
 from whisper_qat.report.published.reading import ROW, Published, PublishedColumn
@@ -35,7 +35,7 @@ MARKER = re.compile(r"<!-- results:(\S+) (begin|end) -->")
 
 @dataclass(frozen=True, kw_only=True)
 class Selected:
-    """A column of a selection and the file that it comes from."""
+    """A column of a selection, with the file that it comes from."""
 
     title: str
     source: Published
@@ -44,7 +44,7 @@ class Selected:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """One table for the README: ``rows`` maps each label to row names by table."""
+    """One table for the README: ``rows`` maps each label to the row names in each table."""
 
     id: str
     title: str
@@ -54,12 +54,12 @@ class Selection:
 
 
 def read_selection(path: str | Path, tables: Sequence[Published]) -> Selection:
-    """The selection file; InputError when it names a table, column or row that is not there."""
+    """Read the selection file; InputError for an unknown table, column or row."""
     record = read_json(path)
     check(record, SELECTION, str(path))
     by_id = {one.id: one for one in tables}
     columns = [
-        _selected(one, by_id, f"{path}", f"columns[{number}]")
+        _read_column(one, by_id, f"{path}", f"columns[{number}]")
         for number, one in enumerate(record["columns"])
     ]
     rows = {}
@@ -79,7 +79,7 @@ def read_selection(path: str | Path, tables: Sequence[Published]) -> Selection:
     )
 
 
-def _selected(record: Any, by_id: Mapping[str, Published], file: str, where: str) -> Selected:
+def _read_column(record: Any, by_id: Mapping[str, Published], file: str, where: str) -> Selected:
     check(record, SELECTED_COLUMN, file, where)
     found = _find(record["table"], by_id, f"{file}: {where}.table")
     columns = {column.name: column for column in found.columns}
@@ -98,7 +98,7 @@ def _find(table_id: str, by_id: Mapping[str, Published], where: str) -> Publishe
 
 
 def selection_text(selection: Selection, link: str) -> str:
-    """The selected cells, the notes, and for each file used what its numbers rest on."""
+    """The selected cells, the notes and the provenance of each file used."""
     columns = [Column(title=selection.title, meaning="", numeric=False)]
     columns += [Column(title=one.title, meaning="") for one in selection.columns]
     rows = [
@@ -136,16 +136,16 @@ def basis(one: Published, link: str, titles: Sequence[str]) -> str:
 
 
 def table_text(one: Published, link: str) -> str:
-    """A whole file's table with its reading and what it rests on."""
-    return "\n\n".join([grid(printed(one)), wrap(one.reading), wrap(basis(one, link, []))])
+    """The whole table of a file with its reading and provenance."""
+    return "\n\n".join([grid(text_table(one)), wrap(one.reading), wrap(basis(one, link, []))])
 
 
 def fill_markers(text: str, blocks: Mapping[str, str], path: str | Path) -> str:
-    """The text with each block between its markers; InputError for a marker without its other."""
+    """Put each block between its markers; InputError for a marker without its counterpart."""
     found = list(MARKER.finditer(text))
     if not found:
         raise InputError(
-            f"{path}: no marker; expected '<!-- results:{next(iter(blocks))} begin -->'"
+            f"{path}: no marker found; expected '<!-- results:{next(iter(blocks))} begin -->'"
         )
     parts, position = [], 0
     for begin, end in zip(found[::2], [*found[1::2], None], strict=False):

@@ -1,4 +1,4 @@
-"""The terminal for tables; a file or pipe is wide enough that rich folds nothing to 80 columns."""
+"""The console for tables; in a file or pipe it is so wide that rich folds nothing."""
 
 from rich.console import Console
 
@@ -6,6 +6,6 @@ WIDTH = 220
 
 
 def wide_console() -> Console:
-    """Standard output; in a file or pipe WIDTH columns wide."""
+    """Standard output as a console, WIDTH columns wide if it is a file or pipe."""
     console = Console()
     return console if console.is_terminal else Console(width=WIDTH)

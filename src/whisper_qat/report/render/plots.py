@@ -1,7 +1,8 @@
-"""The two plots as inline SVG: WER with its interval for each row, and WER against size.
+"""Two plots as inline SVG: WER with its interval for each row, and WER against model size.
 
-Drawn through Figure, not pyplot, so no global state and no display. Text stays text, which keeps
-the page searchable; metadata is dropped because it would point to addresses outside the page.
+They are drawn with Figure rather than pyplot, which needs no global state and no display. Text
+stays text, so that the page is searchable. Metadata is dropped, because it holds addresses outside
+the page.
 """
 
 import io
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from whisper_qat.report.evaluation.rows import BASE_FLOAT, BASE_PTQ, CONTROL, CONTROL_PTQ, QAT
 from whisper_qat.report.render.tables import Results, find_score
 
-# Okabe and Ito's palette: told apart with any colour vision. Light = quantized afterwards.
+# Okabe and Ito's palette, distinguishable with any colour vision. Light: quantized after training.
 COLORS = {
     BASE_FLOAT: "#404040",
     BASE_PTQ: "#8c8c8c",
@@ -41,7 +42,7 @@ LABEL_IN = 0.25  # height of a label with the space above it
 
 
 def wer_plot(results: Results) -> str | None:
-    """Rows from top to bottom, WER and its 95 % interval; a line marks the baseline."""
+    """WER and its 95 % interval, a row below the other; a dashed line marks the baseline."""
     scored = _scored(results)
     if not scored:
         return None
@@ -55,7 +56,7 @@ def wer_plot(results: Results) -> str | None:
             axes.axvline(100 * rate, color=COLORS[BASE_FLOAT], lw=1, ls=(0, (4, 3)), zorder=1)
         axes.set_yticks(range(len(scored)), [row["name"] for row, _ in scored])
         axes.set_ylim(len(scored) - 0.5, -0.5)
-        axes.set_xlabel(f"WER, % of words (normaliser {results['primary_normalizer']}), 95 % CI")
+        axes.set_xlabel(f"WER, % (normaliser {results['primary_normalizer']}), with 95 % interval")
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color=GRID, lw=0.8)
@@ -64,12 +65,12 @@ def wer_plot(results: Results) -> str | None:
 
 
 def size_plot(results: Results) -> str | None:
-    """One point a row: size in MB against WER; None where no size is known."""
+    """One point for each row, size in MB against WER; None where no size is known."""
     scored = [(row, wer) for row, wer in _scored(results) if row.get("model_bytes")]
     if not scored:
         return None
     with matplotlib.rc_context(STYLE | {"svg.hashsalt": "size"}):
-        height = max(HEIGHT_IN, LABEL_IN * len(scored))  # many labels need the room
+        height = max(HEIGHT_IN, LABEL_IN * len(scored))  # many labels need more room
         figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
         axes = figure.add_subplot()
         for row, wer in scored:
@@ -86,7 +87,7 @@ def size_plot(results: Results) -> str | None:
 
 
 def _scored(results: Results) -> list[tuple[dict[str, Any], dict[str, float]]]:
-    """Rows with their pooled WER, where they have one."""
+    """The rows that have a pooled WER, with it."""
     scores = [(row, find_score(results, row["name"])) for row in results["rows"]]
     return [(row, score["wer"]) for row, score in scores if score and score["wer"]]
 
@@ -110,7 +111,7 @@ def _interval(axes: Axes, wer: dict[str, float], place: int, color: str) -> None
 def _label(
     axes: Axes, scored: list[tuple[dict[str, Any], dict[str, float]]], height: float
 ) -> None:
-    """Names right of their points, moved apart where points of one size lie close together."""
+    """Write names right of the points, moved apart where points lie close together."""
     low, high = axes.get_ylim()
     placed: list[tuple[float, float]] = []
     for row, wer in sorted(scored, key=lambda one: one[1]["rate"]):
@@ -130,7 +131,7 @@ def _label(
 
 
 def spread(y: float, taken: list[float], gap: float) -> float:
-    """The lowest place at or above ``y`` that keeps ``gap`` to the labels already placed."""
+    """The lowest position at or above ``y`` that is ``gap`` above the labels already placed."""
     return max([y, *(other + gap for other in taken)])
 
 

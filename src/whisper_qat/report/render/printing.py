@@ -1,6 +1,6 @@
-"""How numbers are printed: fractions become percent or points here and nowhere else.
+"""How numbers are printed; fractions become percentages or points here and nowhere else.
 
-A value that was not measured (None) prints as a dash, never as a zero.
+A value that was not measured (None) is printed as a dash, never as zero.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ MINUS = "−"
 
 
 def number(value: float | None, decimals: int = 2) -> str:
-    """A plain number with a true minus sign and no minus zero."""
+    """A number with a typographic minus sign and without negative zero."""
     if value is None:
         return NOT_MEASURED
     text = f"{value:.{decimals}f}"
@@ -20,7 +20,7 @@ def number(value: float | None, decimals: int = 2) -> str:
 
 
 def percent(fraction: float | None, decimals: int = 2) -> str:
-    """A fraction as percent, without the sign: 0.1234 -> '12.34'."""
+    """A fraction in percent, without the percent sign: 0.1234 -> '12.34'."""
     return number(None if fraction is None else 100 * fraction, decimals)
 
 
@@ -41,7 +41,7 @@ def points_interval(delta: float, low: float, high: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """Three decimals; a bootstrap of 10,000 draws cannot tell smaller values apart."""
+    """A p value with three decimals; 10,000 resamples do not resolve smaller differences."""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
@@ -51,12 +51,12 @@ def megabytes(num_bytes: float | None) -> str:
 
 
 def count(value: int | None) -> str:
-    """A whole number with thousands separated."""
+    """A whole number with separated thousands."""
     return NOT_MEASURED if value is None else f"{value:,}"
 
 
 def duration(seconds: float | None) -> str:
-    """Audio length in the unit that reads best."""
+    """An audio length in seconds, minutes or hours, whichever reads best."""
     if seconds is None:
         return NOT_MEASURED
     if seconds < 120:
@@ -65,10 +65,10 @@ def duration(seconds: float | None) -> str:
 
 
 def plural(amount: int, word: str) -> str:
-    """'1 clip', '2 clips', '1,234 clips'."""
+    """A number with its noun: '1 clip', '2 clips', '1,234 clips'."""
     return f"{amount:,} {word}{'' if amount == 1 else 's'}"
 
 
 def listing(words: Sequence[str]) -> str:
-    """'a', 'a and b', 'a, b and c'."""
+    """Words joined as in a sentence: 'a', 'a and b', 'a, b and c'."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -1,4 +1,4 @@
-"""A printed table as data: columns that explain themselves, cells as text; and its Markdown.
+"""A printed table as data, with explained columns and cells as text, and its form in Markdown.
 
 The page and the Markdown file render the same Table, so they cannot disagree.
 """
@@ -13,7 +13,7 @@ from whisper_qat.report.render.printing import percent_interval
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A heading with its unit, and one line saying what stands below it."""
+    """A heading with its unit, and a line that explains the values below it."""
 
     title: str
     meaning: str
@@ -22,7 +22,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Cells by row, as many as columns; ``note`` is the caption."""
+    """Rows of cells, one cell for each column; ``note`` is the caption."""
 
     title: str
     columns: list[Column]
@@ -35,7 +35,7 @@ class Table:
 
 
 def table(title: str, columns: Sequence[Column], rows: list[list[str]], note: str = "") -> Table:
-    """A Table without the columns in which no row has anything to say."""
+    """A Table without the columns whose cells are all empty."""
     used = [i for i in range(len(columns)) if i == 0 or any(row[i] for row in rows)]
     return Table(
         title=title,
@@ -53,7 +53,7 @@ def markdown(table: Table) -> str:
 
 
 def grid(table: Table) -> str:
-    """Headings and cells alone, as Markdown."""
+    """Only the headings and cells, as a Markdown table."""
     heads = [column.title for column in table.columns]
     rules = ["---:" if column.numeric else ":---" for column in table.columns]
     return "\n".join([_line(heads), _line(rules), *(_line(row) for row in table.rows)])
@@ -79,7 +79,7 @@ def find_score(
 
 
 def find_speed(results: Results, row: str, corpus: str = ALL) -> dict[str, Any] | None:
-    """The speed of a row; None where no time was taken."""
+    """The speed of a row; None where it was not timed."""
     for speed in results["speed"]:
         if (speed["row"], speed["corpus"]) == (row, corpus):
             return dict(speed)
@@ -87,6 +87,6 @@ def find_speed(results: Results, row: str, corpus: str = ALL) -> dict[str, Any] 
 
 
 def rate_cell(score: dict[str, Any] | None, key: str) -> str:
-    """'12.34 [11.20, 13.50]', or empty where it was not measured."""
+    """A rate with interval, '12.34 [11.20, 13.50]'; empty where it was not measured."""
     found = score and score[key]
     return percent_interval(found["rate"], found["low"], found["high"]) if found else ""
