@@ -21,7 +21,8 @@ FOLDER = ROOT / ".matrix"
 KERNELS = ["oracles", "quant", "infer/kernels", "infer/onnx", "export/onnx", "parity"]
 CONVERSION = ["model", "export", "tasks/convert", "parity"]
 # What the oldest transformers needs in versions of its own time.
-COMPANIONS = {("transformers", "oldest"): ["huggingface_hub<1", "tokenizers<0.23"]}
+OLD_COMPANIONS = ["huggingface_hub<2", "tokenizers<0.23", "httpx", "httpcore"]
+COMPANIONS = {("transformers", "oldest"): OLD_COMPANIONS}
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,14 @@ from whisper_qat.model.plan.rules_file import read_rules_file
 from whisper_qat.runs.setting_groups import settings_of
 
 ROOT = Path(__file__).parents[1]
-SOURCE_FOLDERS = ("src", "tests", "scripts", "docs", ".ci")
+SOURCE_FOLDERS = ("src", "tests", "scripts", "docs", "examples", ".ci")
 SCRIPTS = {p.name: p for p in sorted((ROOT / "scripts").glob("*.py"))}
 TASK_SCRIPTS = [p for p in SCRIPTS.values() if "whisper_qat.cli.command" in p.read_text()]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 PLANS = sorted((ROOT / "configs" / "plans").glob("*.yaml"))
 TRAINING = [p for p in CONFIGS if "base_model" in p.read_text()]
-PAGES = [ROOT / "README.md", ROOT / "data" / "README.md", ROOT / "outputs" / "README.md"]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "data/README.md",
+                                  "outputs/README.md")]  # fmt: skip
 MAKE_WORD = re.compile(r"[a-z][a-z0-9-]*$")
 
 
@@ -264,7 +265,8 @@ def imported(folder: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("src", []), ("scripts", ["dev"]), ("tests", ["dev", "bench"])]
+    ("folder", "extras"),
+    [("src", []), ("scripts", ["dev"]), ("examples", []), ("tests", ["dev", "bench"])],
 )
 def test_every_import_is_declared(folder, extras):
     packages = importlib.metadata.packages_distributions()

@@ -31,8 +31,8 @@ def test_chosen_cells_are_rendered(tmp_path, tables):
     ]
     assert "Chosen rows." in lines
     joined = " ".join(line.strip() for line in lines)
-    assert "- **WER, %**: [A sample](docs/results.md#sample); Whisper base; prompts" in joined
-    assert "2026-11-21; **transcribed from the log**." in joined
+    assert "- **WER, %**: [A sample](docs/results.md#sample). Data: Whisper base; prompts" in joined
+    assert "Measured: 2026-11-21; **transcribed from the log**." in joined
 
 
 def test_whole_table(tables):

@@ -48,7 +48,7 @@ def test_a_failed_gate_keeps_the_report_and_no_folder(config, monkeypatch):
 
 
 def test_speech_that_is_gone_gives_noise_and_says_so(config, trained, caplog, monkeypatch):
-    from whisper_qat.tasks.convert.convert import parity_check
+    from whisper_qat.tasks.convert import parity_check
 
     monkeypatch.setattr(
         parity_check, "_trained", lambda source, key: "/gone" if key == "eval_data" else None

@@ -121,13 +121,18 @@ def _selected_cell(one: Selected, names: Mapping[str, str]) -> str:
 
 
 def basis(one: Published, link: str, titles: Sequence[str]) -> str:
-    """One sentence on the provenance of the columns that come from a file."""
-    about = [
-        data(one.settings), settings(one.settings), machine(one.machine), one.date,
-        commit(one.commit) if one.commit else "", origin(one.source),
-    ]  # fmt: skip
+    """Sentences on the columns that come from a file: data, settings, machine, date and source."""
+    revision = commit(one.commit) if one.commit else ""
+    measured = "; ".join(part for part in (one.date, revision, origin(one.source)) if part)
+    facts = {
+        "Data": data(one.settings),
+        "Settings": settings(one.settings),
+        "Machine": machine(one.machine),
+        "Measured": measured,
+    }
     columns = f"**{' / '.join(titles)}**: " if titles else ""
-    return f"{columns}[{one.title}]({link}#{one.id}); {'; '.join(part for part in about if part)}."
+    named = [f"{name}: {text}." for name, text in facts.items() if text]
+    return " ".join([f"{columns}[{one.title}]({link}#{one.id}).", *named])
 
 
 def table_text(one: Published, link: str) -> str:
