@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from whisper_qat.runs.setting_groups import build
 from whisper_qat.tasks.train.config import TrainConfig
 from whisper_qat.tasks.train.parts import load, make_accelerator, make_loop
 
@@ -30,13 +31,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=25)
     words = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        config = TrainConfig(
+        config = build(TrainConfig, dict(
             base_model=words.base_model, train_data=words.train_data, output_dir=scratch,
             quantization_type=words.quantization_type, audio_context=words.audio_context,
             per_device_batch_size=words.batch, gradient_accumulation_steps=2, num_epochs=1,
             max_samples=2 * words.batch * (WARM_UP + 1), max_eval_samples=1, num_workers=4,
             scales="rule" if words.quantization_type == "none" else "learned",
-        )  # fmt: skip
+        ))  # fmt: skip
         accelerator, why = make_accelerator(config)
         loop = make_loop(
             config, Path(scratch), accelerator, load(config, Path(scratch), accelerator)

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from tests.quant import toy_scheme
 from tests.tasks.tiny_speech import save_tiny_speech
+from tests.tasks.train_configs import train_config
 from whisper_qat.export.onnx.read import read_layer
 from whisper_qat.infer.decoding.greedy import greedy
 from whisper_qat.infer.decoding.rules import read_rules
@@ -24,7 +25,6 @@ from whisper_qat.quant.registry import parse_scheme, records, register, unregist
 from whisper_qat.runs.folders import read_json, write_json
 from whisper_qat.tasks.convert import convert
 from whisper_qat.tasks.train import train_qat
-from whisper_qat.tasks.train.config import TrainConfig
 
 NAME = "int8-power-of-two"
 GENERATION = "generation_config.json"
@@ -113,7 +113,7 @@ def test_its_kernel_is_checked(scheme):
 def test_a_whisper_is_trained_converted_and_decodes(scheme, whisper, tmp_path):
     plan = tmp_path / "plan.yaml"
     plan.write_text(PLAN)
-    train_qat.run(TrainConfig(
+    train_qat.run(train_config(
         base_model=str(whisper), train_data=str(save_tiny_speech(tmp_path / "speech")),
         output_dir=str(tmp_path / "run"), plan=plan, scales="learned", scale_lr_ratio=1.0,
         max_samples=2, max_eval_samples=1, num_epochs=1, per_device_batch_size=2,

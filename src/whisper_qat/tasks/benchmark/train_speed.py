@@ -6,7 +6,7 @@ not counted.
 """
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import nn
 
 from whisper_qat.errors import InputError
 from whisper_qat.measure.peak_memory import peak_rss_bytes
-from whisper_qat.runs.setting_groups import changed
+from whisper_qat.runs.setting_groups import changed, flat
 from whisper_qat.tasks.train.config import TrainConfig
 from whisper_qat.tasks.train.parts import load, make_accelerator, make_loop
 from whisper_qat.train import flops
@@ -92,7 +92,7 @@ class _Seen:
 
     def __init__(self, student: nn.Module, shape: WhisperSize, config: TrainConfig) -> None:
         self.shape, self.config = shape, config
-        self.has_teacher = Objective.of(asdict(config)).needs_teacher
+        self.has_teacher = Objective.of(flat(config)).needs_teacher
         self._reset()
         student.register_forward_pre_hook(self._add)
 
