@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from whisper_qat.runs.setting_groups import build
 from whisper_qat.tasks.convert.convert import ConvertConfig
 from whisper_qat.tasks.convert.convert import run as convert
 from whisper_qat.tasks.evaluate.evaluate import EvaluateConfig
@@ -49,7 +50,7 @@ def train_on_manifest(manifest: Path, base_model: Path, output: Path, **changes:
             "audio_context": "dynamic",
             "margin_s": 3.0,
         }
-        train(TrainConfig(**(settings | changes)))
+        train(build(TrainConfig, settings | changes))
         # Conversion writes the trained integers to ONNX and compares the result with the torch
         # model; a folder that fails this parity check is not kept.
         folders[name] = output / f"{name}-onnx"

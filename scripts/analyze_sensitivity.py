@@ -5,7 +5,7 @@ Example:
       --output_dir outputs/sensitivity/base --propose true --size_budget 0.2
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.analyze_sensitivity import SensitivityConfig, run
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Example:
       --output_dir outputs/evaluations/benchmark
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.benchmark.benchmark import BenchmarkConfig, run
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Example:
       --output_dir outputs/evaluations/benchmark-growth --max_s 7200 --max_clips 1000
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.benchmark.growth import GrowthConfig, run
 
 if __name__ == "__main__":

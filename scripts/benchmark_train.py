@@ -4,7 +4,7 @@ Example:
     python scripts/benchmark_train.py --output_dir outputs/benchmarks/train
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.benchmark.training import BenchmarkTrainConfig, run
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Example:
       --output_path outputs/models/whisper-qat-int8-quantized --quantization_type int8
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.convert.convert import ConvertConfig, run
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
       --corpora community-v2 mtedx --output_dir outputs/evaluations/whisper-qat-int8-quantized
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.evaluate.evaluate import EvaluateConfig, run
 
 if __name__ == "__main__":

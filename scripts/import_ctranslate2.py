@@ -3,7 +3,7 @@
 python scripts/import_ctranslate2.py --source embedded --output_dir data/whisper-base
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.import_ctranslate2 import ImportConfig, run
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Example:
     python scripts/inspect_model.py outputs/models/whisper-qat-int4-quantized --json inspection.json
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.inspect_model import InspectModelConfig, run
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 python scripts/prepare_data.py --source telephone-fr --output_dir data/telephone-fr
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.prepare_data import PrepareDataConfig, run
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Example:
         --sizes feature_length=3000
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.profile_graphs import ProfileGraphsConfig, run
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Example:
       --title "Three seeds" --question "What does int4 cost?" --reading "Half a point." --order 1
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.publish_results import PublishResultsConfig, run
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Example:
       --output_path outputs/models/whisper-float-ptq-int8 --quantization_type int8
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.quantize_ptq import QuantizePtqConfig, run
 
 if __name__ == "__main__":

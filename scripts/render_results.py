@@ -4,7 +4,7 @@ Example:
     python scripts/render_results.py --check
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.render_results import RenderResultsConfig, run
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 python scripts/train_qat.py --config configs/qat_int8.yaml --train_data data/my-speech
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.train.config import TrainConfig
 from whisper_qat.tasks.train.train_qat import run
 

@@ -5,7 +5,7 @@ Example:
       --audio call.wav recordings/ --output_dir outputs/transcripts --output_format srt
 """
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.tasks.transcribe import TranscribeConfig, run
 
 if __name__ == "__main__":

@@ -4,12 +4,16 @@ What is missing skips with a reason. Under CI=true only the reasons in ALLOWED_S
 other fails the session, so that the tests on real parts cannot quietly stop running.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from whisper_qat.runs.messages import LEVEL, PACKAGE, AboveBars
+from whisper_qat.runs.progress import DISABLE
 
 ROOT = Path(__file__).parents[1]
 ALLOWED_SKIPS = ("no GPU", "no shared data", "no optimum environment", "no transformers.js")
@@ -21,6 +25,17 @@ if (
     "PYTEST_XDIST_WORKER" in os.environ
 ):  # as many workers as cores: more threads only get in the way
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def messages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """`caplog` sees what a command reports; how loud one test made the library ends with it."""
+    monkeypatch.setenv(DISABLE, "")
+    monkeypatch.setenv(LEVEL, "")
+    logger = logging.getLogger(PACKAGE)
+    logger.setLevel(logging.INFO)
+    yield
+    logger.handlers = [h for h in logger.handlers if not isinstance(h, AboveBars)]
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ PACKAGE = "whisper_qat"
 # Low to high; names on one line may not import each other (`docs/design.md` has the picture).
 LAYERS = [
     {"errors"},
-    {"runs"},
+    {"runs", "shipped"},
     {"quant", "metrics"},
     {"data", "model"},
     {"export", "infer"},
@@ -22,10 +22,11 @@ LAYERS = [
     {"report", "sensitivity"},
     {"tasks"},
     {"cli"},
+    {"__main__"},
 ]
 RANK = {name: i for i, names in enumerate(LAYERS) for name in names}
 HEAVY = {"torch", "onnxruntime", "transformers"}
-LIGHT = ["errors", "runs", "metrics", "report", "cli"]
+LIGHT = ["errors", "runs", "shipped", "metrics", "report", "cli", "__main__"]
 VAGUE = {"utils", "util", "common", "helpers", "misc", "base", "manager"}
 LONGEST_FUNCTION = 45
 LONGEST_FILE = 350
@@ -81,7 +82,8 @@ def test_module_says_what_it_is_and_has_its_tests(path):
     parts = path.relative_to(SRC / PACKAGE).with_suffix("").parts
     assert ast.get_docstring(ast.parse(path.read_text())), "a module says in one line what it is"
     assert not VAGUE & set(parts), "a file is named by its concept"
-    assert (TESTS / Path(*parts[:-1]) / f"test_{parts[-1]}.py").exists(), "no test file of its own"
+    name = parts[-1].strip("_")
+    assert (TESTS / Path(*parts[:-1]) / f"test_{name}.py").exists(), "no test file of its own"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=short)
@@ -118,6 +120,14 @@ def uses(path: Path, library: str) -> bool:
 def light_modules() -> list[str]:
     paths = [p for p in MODULES if p.relative_to(SRC / PACKAGE).with_suffix("").parts[0] in LIGHT]
     return [short(p).removesuffix(".py").replace("/", ".") for p in paths]
+
+
+def test_the_program_lists_its_commands_without_loading_a_task():
+    code = "import sys\nfrom whisper_qat.cli.program import main\nmain(['--help'])\n"
+    code += "loaded = [n for n in sys.modules if n.startswith('whisper_qat.tasks')]\n"
+    code += f"assert not loaded + sorted({HEAVY} & set(sys.modules)), loaded"
+    environment = os.environ | {"PYTHONPATH": str(SRC)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, capture_output=True)
 
 
 def test_light_layers_do_not_load_torch():

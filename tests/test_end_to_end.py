@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tasks.train_configs import train_config
 from whisper_qat.export.onnx.read import read_codes
 from whisper_qat.model.checkpoint.final import load_final
 from whisper_qat.model.fake_quant.layers import fake_quantized
@@ -17,7 +18,7 @@ CLIPS = 6
 
 
 def train(base, speech, folder, quantization_type):
-    train_qat.run(train_qat.TrainConfig(
+    train_qat.run(train_config(
         base_model=str(base), train_data=str(speech), output_dir=str(folder), max_samples=8,
         max_eval_samples=2, num_epochs=1, per_device_batch_size=4, gradient_accumulation_steps=2,
         learning_rate=2e-5, audio_context="dynamic", num_workers=1,
@@ -90,10 +91,10 @@ def test_the_report_measures_every_row_in_french(job):
 
 
 @pytest.mark.slow
-def test_everything_again_does_nothing(job, whisper_base, telephone_fr, capsys):
+def test_everything_again_does_nothing(job, whisper_base, telephone_fr, caplog):
     train(whisper_base, telephone_fr, job["final"].parent, "int8")
     convert.run(convert.ConvertConfig(
         model_path=str(job["final"]), output_path=job["quantized"], parity_positions=60,
     ))  # fmt: skip
-    printed = capsys.readouterr().out
+    printed = caplog.text
     assert "nothing to do" in printed and "up to date" in printed

@@ -9,7 +9,9 @@ import jsonargparse
 import pytest
 
 from tests.test_repository import ROOT, SCRIPTS, config_class, make_targets
-from whisper_qat.cli import build_parser
+from whisper_qat.cli.flags import build_parser
+from whisper_qat.cli.flags import shown_default as default_of
+from whisper_qat.runs.setting_groups import settings_of
 
 FOLDER = ROOT / "docs" / "guides"
 NAMES = (
@@ -113,12 +115,8 @@ def scripts_of(path: Path) -> list[Path]:
 
 def shown_default(script: Path, flag: str) -> str:
     """A default as the tables write it: none, true, false, or the value."""
-    value = parser(script).get_defaults().as_dict()[flag.removeprefix("--")]
-    if isinstance(value, list):
-        return " ".join(map(str, value)) or "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "none" if value is None or value == "" else str(value)
+    settings = {f"--{setting.name}": setting for setting in settings_of(config_class(script))}
+    return default_of(settings[flag]) or "none"
 
 
 def settings(path: Path) -> list[tuple[str, str]]:

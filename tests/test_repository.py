@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import tomllib
-import typing
 from pathlib import Path
 from types import ModuleType
 
@@ -15,13 +14,15 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from whisper_qat.cli import parse
+from whisper_qat import shipped
+from whisper_qat.cli.parsing import parse
 from whisper_qat.model.plan.rules_file import read_rules_file
+from whisper_qat.runs.setting_groups import settings_of
 
 ROOT = Path(__file__).parents[1]
-SOURCE_FOLDERS = ("src", "tests", "scripts", "configs", "docs", "examples", ".ci")
+SOURCE_FOLDERS = ("src", "tests", "scripts", "docs", "examples", ".ci")
 SCRIPTS = {p.name: p for p in sorted((ROOT / "scripts").glob("*.py"))}
-TASK_SCRIPTS = [p for p in SCRIPTS.values() if "whisper_qat.cli" in p.read_text()]
+TASK_SCRIPTS = [p for p in SCRIPTS.values() if "whisper_qat.cli.command" in p.read_text()]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 PLANS = sorted((ROOT / "configs" / "plans").glob("*.yaml"))
 TRAINING = [p for p in CONFIGS if "base_model" in p.read_text()]
@@ -54,6 +55,10 @@ def config_class(script: Path) -> type:
     names = [n.args[0].id for n in call if isinstance(n, ast.Call) and n.args and is_main(n)]
     assert len(names) == 1, f"{script.name}: expected one call main(Config, run)"
     return getattr(load(script), names[0])
+
+
+def flags_of(script: Path) -> set[str]:
+    return {setting.name for setting in settings_of(config_class(script))}
 
 
 def is_main(call: ast.Call) -> bool:
@@ -95,6 +100,11 @@ def test_no_large_file_is_tracked():
 
 
 # --- configs -----------------------------------------------------------------------------------
+
+
+def test_configs_are_a_link_to_the_package_data():
+    assert (ROOT / "configs").is_symlink()
+    assert (ROOT / "configs").resolve() == shipped.FOLDER.resolve()
 
 
 def test_configs_are_found():
@@ -150,7 +160,7 @@ def test_script_is_thin_and_shows_a_command(path):
     text = path.read_text()
     assert len(text.splitlines()) <= 25
     assert f"scripts/{path.name}" in (ast.get_docstring(ast.parse(text)) or "")
-    assert typing.get_type_hints(config_class(path))
+    assert flags_of(path)
 
 
 # --- pages -------------------------------------------------------------------------------------
@@ -193,7 +203,7 @@ def test_script_command_of_a_page_exists(words):
     script = next(Path(word) for word in words if word.startswith("scripts/"))
     assert script.name in SCRIPTS
     flags = [word.split("=")[0] for word in words if word.startswith("--")]
-    known = {f"--{field}" for field in typing.get_type_hints(config_class(ROOT / script))}
+    known = {f"--{name}" for name in flags_of(ROOT / script)}
     own = words[words.index(str(script)) :]
     assert {flag for flag in flags if flag in own} - known <= {"--config"}
 
@@ -203,7 +213,7 @@ def test_makefile_calls_scripts_and_flags_that_exist():
     text = "\n".join(line for line in lines if not line.startswith("#"))
     called = set(re.findall(r"scripts/(\w+\.py)", text))
     assert called <= SCRIPTS.keys()
-    known = {f for p in TASK_SCRIPTS for f in typing.get_type_hints(config_class(p))}
+    known = {name for path in TASK_SCRIPTS for name in flags_of(path)}
     flags = set(re.findall(r"--([a-z]+(?:_[a-z]+)*)\b(?!-)", text))
     assert flags - known <= {"config", "check", "prefix"}
 
@@ -282,7 +292,8 @@ HOSTS = {
 
 
 def tracked_text() -> dict[str, str]:
-    return {path: (ROOT / path).read_text(errors="ignore") for path in git("ls-files")}
+    files = [path for path in git("ls-files") if (ROOT / path).is_file()]  # configs/ is a link
+    return {path: (ROOT / path).read_text(errors="ignore") for path in files}
 
 
 def test_only_known_hosts_are_named():

@@ -35,9 +35,9 @@ def config(base, tmp_path):
     )  # fmt: skip
 
 
-def test_what_was_rounded_is_printed_and_kept(config, capsys):
+def test_what_was_rounded_is_printed_and_kept(config, caplog):
     run(config)
-    out = capsys.readouterr().out
+    out = caplog.text
     assert f"rounded anew: {TOKEN_TABLE} (was block-int8-32-f16)" in out
     assert "trained on the clip's own length; faster-whisper pads every clip to 30 s" in out
     assert "pass compute_type='int8' when loading" in out
@@ -46,8 +46,9 @@ def test_what_was_rounded_is_printed_and_kept(config, capsys):
     assert manifest["rounded_anew"] == {TOKEN_TABLE: "block-int8-32-f16"}
     assert manifest["model_bytes"] == (config.output_path / "model.bin").stat().st_size
     assert (manifest["training_seed"], manifest["method"]) == (7, "qat")
+    caplog.clear()
     run(config)
-    assert capsys.readouterr().out == f"{config.output_path}: up to date\n"
+    assert caplog.messages == [f"{config.output_path}: up to date"]
 
 
 def test_a_refused_plan_leaves_no_folder(config):
@@ -56,7 +57,7 @@ def test_a_refused_plan_leaves_no_folder(config):
     assert not config.output_path.exists()
 
 
-def test_ggml_of_its_plan(base, tmp_path, capsys):
+def test_ggml_of_its_plan(base, tmp_path, caplog):
     folder = save(base, tmp_path / "final", "ggml_q4_0", "int4")
     output = tmp_path / "out"
     run(
@@ -64,7 +65,7 @@ def test_ggml_of_its_plan(base, tmp_path, capsys):
             model_path=str(folder), output_path=output, quantization_type="int4", format="ggml"
         )
     )
-    assert capsys.readouterr().out.endswith("MB for ggml, 0 layers rounded anew\n")
+    assert caplog.messages[-1].endswith("MB for ggml, 0 layers rounded anew")
     names = {path.name for path in output.iterdir()}
     assert names == {"ggml-model-q4_0.bin", "plan.json", "whisper_qat.json", "manifest.json"}
     assert read_manifest(output)["model_bytes"] < read_manifest(output)["fp32_bytes"] / 3
@@ -87,13 +88,13 @@ def test_flags_that_a_format_does_not_have(config):
         replace(config, format="ggml", audio_context="full")
 
 
-def test_a_float_checkpoint(base, tmp_path, capsys):
+def test_a_float_checkpoint(base, tmp_path, caplog):
     config = ConvertConfig(
         model_path=str(base), output_path=tmp_path / "out", quantization_type="none",
         format="ctranslate2",
     )  # fmt: skip
     run(config)
-    assert "compute_type" not in capsys.readouterr().out
+    assert "compute_type" not in caplog.text
     assert not (tmp_path / "out" / "plan.json").exists()
     with pytest.raises(InputError, match="the checkpoint is float and is written in float32"):
         run(replace(config, requantize=True, output_path=tmp_path / "other"))

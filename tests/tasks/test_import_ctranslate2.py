@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.model.ct2_whisper import distilled_model, save_folder, variables_of
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.errors import InputError
 from whisper_qat.model.checkpoint.load import check_checkpoint
 from whisper_qat.model.ctranslate2.embedded import SHA256
@@ -20,7 +20,7 @@ def source(tmp_path_factory):
     return save_folder(tmp_path_factory.mktemp("source"), variables)
 
 
-def test_a_folder_becomes_a_finished_checkpoint_once(source, tmp_path, capsys):
+def test_a_folder_becomes_a_finished_checkpoint_once(source, tmp_path, caplog):
     config = ImportConfig(source=str(source), output_dir=tmp_path / "out")
     run(config)
     check_checkpoint(config.output_dir)
@@ -29,7 +29,7 @@ def test_a_folder_becomes_a_finished_checkpoint_once(source, tmp_path, capsys):
     assert set(manifest["inputs"]) == {"model.bin", "config.json", "tokenizer.json"}
     before = (config.output_dir / "manifest.json").stat().st_mtime_ns
     run(config)
-    assert capsys.readouterr().out.endswith("out: up to date\n")
+    assert caplog.messages[-1].endswith("out: up to date")
     assert (config.output_dir / "manifest.json").stat().st_mtime_ns == before
 
 

@@ -7,7 +7,7 @@ import pytest
 from onnx import helper
 
 from tests.infer.onnx_folders import onnx_folder, ptq_folder
-from whisper_qat import cli
+from whisper_qat.cli import command
 from whisper_qat.errors import GateError, InputError
 from whisper_qat.export.onnx.decoder import DECODER_FILE
 from whisper_qat.export.onnx.encoder import ENCODER_FILE
@@ -190,11 +190,11 @@ def test_folders_that_are_none_are_named(int4, tmp_path):
 
 
 def test_the_command_takes_the_folder_as_a_word(int4, folder, encoder, capsys):
-    assert cli.main(InspectModelConfig, run, [str(int4)]) == 0
+    assert command.main(InspectModelConfig, run, [str(int4)]) == 0
     set_level(encoder.node(FC1), 1)
     encoder.save()
     with pytest.raises(SystemExit) as stopped:
-        cli.main(InspectModelConfig, run, [str(folder)])
+        command.main(InspectModelConfig, run, [str(folder)])
     assert stopped.value.code == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {folder}: {FC1}: planned")
 

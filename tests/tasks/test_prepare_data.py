@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.data.clips.source import JOURNAL_NAME, load_splits
 from whisper_qat.data.clips.split import text_key
@@ -89,12 +89,12 @@ def test_manifest_records_inputs_sizes_and_hashes(make_config, source, tmp_path)
     assert again["splits"] == manifest["splits"]
 
 
-def test_a_finished_folder_is_left_alone(make_config, tmp_path, capsys, monkeypatch):
+def test_a_finished_folder_is_left_alone(make_config, tmp_path, caplog, monkeypatch):
     run(make_config())
     before = (tmp_path / "out" / "manifest.json").stat().st_mtime_ns
     monkeypatch.setattr(prepare_data, "collect", lambda config: pytest.fail("did work"))
     run(make_config())
-    assert "finished before, nothing to do" in capsys.readouterr().out
+    assert "finished before, nothing to do" in caplog.text
     assert (tmp_path / "out" / "manifest.json").stat().st_mtime_ns == before
 
 

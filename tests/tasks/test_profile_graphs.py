@@ -3,7 +3,7 @@
 import pytest
 
 from tests.infer.onnx_folders import ptq_folder
-from whisper_qat import cli
+from whisper_qat.cli.parsing import parse
 from whisper_qat.errors import InputError
 from whisper_qat.runs.folders import read_json
 from whisper_qat.tasks.profile_graphs import ProfileGraphsConfig, numbers, run
@@ -13,7 +13,7 @@ def test_two_graphs_of_a_folder(tiny_whisper, tmp_path, capsys):
     folder = ptq_folder(tiny_whisper, tmp_path / "int8", "int8")
     arguments = ["--graphs", f"a={folder / 'encoder_model.onnx'}", f"b={folder / 'cross.onnx'}"]
     arguments += ["--sizes", "feature_length=40", "encoder_sequence_length=20", "--rounds", "2"]
-    run(cli.parse(ProfileGraphsConfig, [*arguments, "--json", str(tmp_path / "found.json")]))
+    run(parse(ProfileGraphsConfig, [*arguments, "--json", str(tmp_path / "found.json")]))
     printed = capsys.readouterr().out
     assert "MultiHeadAttention" in printed and "CPU time of a run" in printed
     found = read_json(tmp_path / "found.json")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.report.synthetic import all_rows, corpus, write_evaluation
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.errors import InputError
 from whisper_qat.report.evaluation.summary import summarize
 from whisper_qat.report.published.reading import read_table
@@ -27,12 +27,12 @@ def config(folder, tmp_path, **changes):
     )
 
 
-def test_file_is_written_and_reads_back(folder, tmp_path, capsys):
+def test_file_is_written_and_reads_back(folder, tmp_path, caplog):
     run(config(folder, tmp_path, order=7, names=["qat-int8=QAT int8 (block 32)"]))
     table = read_table(tmp_path / "new.json")
     assert (table.order, table.section, table.title) == (7, "accuracy", "T")
     assert "QAT int8 (block 32)" in [row["row"] for row in table.rows]
-    assert f"{tmp_path / 'new.json'}: 6 rows, " in capsys.readouterr().out
+    assert f"{tmp_path / 'new.json'}: 6 rows, " in caplog.text
 
 
 def test_an_existing_file_stays_unless_told(folder, tmp_path):

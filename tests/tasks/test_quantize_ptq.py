@@ -112,7 +112,7 @@ def test_calibration_clips_are_recorded_and_others_refused(settings):
         run(replace(config, calibration_samples=2))
 
 
-def test_a_plan_file_decides(settings, tmp_path, capsys):
+def test_a_plan_file_decides(settings, tmp_path, caplog):
     path = tmp_path / "plan.yaml"
     path.write_text("- {pattern: '.*fc1', scheme: float, why: x}\n"
                     "- {pattern: '.*layers.*', scheme: block-int4-64-f16, why: y}\n")  # fmt: skip
@@ -124,7 +124,7 @@ def test_a_plan_file_decides(settings, tmp_path, capsys):
     assert by_name["model.encoder.layers.0.fc1"] == "float"
     assert by_name["model.encoder.layers.0.fc2"] == "block-int4-64-f16"
     run(config)
-    assert "up to date" in capsys.readouterr().out
+    assert "up to date" in caplog.text
     path.write_text("- {pattern: '.*layers.*', scheme: block-int4-64-f16, why: y}\n")
     with pytest.raises(InputError, match="made from another plan"):
         run(config)
@@ -165,10 +165,10 @@ def test_a_quantized_checkpoint_is_refused(config):
         quantized(made, config, Path(config.model_path), [])
 
 
-def test_a_second_run_does_nothing(config, capsys):
+def test_a_second_run_does_nothing(config, caplog):
     run(config)
     run(config)
-    assert "up to date" in capsys.readouterr().out
+    assert "up to date" in caplog.text
 
 
 def test_other_block_size_is_refused(config):
@@ -202,3 +202,20 @@ def test_other_block_size_is_refused(config):
 def test_settings_that_do_not_go_together(config, changes, message):
     with pytest.raises(InputError, match=message):
         replace(config, **changes)
+
+
+def test_a_plan_alone_decides_the_type():
+    config = QuantizePtqConfig(model_path="m", output_path=Path("o"), plan=Path("ggml_q4_0"))
+    assert config.quantization_type == "int4"
+    assert QuantizePtqConfig(model_path="m", output_path=Path("o")).quantization_type == "int8"
+    with pytest.raises(InputError, match="--plan int4_row: has layers of int8 and int4; pass --q"):
+        replace(config, plan=Path("int4_row"), quantization_type="")
+    with pytest.raises(InputError, match="--plan int8_row: has no layer of quantization_type=int4"):
+        replace(config, plan=Path("int8_row"))
+
+
+def test_a_plan_without_a_quantized_layer_is_refused(tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text("- {pattern: .*, scheme: float, why: all}\n")
+    with pytest.raises(InputError, match="plan.yaml: leaves every layer float; nothing to quant"):
+        QuantizePtqConfig(model_path="m", output_path=Path("o"), plan=path)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.report.published_sample import results_folder
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.errors import InputError
 from whisper_qat.tasks.render_results import RenderResultsConfig, run
 
@@ -21,7 +21,7 @@ def config(tmp_path):
     }
 
 
-def test_both_files_are_written_then_up_to_date(config, capsys):
+def test_both_files_are_written_then_up_to_date(config, caplog):
     assert run(RenderResultsConfig(**config)) == 0
     page, readme = config["page"].read_text(), config["readme"].read_text()
     assert "| QAT int8 | 28.01 | −0.17 [−0.61, +0.24] | 79.3 |" in page
@@ -29,14 +29,14 @@ def test_both_files_are_written_then_up_to_date(config, capsys):
     assert "| **QAT** | 28.01 | – |" in readme
     assert "(docs/results.md#sample)" in readme.replace("\n", "")
     assert readme.startswith("# Project\n") and readme.endswith("\nMore.\n")
-    assert capsys.readouterr().out.count(": written\n") == 2
+    assert sum(line.endswith(": written") for line in caplog.messages) == 2
     assert run(RenderResultsConfig(**config, check=True)) == 0
-    assert "up to date" in capsys.readouterr().out
+    assert "up to date" in caplog.text
 
 
-def test_check_names_each_stale_file_and_writes_nothing(config, capsys):
+def test_check_names_each_stale_file_and_writes_nothing(config, caplog):
     assert run(RenderResultsConfig(**config, check=True)) == 1
-    lines = capsys.readouterr().out.splitlines()
+    lines = caplog.messages
     assert [line.split(": not what")[0] for line in lines] == [
         str(config["page"]), str(config["readme"])
     ]  # fmt: skip
@@ -45,12 +45,12 @@ def test_check_names_each_stale_file_and_writes_nothing(config, capsys):
     assert config["readme"].read_text() == MARKED
 
 
-def test_an_edited_table_is_stale(config, capsys):
+def test_an_edited_table_is_stale(config, caplog):
     run(RenderResultsConfig(**config))
     config["page"].write_text(config["page"].read_text().replace("28.01", "27.01"))
-    capsys.readouterr()
+    caplog.clear()
     assert run(RenderResultsConfig(**config, check=True)) == 1
-    assert capsys.readouterr().out.splitlines()[0].startswith(f"{config['page']}: not what")
+    assert caplog.messages[0].startswith(f"{config['page']}: not what")
 
 
 def test_a_marker_may_name_a_file(config):

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from tests.infer.onnx_folders import onnx_folder
-from whisper_qat.cli import main
+from whisper_qat.cli.command import main
 from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.errors import InputError
 from whisper_qat.infer.decoding.fallback import Fallback, compression_ratio
@@ -108,14 +108,14 @@ def test_standard_output(config, model, speech, capsys):
         run(config(audio=[str(a), str(b)], output_dir=None, output_format="srt"))
 
 
-def test_a_rerun_skips_what_is_there(config, speech, tmp_path, capsys):
+def test_a_rerun_skips_what_is_there(config, speech, tmp_path, caplog):
     run(config())
     kept = tmp_path / "out" / "a.txt"
     kept.write_text("mine\n")
     (tmp_path / "out" / "deep" / "b.txt").unlink()
     assert run(config()) == 0
     assert kept.read_text() == "mine\n" and (tmp_path / "out" / "deep" / "b.txt").exists()
-    assert "2 of 3 transcripts are there" in capsys.readouterr().err
+    assert "2 of 3 transcripts are there" in caplog.text
 
 
 def test_an_interruption_says_that_nothing_is_lost(config, tmp_path, monkeypatch):
@@ -144,12 +144,12 @@ def test_a_file_of_somebody_else_is_not_taken_for_a_transcript(config, tmp_path)
         run(config())
 
 
-def test_bad_files_are_named_and_the_others_done(config, speech, tmp_path, capsys):
+def test_bad_files_are_named_and_the_others_done(config, speech, tmp_path, caplog):
     (speech / "bad.wav").write_text("words")
     long = (speech / "long.flac").read_bytes()
     (speech / "long.flac").write_bytes(long[: len(long) // 2])
     assert run(config(audio=[str(speech), str(speech / "no.wav")])) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    lines = [line for line in caplog.messages if line.startswith("error: ")]
     assert len(lines) == 3
     for said in ("bad.wav: not audio", "no.wav: no such audio file", "long.flac: truncated"):
         assert sum(said in line for line in lines) == 1
@@ -174,7 +174,7 @@ def test_beams_are_asked_for(config, model, speech, tmp_path):
 
 
 def test_a_chunk_that_repeats_itself_is_named_and_decoded_again(
-    config, model, speech, tmp_path, capsys, monkeypatch
+    config, model, speech, tmp_path, caplog, monkeypatch
 ):
     audio, _ = soundfile.read(speech / "a.wav", dtype="float32")
     ratio = compression_ratio(Transcriber.from_folder(model, 1).transcribe(audio).text)
@@ -192,7 +192,7 @@ def test_a_chunk_that_repeats_itself_is_named_and_decoded_again(
     assert looped["fallback"] is None and "sampled at temperatures" in mended["fallback"]
     assert again["temperature"] > 0 and again["compression_ratio"] < ratio
     assert looped["tokens"] != mended["tokens"]
-    said = capsys.readouterr().err
+    said = caplog.text
     assert f"a.wav: 0.0 to 1.0 s repeats itself (compression ratio {ratio:.1f}); kept" in said
     assert f"s repeated itself; decoded at temperature {again['temperature']} (compress" in said
     with pytest.raises(InputError, match="made with fallback='over a .*, now None; give another"):
@@ -209,9 +209,9 @@ def test_the_encoder_can_hear_30_s(config, model, speech, tmp_path):
     assert full["tokens"] == transcriber.transcribe(audio).tokens != short["tokens"]
 
 
-def test_nothing_but_bad_files(config, tmp_path, capsys):
+def test_nothing_but_bad_files(config, tmp_path, caplog):
     assert run(config(audio=[str(tmp_path / "no.wav")], model_path=Path("never opened"))) == 2
-    assert "error: " in capsys.readouterr().err
+    assert "error: " in caplog.text
 
 
 @pytest.mark.parametrize("name", ["threads", "batch_size", "num_beams", "max_new_tokens"])
@@ -245,7 +245,7 @@ def test_the_command_line_loads_nothing_slow_and_its_status_counts(model, speech
     arguments = ["--model_path", model, "--audio", speech, "--max_new_tokens", "3"]
     arguments += ["--output_dir", tmp_path / "out", "--threads", "1"]
     code = (
-        "import sys\nfrom whisper_qat.cli import main\n"
+        "import sys\nfrom whisper_qat.cli.command import main\n"
         "from whisper_qat.tasks.transcribe import TranscribeConfig, run\n"
         "try:\n    main(TranscribeConfig, run)\n"
         "finally:\n"

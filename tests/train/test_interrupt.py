@@ -9,13 +9,13 @@ from whisper_qat.train.interrupt import Interrupt
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_first_and_second_signal(number, capsys):
+def test_first_and_second_signal(number, caplog):
     before = signal.getsignal(number)
     with Interrupt() as interrupt:
         assert not interrupt.requested
         os.kill(os.getpid(), number)
         assert interrupt.requested
-        assert "finishing this step, then saving" in capsys.readouterr().out
+        assert "finishing this step, then saving" in caplog.text
         with pytest.raises(
             KeyboardInterrupt, match="stopped at once; the last checkpoint is whole"
         ):

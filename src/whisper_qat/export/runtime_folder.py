@@ -4,6 +4,7 @@ Written whole or not at all, like the ONNX folder. These runtimes quantize activ
 way, so there is no parity gate here: the weights are kept, transcripts are compared by evaluation.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.checkpoint.info import INFO_NAME
 from whisper_qat.runs.folders import new_folder, write_json, write_manifest
 
+logger = logging.getLogger(__name__)
 # Checkpoint, its folder, folder to write, --requantize -> layers rounded anew, with their schemes.
 Writer = Callable[[Final, Path, Path, bool], dict[str, str]]
 WRITERS: dict[str, Writer] = {"ctranslate2": write_ctranslate2, "ggml": write_ggml}
@@ -46,13 +48,13 @@ def write_runtime_folder(
         extra = manifest_facts(final, folder) | facts
         write_manifest(folder, kind=format, inputs=inputs, config=config, extra=extra)
     _report(final, format, rounded)
-    print(f"{output}: {size / 1e6:.1f} MB for {format}, {len(rounded)} layers rounded anew")
+    logger.info(f"{output}: {size / 1e6:.1f} MB for {format}, {len(rounded)} layers rounded anew")
 
 
 def _report(final: Final, format: str, rounded: dict[str, str]) -> None:
     for name, scheme in rounded.items():
-        print(f"rounded anew: {name} (was {scheme})")
+        logger.info(f"rounded anew: {name} (was {scheme})")
     if final.info.audio_context["mode"] == "dynamic":
-        print(f"trained on the clip's own length; {WINDOW[format]}")
+        logger.info(f"trained on the clip's own length; {WINDOW[format]}")
     if final.plan is not None and format in LOADING:
-        print(LOADING[format])
+        logger.info(LOADING[format])

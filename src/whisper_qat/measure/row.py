@@ -5,6 +5,7 @@ onnxruntime does not load torch. The time of a clip includes features, encoder, 
 detokenisation, but not reading and decoding the audio file.
 """
 
+import logging
 import math
 import sys
 import time
@@ -15,8 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.infer.decoding.fallback import Fallback
@@ -25,7 +24,9 @@ from whisper_qat.infer.transcribe import Transcriber, Transcription
 from whisper_qat.measure.peak_memory import peak_rss_bytes
 from whisper_qat.runs.child_process import orphaned
 from whisper_qat.runs.journal import Journal
+from whisper_qat.runs.progress import Bar
 
+logger = logging.getLogger(__name__)
 WARM_UP_CLIPS = 3
 BAR = "{desc} {percentage:3.0f}% {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}, {rate_fmt}]"
 
@@ -112,7 +113,7 @@ def load(
         transcriber = open_model(job)
     mismatches = [str(w.message) for w in caught if issubclass(w.category, KernelMismatch)]
     for message in mismatches:
-        print(f"{job.name}: warning: {message}", file=sys.stderr)
+        logger.warning(f"{job.name}: warning: {message}")
     return transcriber, mismatches
 
 
@@ -130,12 +131,12 @@ def warm_up(transcriber: Transcriber, clips: list[Clip]) -> None:
         transcriber.transcribe(read_audio(clip))
 
 
-def progress(job: RowJob, done: dict[str, set[str]]) -> "tqdm[None]":
+def progress(job: RowJob, done: dict[str, set[str]]) -> Bar:
     """A progress bar over the seconds of audio; its rate is the speed relative to real time."""
     clips = [(corpus.name, clip) for corpus in job.corpora for clip in corpus.clips]
     total = sum(clip.duration_s or 0 for _, clip in clips)
     have = sum(clip.duration_s or 0 for name, clip in clips if clip.id in done[name])
-    return tqdm(total=total, initial=have, desc=job.name, unit="s", bar_format=BAR)
+    return Bar(total=total, initial=have, desc=job.name, unit="s", bar_format=BAR)
 
 
 def measure_clip(transcriber: Transcriber, clip: Clip) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from whisper_qat.data.audio.context import WINDOW_S
 from whisper_qat.data.audio.reading import read_audio
@@ -35,6 +34,7 @@ from whisper_qat.metrics.divergence import agreements, kl_divergences, losses
 from whisper_qat.runs.child_process import orphaned
 from whisper_qat.runs.folders import read_json
 from whisper_qat.runs.journal import Journal
+from whisper_qat.runs.progress import Bar
 
 MAX_TOKENS = 2_500  # of the reference row's logits held at once: 0.5 GB at 51,866 float32 each
 TOKENS_PER_SECOND = 5  # of French read aloud; affects only the sizes of batches
@@ -120,7 +120,7 @@ def measure_forced(job: ForcedJob) -> None:
             for corpus, clips in job.corpora.items()
             for clip in clips
         )
-        bar = stack.enter_context(tqdm(total=missing, desc="teacher-forced", unit="clip"))
+        bar = stack.enter_context(Bar(total=missing, desc="teacher-forced", unit="clip"))
         for corpus, batch in batches(job, journals):
             _measure_batch(job, corpus, batch, journals, bar)
 
@@ -149,7 +149,7 @@ def _measure_batch(
     corpus: str,
     batch: list[Clip],
     journals: dict[tuple[str, str], Journal],
-    bar: "tqdm[Any]",
+    bar: Bar,
 ) -> None:
     held = {} if job.reference is None else reference_logits(job.reference, job, batch)
     for row in job.rows:

@@ -4,6 +4,9 @@ Loss is -log p(label); KL is the sum of p * log(p / q), where p is the reference
 nats, over the whole vocabulary and without the filters of the decoder, as in training. They show
 small changes that do not alter greedy transcripts.
 
+log(sum(exp)) is two lines of numpy here and not scipy's logsumexp: importing scipy.special costs
+0.14 s beyond numpy, in a layer that every light command loads.
+
 Shapes: n tokens, V vocabulary.
 """
 

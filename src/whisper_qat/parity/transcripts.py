@@ -10,8 +10,6 @@ are listed and not judged: one in 20 is 5 points.
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from whisper_qat.data.utterances import Material
 from whisper_qat.infer.decoding.greedy import Decoded, greedy
 from whisper_qat.infer.decoding.rules import DecodingRules
@@ -23,6 +21,7 @@ from whisper_qat.metrics.wer import count_words, total
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.layers import quantized_once, summed_in_reverse
 from whisper_qat.model.fake_quant.scope import set_prompt_length
+from whisper_qat.runs.progress import Bar
 
 MIN_TRANSCRIPTS = 100
 MAX_SHARE_OVER_FLOOR = 0.05
@@ -39,7 +38,7 @@ def check(
     set_prompt_length(final.model, None)  # decoding goes step by step
     rows = []
     with quantized_once(final.model):
-        for utterance in tqdm(material.utterances, desc="transcripts", unit="clip", leave=False):
+        for utterance in Bar(material.utterances, desc="transcripts", unit="clip", leave=False):
             mel = utterance.mel[0]
             a, b = greedy(torch_side, mel, rules), greedy(runtime, mel, rules)
             with summed_in_reverse(final.model):

@@ -12,8 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from whisper_qat.data.utterances import Material
 from whisper_qat.infer.onnx.backend import OnnxBackend
 from whisper_qat.infer.torch_backend import TorchBackend
@@ -21,6 +19,7 @@ from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.layers import quantized_once, summed_in_reverse
 from whisper_qat.model.fake_quant.scope import set_prompt_length
 from whisper_qat.parity.logits import Distance, Distances, stepped, whole
+from whisper_qat.runs.progress import Bar
 
 MAX_FLOORS = 2.0
 MAX_AGREEMENT_LOSS = 0.005
@@ -35,7 +34,7 @@ def check(final: Final, folder: Path, material: Material) -> dict[str, Any]:
     set_prompt_length(final.model, n)
     runtime, floor = Distances(), Distances()
     with quantized_once(final.model):
-        for utterance in tqdm(material.utterances, desc="parity", unit="clip", leave=False):
+        for utterance in Bar(material.utterances, desc="parity", unit="clip", leave=False):
             reference = whole(torch_side, utterance, n)
             runtime.add(stepped(backend, utterance, n), reference)
             with summed_in_reverse(final.model):

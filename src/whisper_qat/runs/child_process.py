@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from whisper_qat.errors import GateError
+from whisper_qat.runs.messages import inherit_loudness
 
 Result = TypeVar("Result")
 
@@ -55,6 +56,7 @@ def serve() -> None:
     """The child's side: read one call from stdin, write (True, result) or (False, exception)."""
     with os.fdopen(os.dup(1), "wb") as out:
         os.dup2(2, 1)  # a print must not get into the answer
+        inherit_loudness()
         try:
             function, arguments = pickle.load(sys.stdin.buffer)
             out.write(answer_of(function, arguments))

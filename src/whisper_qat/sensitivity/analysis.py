@@ -5,8 +5,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tqdm import tqdm
-
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.layers import fake_quantized
 from whisper_qat.model.fake_quant.prepare import apply_plan, plan, quantizable
@@ -14,6 +12,7 @@ from whisper_qat.model.plan.plan import HEAD, STORED, TOKEN_TABLE, Rule
 from whisper_qat.ptq.calibration import Sample
 from whisper_qat.quant.block_scheme import BlockScheme
 from whisper_qat.quant.scheme import Scheme
+from whisper_qat.runs.progress import Bar
 from whisper_qat.sensitivity.effect import Probe
 from whisper_qat.sensitivity.mixed_plan import Unit
 from whisper_qat.sensitivity.part_costs import FLOAT_BYTES, Costs, stored_bytes
@@ -54,7 +53,7 @@ class Analysis:
         costs = Costs(self.shapes, self.samples, scheme, table, threads=self.threads)
         everything = Part("everything", "", tuple(fake_quantized(self.model)))
         rows = []
-        for part in tqdm([Part("float", "", ()), *self.parts, everything], unit="part"):
+        for part in Bar([Part("float", "", ()), *self.parts, everything], unit="part"):
             rows.append(self._row(part) | asdict(costs.saved(part.layers)))
         for row in rows:
             row["delta_loss"] = row["loss"] - rows[0]["loss"]
@@ -92,7 +91,7 @@ class Analysis:
         kls, sizes = [], []
         for chosen in (scheme, fine):
             self._set_scheme(chosen, fake_quantized(self.model))
-            bar = tqdm(of, desc=chosen.name, unit="part")
+            bar = Bar(of, desc=chosen.name, unit="part")
             kls.append([self.probe.measure(part.layers).kl for part in bar])
             sizes.append([self._bytes(part, chosen) for part in of])
         return [

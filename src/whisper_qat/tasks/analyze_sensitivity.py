@@ -6,7 +6,7 @@ budget, plan.yaml for `--plan` of training and of the PTQ baselines.
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from whisper_qat.errors import InputError
 from whisper_qat.export.onnx.folder import (
@@ -58,6 +58,14 @@ class SensitivityConfig:
         language: code of the language spoken in data
         seed: of the draw
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "model": ("model_path", "audio_context", "margin_s"),
+        "data": ("data", "num_clips", "language", "seed"),
+        "analysis": ("by", "scheme", "wer", "threads"),
+        "proposed plan": ("propose", "fine_scheme", "size_budget", "kl_budget"),
+        "output": ("output_dir",),
+    }  # fmt: skip
 
     model_path: str
     data: str

@@ -3,6 +3,7 @@
 Importing the same source twice does nothing; downloads are kept beside the output.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from whisper_qat.runs.folders import (
     write_manifest,
 )
 
+logger = logging.getLogger(__name__)
 EMBEDDED = "embedded"
 KIND = "model"
 
@@ -46,14 +48,14 @@ def run(config: ImportConfig) -> None:
     output = config.output_dir
     inputs = source_hashes(config.source)
     if is_up_to_date(output, inputs):
-        print(f"{output}: up to date")
+        logger.info(f"{output}: up to date")
         return
     source, origin = source_folder(config)
     with new_folder(output) as folder:
         import_folder(source, folder)
         settings = {"source": config.source}
         write_manifest(folder, kind=KIND, inputs=inputs, config=settings, extra={"origin": origin})
-    print(f"{output}: transformers checkpoint of {origin}")
+    logger.info(f"{output}: transformers checkpoint of {origin}")
 
 
 def source_hashes(source: str) -> dict[str, str]:

@@ -7,11 +7,12 @@ stopped, or finds the folder finished and does nothing.
 
 import hashlib
 import json
+import logging
 import re
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.conversion import Outcome, check_settings, convert
@@ -30,6 +31,7 @@ from whisper_qat.errors import InputError, nearest
 from whisper_qat.runs.folders import hash_file, is_finished, read_manifest, write_manifest
 from whisper_qat.runs.locks import LOCK_NAME, folder_lock
 
+logger = logging.getLogger(__name__)
 SPLITS = ("train", "validation", "test")
 NAMED_SOURCES = ("telephone-fr", "common-voice-fr", *hub.HUB_CORPORA)
 Splits = dict[str, list[Clip]]
@@ -53,6 +55,12 @@ class PrepareDataConfig:
         max_samples: draw at most this many clips at random (from train alone, where the source has
             splits of its own)
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "source": ("source", "archive", "cache_dir", "text_field"),
+        "splits": ("max_samples", "seed", "train_fraction", "validation_fraction", "test_fraction"),
+        "output": ("output_dir",),
+    }  # fmt: skip
 
     source: str
     output_dir: str
@@ -97,7 +105,8 @@ def run(config: PrepareDataConfig) -> None:
         (folder / JOURNAL_NAME).unlink(
             missing_ok=True
         )  # of a run killed between its last two steps
-        print(f"{folder}: finished before, nothing to do\n{_table(folder)}")
+        logger.info(f"{folder}: finished before, nothing to do")
+        print(_table(folder))
         return
     _refuse_foreign(folder)
     with folder_lock(folder):
@@ -134,7 +143,7 @@ def _prepare(config: PrepareDataConfig, folder: Path) -> None:
     found = describe(_all(collection.splits))
     splits, leaks = _apart(collection.splits)
     splits = draw(splits, config)
-    print(f"{config.source}: {found}; taking {describe(_all(splits))}")
+    logger.info(f"{config.source}: {found}; taking {describe(_all(splits))}")
     outcomes = convert(_all(splits), folder, config.settings, collection.read)
     usable, rejected = sort_out(splits, outcomes, config.source)
     final = divide(usable, config.fractions, config.seed)

@@ -1,5 +1,6 @@
 """A result file for docs/results from a finished evaluation or benchmark folder."""
 
+import logging
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,8 @@ from whisper_qat.errors import InputError
 from whisper_qat.report.published.extract import Labels, extract
 from whisper_qat.report.published.reading import json_text, table_of
 from whisper_qat.runs.folders import write_text
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,4 +67,6 @@ def run(config: PublishResultsConfig) -> None:
     record = extract(config.folder, labels, config.clip_set)
     table = table_of(record, path)
     write_text(path, json_text(record))
-    print(f"{path}: {len(table.rows)} rows, {len(table.columns)} columns; now run 'make results'")
+    logger.info(
+        f"{path}: {len(table.rows)} rows, {len(table.columns)} columns; now run 'make results'"
+    )

@@ -4,9 +4,10 @@ Same plan, same nodes and same exporter as a QAT model: only codes and scales di
 exception is `optimum-dynamic`, which is what other tools make of the same float graphs.
 """
 
-from dataclasses import asdict, dataclass, replace
+import logging
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.errors import InputError
@@ -22,7 +23,7 @@ from whisper_qat.export.onnx.graphs import model_bytes, write_graphs
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.prepare import plan as make_plan
 from whisper_qat.model.plan.plan import Rule, default_rules
-from whisper_qat.model.plan.rules_file import check_type, read_rules_file
+from whisper_qat.model.plan.rules_file import check_type, decide_type, read_rules_file
 from whisper_qat.ptq.calibration_clips import calibration_clips, calibration_samples, fingerprint
 from whisper_qat.ptq.gptq import gptq, weighted_least_squares
 from whisper_qat.ptq.least_squares import least_squares
@@ -31,7 +32,9 @@ from whisper_qat.ptq.optimum_dynamic import write_dynamic_graphs
 from whisper_qat.ptq.round_to_nearest import round_to_nearest
 from whisper_qat.quant.block_scheme import BLOCK_SIZES
 from whisper_qat.runs.folders import hash_file, hash_folder
+from whisper_qat.shipped import find_plan
 
+logger = logging.getLogger(__name__)
 FREE = {"round-to-nearest": round_to_nearest, "least-squares": least_squares}
 CALIBRATED = {"weighted-least-squares": weighted_least_squares, "gptq": gptq}
 
@@ -43,11 +46,12 @@ class QuantizePtqConfig:
     Args:
         model_path: a Whisper checkpoint, or the final/ folder of a float control
         output_path: folder to write: ONNX files, tokenizer and configs
-        quantization_type: int8, int4 or int2
+        quantization_type: number of bits; a plan whose layers have one width decides it
         method: round-to-nearest (ONNX Runtime's scales), least-squares (nearest grid), with
             calibration speech weighted-least-squares or gptq; or optimum-dynamic (int8 only)
         block_size: weights that share one scale
-        plan: YAML of rules (pattern, scheme, why) in place of quantization_type's own
+        plan: YAML of rules (pattern, scheme, why), or the name of a plan that comes with the
+            package, in place of quantization_type's own
         calibration_data: speech whose train split the calibrated methods listen to
         calibration_samples: seeded random draw of this many of its clips
         language: code of the language spoken in calibration_data
@@ -56,9 +60,18 @@ class QuantizePtqConfig:
         margin_s: with audio_context dynamic, seconds of silence kept after the clip
     """
 
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "model": ("model_path", "audio_context", "margin_s"),
+        "quantization": ("quantization_type", "method", "block_size", "plan"),
+        "calibration": ("calibration_data", "calibration_samples", "language", "seed"),
+        "output": ("output_path",),
+    }  # fmt: skip
+
     model_path: str
     output_path: Path
-    quantization_type: Literal["int8", "int4", "int2"] = "int8"
+    quantization_type: Literal["int8", "int4", "int2", ""] = field(
+        default="", metadata={"default": "int8"}
+    )
     method: Literal[
         "round-to-nearest", "least-squares", "weighted-least-squares", "gptq", "optimum-dynamic"
     ] = "round-to-nearest"
@@ -73,6 +86,12 @@ class QuantizePtqConfig:
 
     def __post_init__(self) -> None:
         check_context(self.audio_context, self.margin_s)
+        if self.method == OPTIMUM_DYNAMIC and self.plan is not None:
+            raise InputError(f"--plan: --method {OPTIMUM_DYNAMIC} follows none; leave it out")
+        kind = decide_type(self.plan, self.quantization_type)
+        if kind == "none":
+            raise InputError(f"--plan {self.plan}: leaves every layer float; nothing to quantize")
+        object.__setattr__(self, "quantization_type", kind)  # once, while it is made
         if self.block_size not in BLOCK_SIZES:
             raise InputError(f"--block_size {self.block_size}: expected one of {BLOCK_SIZES}")
         try:
@@ -95,8 +114,6 @@ class QuantizePtqConfig:
                 f"--method {OPTIMUM_DYNAMIC}: writes int8, not {self.quantization_type}; pass "
                 "--quantization_type int8"
             )
-        if self.method == OPTIMUM_DYNAMIC and self.plan is not None:
-            raise InputError(f"--plan: --method {OPTIMUM_DYNAMIC} follows none; leave it out")
 
 
 def run(config: QuantizePtqConfig) -> None:
@@ -105,7 +122,7 @@ def run(config: QuantizePtqConfig) -> None:
     clips = _clips(config)
     inputs = _inputs(config, source, clips)
     if is_up_to_date(config.output_path, inputs, settings(config)):
-        print(f"{config.output_path}: up to date")
+        logger.info(f"{config.output_path}: up to date")
         return
     final = load_checkpoint(source, config.model_path)
     final = with_context(final, config.audio_context, config.margin_s)
@@ -114,7 +131,7 @@ def run(config: QuantizePtqConfig) -> None:
     write_onnx_folder(
         final, source, config.output_path, inputs=inputs, config=settings(config), graphs=graphs
     )
-    print(f"{config.output_path}: {model_bytes(config.output_path) / 1e6:.1f} MB of ONNX")
+    logger.info(f"{config.output_path}: {model_bytes(config.output_path) / 1e6:.1f} MB of ONNX")
 
 
 def settings(config: QuantizePtqConfig) -> dict[str, Any]:
@@ -134,7 +151,7 @@ def _inputs(config: QuantizePtqConfig, source: Path, clips: list[Clip]) -> dict[
     if clips:
         inputs["calibration clips"] = fingerprint(clips)
     if config.plan is not None:
-        inputs["plan"] = hash_file(config.plan)
+        inputs["plan"] = hash_file(find_plan(config.plan))
     return inputs
 
 
@@ -157,8 +174,8 @@ def quantized(final: Final, config: QuantizePtqConfig, source: Path, clips: list
     if config.method in FREE:
         return Final(final.model, FREE[config.method](final.model, rules), info)
     samples = calibration_samples(clips, final, source, config.language)
-    print(f"calibrating on {len(samples)} clips of {config.calibration_data}")
-    made = CALIBRATED[config.method](final.model, rules, samples, print)
+    logger.info(f"calibrating on {len(samples)} clips of {config.calibration_data}")
+    made = CALIBRATED[config.method](final.model, rules, samples, logger.info)
     return Final(final.model, made, info)
 
 

@@ -1,5 +1,6 @@
 """The results page and the README's tables from the committed result files."""
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from whisper_qat.report.published.selection import (
     table_text,
 )
 from whisper_qat.runs.folders import write_text
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +41,14 @@ def run(config: RenderResultsConfig) -> int:
     stale = {path: text for path, text in rendered(config).items() if read(path) != text}
     for path, text in stale.items():
         if config.check:
-            print(f"{path}: not what {config.folder} gives; run 'make results' and commit it")
+            logger.error(
+                f"{path}: not what {config.folder} gives; run 'make results' and commit it"
+            )
         else:
             write_text(path, text)
-            print(f"{path}: written")
+            logger.info(f"{path}: written")
     if not stale:
-        print(f"{config.page} and {config.readme}: up to date")
+        logger.info(f"{config.page} and {config.readme}: up to date")
     return 1 if stale and config.check else 0
 
 

@@ -6,14 +6,13 @@ settings.
 """
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-from tqdm import tqdm
+from typing import Any, ClassVar, Literal
 
 from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.data.audio.recordings import Recording, gather
@@ -25,7 +24,9 @@ from whisper_qat.infer.long_form.subtitles import srt, vtt
 from whisper_qat.infer.transcribe import Repetition, SpokenSegment, Transcriber, Transcription
 from whisper_qat.runs.folders import hash_folder, read_json, write_json, write_text
 from whisper_qat.runs.locks import folder_lock
+from whisper_qat.runs.progress import Bar
 
+logger = logging.getLogger(__name__)
 SETTINGS_NAME = ".transcribe.json"
 SUFFIX = {"text": ".txt", "srt": ".srt", "vtt": ".vtt", "json": ".json"}
 BAR = "{percentage:3.0f}% {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}, {rate_fmt}]"
@@ -54,8 +55,15 @@ class TranscribeConfig:
             named
     """
 
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "input": ("model_path", "audio", "language", "audio_context"),
+        "decoding": ("timestamps", "num_beams", "max_new_tokens", "fallback"),
+        "speed": ("threads", "batch_size"),
+        "output": ("output_dir", "output_format"),
+    }  # fmt: skip
+
     model_path: Path
-    audio: list[str]
+    audio: list[str] = field(metadata={"positional": True})
     output_dir: Path | None = None
     output_format: Literal["text", "srt", "vtt", "json"] = "text"
     language: str = "fr"
@@ -94,8 +102,8 @@ def run(config: TranscribeConfig) -> int:
 
 
 def complain(error: InputError) -> None:
-    """One line on standard error, above the progress bar."""
-    tqdm.write(f"error: {error}", file=sys.stderr)
+    """One line on what could not be transcribed; the others are."""
+    logger.error(f"error: {error}")
 
 
 def open_model(config: TranscribeConfig) -> Transcriber:
@@ -129,7 +137,7 @@ def destination(config: TranscribeConfig, recordings: list[Recording]) -> Iterat
         left = [r for r in recordings if r.output is not None and not r.output.exists()]
         if len(left) < len(recordings):
             done = len(recordings) - len(left)
-            print(f"{folder}: {done} of {len(recordings)} transcripts are there", file=sys.stderr)
+            logger.info(f"{folder}: {done} of {len(recordings)} transcripts are there")
         try:
             yield left
         except KeyboardInterrupt:
@@ -186,17 +194,17 @@ def transcribe(
 
     def finish(recording: Recording, found: Transcription) -> None:
         for repetition in found.repetitions:
-            tqdm.write(f"{recording.path}: {told(repetition)}", file=sys.stderr)
+            logger.warning(f"{recording.path}: {told(repetition)}")
         text = render(recording, found)
         if recording.output is not None:
             write_text(recording.output, text)
         elif config.output_format == "text" and named:
-            tqdm.write(f"{recording.path}\t{text}", file=sys.stdout, end="")
+            Bar.write(f"{recording.path}\t{text}", file=sys.stdout, end="")
         else:
-            tqdm.write(text, file=sys.stdout, end="")
+            Bar.write(text, file=sys.stdout, end="")
 
     total = sum(recording.duration_s for recording in recordings)
-    with tqdm(total=total, unit="s", bar_format=BAR) as bar:
+    with Bar(total=total, unit="s", bar_format=BAR) as bar:
         Queue(transcriber, finish, fail, bar.update).run(recordings)
     return len(failures)
 

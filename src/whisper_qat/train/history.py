@@ -1,6 +1,8 @@
 """History: a JSON line per optimizer step and per evaluation, and the same in TensorBoard.
 
 A resumed run drops the lines after its checkpoint, so the file reads like an undisturbed run's.
+accelerate's trackers have no file of lines that could be cut back so, and their TensorBoard writer
+is opened before the first step, which a dry run never takes, and flushes to disk at every step.
 """
 
 import json

@@ -1,8 +1,10 @@
 """Interrupt: Ctrl-C and SIGTERM as a request that the loop answers after its present step."""
 
+import logging
 import signal
 from types import FrameType
 
+logger = logging.getLogger(__name__)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -24,4 +26,5 @@ class Interrupt:
         if self.requested:
             raise KeyboardInterrupt("stopped at once; the last checkpoint is whole")
         self.requested = True
-        print("\ninterrupted: finishing this step, then saving (again to stop at once)", flush=True)
+        # A line of its own: the terminal has just written ^C.
+        logger.warning("\ninterrupted: finishing this step, then saving (again to stop at once)")

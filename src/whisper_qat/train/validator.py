@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.data.audio.reading import read_audio
@@ -19,6 +18,7 @@ from whisper_qat.infer.transcribe import Transcriber
 from whisper_qat.metrics.normalize import get_normalizer
 from whisper_qat.metrics.wer import count_words, total
 from whisper_qat.model.fake_quant.layers import quantized_once
+from whisper_qat.runs.progress import Bar
 from whisper_qat.train.objective import Whisper
 from whisper_qat.train.validation import mean_loss, micro_batches
 
@@ -65,7 +65,7 @@ class Validator:
         )  # fmt: skip
         counts = []
         with quantized_once(student):
-            for clip in tqdm(self.clips, desc="validating", unit="clip", leave=False):
+            for clip in Bar(self.clips, desc="validating", unit="clip", leave=False):
                 reference = normalize(clip.text)
                 if reference:
                     heard = transcriber.transcribe(read_audio(clip)).text

@@ -19,7 +19,7 @@ def config(base, root, **changes):
     return GrowthConfig(**settings | changes)
 
 
-def test_points_and_laws(tiny_whisper, tmp_path, monkeypatch, capsys):
+def test_points_and_laws(tiny_whisper, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(models, "code_hash", lambda *_: "the same throughout")
     shape = Shape(encoder_layers=2, decoder_layers=1, width=64)
     monkeypatch.setitem(growth.SHAPES, "depth", [shape])
@@ -35,10 +35,10 @@ def test_points_and_laws(tiny_whisper, tmp_path, monkeypatch, capsys):
     assert is_finished(tmp_path / "growth")
     journal = tmp_path / "growth" / "points.jsonl"
     kept = journal.read_text()
-    capsys.readouterr()
+    caplog.clear()
     run(settings)
     assert journal.read_text() == kept
-    assert "measuring" not in capsys.readouterr().out
+    assert "measuring" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -34,13 +34,14 @@ def test_key_changes_with_checkpoint_settings_and_code(
 
 
 @pytest.mark.parametrize("name", ["onnx-float32", "onnx-int4", "ct2-float32"])
-def test_made_once(tiny_whisper, tmp_path, name, capfd, monkeypatch):
+def test_made_once(tiny_whisper, tmp_path, name, caplog, monkeypatch):
     monkeypatch.setattr(models, "code_hash", lambda *_: "the same throughout")
     folder = made(BY_NAME[name], tiny_whisper, tmp_path)
     assert weight_bytes(folder) > 1000
-    assert "making" in capfd.readouterr().out
+    assert "making" in caplog.text
+    caplog.clear()
     assert made(BY_NAME[name], tiny_whisper, tmp_path) == folder
-    assert "making" not in capfd.readouterr().out
+    assert "making" not in caplog.text
 
 
 def test_the_checkpoint_is_a_form_of_itself(tiny_whisper, tmp_path):

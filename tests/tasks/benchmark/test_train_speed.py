@@ -3,10 +3,10 @@
 import pytest
 
 from tests.tasks.tiny_speech import save_tiny_speech
+from tests.tasks.train_configs import train_config
 from whisper_qat.errors import InputError
 from whisper_qat.model.checkpoint.load import load_whisper
 from whisper_qat.tasks.benchmark.train_speed import measure
-from whisper_qat.tasks.train.config import TrainConfig
 from whisper_qat.train import flops
 from whisper_qat.train.flops import Shape
 
@@ -14,7 +14,7 @@ from whisper_qat.train.flops import Shape
 @pytest.mark.parametrize("kl_weight", [0.0, 1.0])
 def test_the_counted_steps(tiny_whisper, tmp_path, kl_weight):
     speed = measure(
-        TrainConfig(
+        train_config(
             base_model=str(tiny_whisper), train_data=str(save_tiny_speech(tmp_path / "speech")),
             output_dir=str(tmp_path / "run"), per_device_batch_size=1, kl_weight=kl_weight,
             gradient_accumulation_steps=2, num_workers=0,
@@ -33,7 +33,7 @@ def test_the_counted_steps(tiny_whisper, tmp_path, kl_weight):
 
 def test_too_few_clips(tiny_whisper, tmp_path):
     data = str(save_tiny_speech(tmp_path / "speech"))
-    config = TrainConfig(
+    config = train_config(
         base_model=str(tiny_whisper), train_data=data, output_dir=str(tmp_path / "run"),
         per_device_batch_size=1, gradient_accumulation_steps=2, num_workers=0,
     )  # fmt: skip

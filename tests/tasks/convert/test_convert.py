@@ -68,11 +68,11 @@ def test_another_context_leaves_word_of_the_trained_one(config):
         assert content["trained_context"] == INFO.trained_context is not None
 
 
-def test_a_second_run_does_nothing(config, capsys):
+def test_a_second_run_does_nothing(config, caplog):
     run(config)
     before = read_manifest(config.output_path)
     run(config)
-    assert "up to date" in capsys.readouterr().out
+    assert "up to date" in caplog.text
     assert read_manifest(config.output_path) == before
 
 

@@ -6,24 +6,24 @@ from pathlib import Path
 import pytest
 
 from tests.tasks.tiny_speech import save_tiny_speech
+from tests.tasks.train_configs import train_config
 from whisper_qat.errors import GateError, InputError
 from whisper_qat.parity import wiring
 from whisper_qat.runs.folders import is_finished, read_json
 from whisper_qat.tasks.convert.convert import ConvertConfig, run
-from whisper_qat.tasks.train.config import TrainConfig
 from whisper_qat.tasks.train.train_qat import run as train
 
 
 @pytest.fixture(scope="module")
 def trained(tiny_whisper, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    config = TrainConfig(
+    config = train_config(
         base_model=str(tiny_whisper), train_data=str(save_tiny_speech(folder / "speech")),
         output_dir=str(folder / "run"), num_epochs=1, per_device_batch_size=4, num_workers=0,
         gradient_accumulation_steps=1, audio_context="dynamic", margin_s=0.5,
     )  # fmt: skip
     train(config)
-    return Path(config.output_dir) / "final"
+    return Path(config.output.output_dir) / "final"
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_speech_that_is_gone_gives_noise_and_says_so(config, trained, capsys, mo
         parity_check, "_trained", lambda source, key: "/gone" if key == "eval_data" else None
     )
     run(config)
-    assert "using seeded noise" in capsys.readouterr().out
+    assert "using seeded noise" in caplog.text
     assert read_json(config.output_path / "parity.json")["material"]["kind"] == "noise"
 
 

@@ -6,22 +6,22 @@ from collections import namedtuple
 import pytest
 
 from tests.tasks.tiny_speech import save_tiny_speech
+from tests.tasks.train_configs import train_config
 from whisper_qat.errors import InputError
-from whisper_qat.tasks.train.config import TrainConfig
 from whisper_qat.tasks.train.train_qat import run
 
 
 @pytest.fixture
 def config(tiny_whisper, tmp_path):
-    return TrainConfig(
+    return train_config(
         base_model=str(tiny_whisper), train_data=str(save_tiny_speech(tmp_path / "speech")),
         output_dir=str(tmp_path / "run"), audio_context="dynamic", num_workers=0, dry_run=True,
     )  # fmt: skip
 
 
-def test_a_dry_run_says_what_the_run_costs(config, capsys):
+def test_a_dry_run_says_what_the_run_costs(config, caplog):
     run(config)
-    printed = capsys.readouterr().out
+    printed = caplog.text
     assert "preflight: 8 clips, 0.00 h of audio, 5 epochs, 5 steps" in printed
     for word in ("min for training", "GiB of memory", "GiB of disk", "rehearsal plan -> convert"):
         assert word in printed

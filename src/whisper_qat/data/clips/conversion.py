@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from tqdm import tqdm
 
 from whisper_qat.data.audio.reading import SAMPLE_RATE
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.screen import MAX_DURATION_S, check_duration, examine
 from whisper_qat.data.clips.source import JOURNAL_NAME
 from whisper_qat.errors import InputError
+from whisper_qat.runs.progress import Bar
 
 AUDIO_FOLDER = "audio"
 MAX_NAME = 120  # characters; file systems allow 255 bytes
@@ -45,7 +45,7 @@ def convert(
     todo = [clip for clip in clips if clip.id not in outcomes]
     with open(journal, "a", encoding="utf-8") as log, ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [pool.submit(convert_clip, clip, folder, names[clip.id], read) for clip in todo]
-        bar = tqdm(total=len(clips), initial=len(clips) - len(todo), unit="clip", desc="decoding")
+        bar = Bar(total=len(clips), initial=len(clips) - len(todo), unit="clip", desc="decoding")
         try:
             for job in as_completed(jobs):
                 outcome = job.result()

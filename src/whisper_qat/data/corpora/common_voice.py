@@ -10,13 +10,12 @@ import dataclasses
 import tarfile
 from pathlib import Path, PurePosixPath
 
-from tqdm import tqdm
-
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.manifest_file import read_clips
 from whisper_qat.data.clips.source import Collection
 from whisper_qat.errors import InputError
 from whisper_qat.runs.folders import hash_file, read_json, write_json
+from whisper_qat.runs.progress import Bar
 
 SPLITS = {"train": "train.tsv", "validation": "dev.tsv", "test": "test.tsv"}
 DURATIONS = "clip_durations.tsv"  # of newer releases: clip, duration in milliseconds
@@ -50,7 +49,7 @@ def extract(archive: Path, cache: Path) -> str:
         return str(before["sha256"])
     try:
         with tarfile.open(archive, "r:*") as tar:
-            for member in tqdm(tar, unit="file", desc="extracting"):
+            for member in Bar(tar, unit="file", desc="extracting"):
                 extract_member(tar, member, cache, archive)
     except (tarfile.TarError, EOFError, OSError) as error:
         if isinstance(error, OSError) and error.errno:

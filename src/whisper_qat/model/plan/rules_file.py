@@ -5,6 +5,7 @@
   why: two layers hold most of the loss
 """
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -13,14 +14,29 @@ from torch import nn
 
 from whisper_qat.errors import InputError
 from whisper_qat.model.plan.plan import STORED, TOKEN_TABLE, Plan, Rule, check_scheme
+from whisper_qat.quant.registry import parse_scheme
+from whisper_qat.quant.scheme import UNQUANTIZED
+from whisper_qat.shipped import find_plan
 
 KEYS = {"pattern", "scheme", "why"}
+MOST_LAYERS = 32  # of an encoder or decoder, in every published Whisper
+ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
+SIDES = {"encoder": ("self_attn",), "decoder": ("self_attn", "encoder_attn")}
+LAYERS = [  # the linear layers of a large Whisper, and so of every smaller one
+    f"model.{side}.layers.{number}.{part}"
+    for side, attentions in SIDES.items()
+    for number in range(MOST_LAYERS)
+    for part in ("fc1", "fc2", *(f"{a}.{p}" for a in attentions for p in ATTENTION))
+]
 
 
 def read_rules_file(path: Path) -> list[Rule]:
-    """The rules of the YAML file `path`; InputError naming the entry that is wrong."""
+    """The rules of the YAML file `path`, or of the shipped plan of that name, in order.
+
+    InputError names the entry that is wrong.
+    """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(find_plan(path).read_text())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except yaml.YAMLError as error:
@@ -42,6 +58,53 @@ def _rule(entry: object, where: str) -> Rule:
     rule = Rule(**{"why": "", **{key: str(value) for key, value in entry.items()}})
     check_scheme(rule, where)
     return rule
+
+
+def decide_type(plan_file: Path | None, quantization_type: str) -> str:
+    """The quantization type of a run: the one given, else the plan's, else int8.
+
+    InputError for a plan without a layer of the type given, and for one of several widths without
+    a type. Judged on the layers of any Whisper, so before a model is there; `check_type` then
+    counts the model's weights.
+    """
+    if plan_file is None:
+        return quantization_type or "int8"
+    widths = _widths(read_rules_file(plan_file))
+    if not quantization_type:
+        integer = [width for width in widths if width != "none"] or widths
+        if len(integer) == 1:
+            return integer[0]
+        raise InputError(
+            f"--plan {plan_file}: has layers of {' and '.join(integer)}; pass --quantization_type "
+            "with the width of most of the weights"
+        )
+    if quantization_type == "none":
+        raise InputError(
+            f"--plan {plan_file}: quantization_type=none, the float control, follows no plan; "
+            "leave one of the two out"
+        )
+    if quantization_type not in widths:
+        raise InputError(
+            f"--plan {plan_file}: has no layer of quantization_type={quantization_type}, only of "
+            f"{' and '.join(widths)}; leave one of the two out"
+        )
+    return quantization_type
+
+
+def _widths(rules: list[Rule]) -> list[str]:
+    """Quantization types that `rules` give to the linear layers of a Whisper, widest first."""
+    found = {_width(next((r for r in rules if re.fullmatch(r.pattern, n)), None)) for n in LAYERS}
+    return sorted(found, key=lambda width: -_bits(width))
+
+
+def _bits(width: str) -> int:
+    return 0 if width == "none" else int(width.removeprefix("int"))
+
+
+def _width(rule: Rule | None) -> str:
+    if rule is None or rule.scheme in UNQUANTIZED:
+        return "none"
+    return f"int{parse_scheme(rule.scheme).bits}"
 
 
 def check_type(plan: Plan, model: nn.Module, quantization_type: str) -> None:

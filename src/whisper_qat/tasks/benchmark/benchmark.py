@@ -5,13 +5,14 @@ starts (benchmark_pilot), rounds (benchmark_rounds). Everything measured is in j
 interrupted run goes on where it was; the report is made of them and may be made again.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from whisper_qat.errors import GateError, InputError
 from whisper_qat.infer.long_form.chunks import METHOD
@@ -29,6 +30,7 @@ from whisper_qat.tasks.benchmark.pilot import best_threads, measure_starts
 from whisper_qat.tasks.benchmark.rounds import Schedule, measure_set
 from whisper_qat.tasks.benchmark.rows import ReadyRow, available, choose, fits, given, ready
 
+logger = logging.getLogger(__name__)
 KIND = "benchmark"
 BUSY = 0.3  # load average per core from which a line says that the machine is not idle
 NOT_SETTINGS = (
@@ -73,6 +75,15 @@ class BenchmarkConfig:
         keep_alive: false starts a process for each turn: less memory, and start-up between turns
         seed: of the draw of clips and the order of rows
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "systems": ("model_path", "rows", "compare", "reference", "cache_dir"),
+        "clips": ("data", "short_clips", "full_clips", "long_s", "seed"),
+        "rounds": ("rounds", "long_rounds", "start_rounds", "turn_clips", "keep_alive"),
+        "threads": ("threads", "max_threads"),
+        "decoding": ("fixed_tokens", "max_new_tokens", "margin_s", "language", "normalizer"),
+        "output": ("output_dir",),
+    }  # fmt: skip
 
     model_path: Path
     output_dir: Path
@@ -137,7 +148,7 @@ def run(config: BenchmarkConfig) -> None:
     with folder_lock(config.output_dir) as folder:
         rows, notes = prepare(config)
         for note in notes:
-            print(note, flush=True)
+            logger.info(note)
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
         check_settings(folder, settings(config, rows))
         sets = build_sets(
@@ -149,7 +160,7 @@ def run(config: BenchmarkConfig) -> None:
         measure(config, rows, sets, threads, folder)
         results = render(folder)
         print(text(results))
-        print(f"report: {folder / 'report.html'}")
+        logger.info(f"report: {folder / 'report.html'}")
         inputs = {row.name: hash_folder(row.folder) for row in rows}
         write_manifest(folder, kind=KIND, inputs=inputs, config=asdict(config))
 
@@ -212,7 +223,7 @@ def measure(
     for clips in sets:
         mine = {row.name: openers[row.name] for row in rows if fits(row.row, clips.kind)}
         path = folder / "rounds" / f"{clips.name}.jsonl"
-        measure_set(clips, mine, schedule, path, warm_up, partial(print, flush=True))
+        measure_set(clips, mine, schedule, path, warm_up, logger.info)
 
 
 def described(
@@ -259,9 +270,8 @@ def load_at_start() -> dict[str, Any]:
     number = cores()
     busy = load > BUSY * number
     if busy:
-        print(
+        logger.warning(
             f"warning: load average {load:.1f} on {number} cores: the machine is busy, so read "
-            "ratios, not times",
-            file=sys.stderr,
+            "ratios, not times"
         )
     return {"load_average": load, "busy": busy}

@@ -4,13 +4,14 @@ Each point is a process of its own, so its peak memory is the point's; its times
 repeats after one that does not count. Points are journalled: an interrupted run goes on.
 """
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.corpora.named import load_any
@@ -32,6 +33,7 @@ from whisper_qat.tasks.benchmark.models import MODELS, engine_hash, made, shorte
 from whisper_qat.tasks.benchmark.pilot import candidates
 from whisper_qat.tasks.benchmark.shapes import DEPTHS, PUBLISHED, WIDTHS, Shape, make_random
 
+logger = logging.getLogger(__name__)
 KIND = "benchmark-growth"
 AXES = ("length", "clips", "threads", "depth", "width", "shape")
 LENGTHS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200)
@@ -66,6 +68,13 @@ class GrowthConfig:
         language: language of the audio
         seed: of the draw of clips
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "model": ("model_path", "quantization_type", "cache_dir"),
+        "points": ("data", "axes", "max_s", "max_clips", "max_weights_m", "repeats", "seed"),
+        "decoding": ("threads", "fixed_tokens", "margin_s", "language"),
+        "output": ("output_dir",),
+    }  # fmt: skip
 
     model_path: Path
     output_dir: Path
@@ -131,10 +140,10 @@ def run(config: GrowthConfig) -> None:
         with Journal(folder / "points.jsonl") as journal:
             for point in points(config, full, folder / "clips"):
                 if point.id not in journal.done:
-                    print(f"measuring {point.id}", flush=True)
+                    logger.info(f"measuring {point.id}")
                     journal.append(measured(point, config))
         print(text(render(folder)))
-        print(f"page: {folder / 'growth.html'}")
+        logger.info(f"page: {folder / 'growth.html'}")
         inputs = {"model": hash_folder(full)}
         write_manifest(folder, kind=KIND, inputs=inputs, config=asdict(config))
 

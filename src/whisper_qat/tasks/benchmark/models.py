@@ -6,6 +6,7 @@ code that writes it. A change of any of them makes another folder; nothing old i
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -36,8 +37,10 @@ from whisper_qat.runs.folders import (
     write_json,
     write_manifest,
 )
+from whisper_qat.shipped import PLANS
 from whisper_qat.tasks import quantize_ptq
 
+logger = logging.getLogger(__name__)
 WRITTEN_BY = (  # a change in any of these makes new folders
     "export",
     "model",
@@ -47,7 +50,6 @@ WRITTEN_BY = (  # a change in any of these makes new folders
     "tasks/benchmark/models.py",
     "tasks/quantize_ptq.py",
 )
-PLANS = Path(__file__).parents[4] / "configs" / "plans"
 CONVERTERS = {"ct2-int8": ("ctranslate2",), "openvino": ("openvino", "nncf")}
 COPIED = ["tokenizer.json", "preprocessor_config.json"]
 WEIGHT_FILES = (".bin", ".onnx", ".safetensors", ".onnx_data", ".onnx.data", ".xml")
@@ -86,7 +88,7 @@ def made(model: Model, source: Path, cache: Path) -> Path:
         return source
     folder = cache / f"{model.name}-{key(source, model.form, model.settings)}"
     if not is_finished(folder):
-        print(f"making {folder}", flush=True)
+        logger.info(f"making {folder}")
         in_child(MAKERS[model.form], source, folder, model.settings)
     return folder
 

@@ -6,7 +6,7 @@ not counted.
 """
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import nn
 
 from whisper_qat.errors import InputError
 from whisper_qat.measure.peak_memory import peak_rss_bytes
+from whisper_qat.runs.setting_groups import changed
 from whisper_qat.tasks.train.config import TrainConfig
 from whisper_qat.tasks.train.parts import load, make_accelerator, make_loop
 from whisper_qat.train import flops
@@ -40,11 +41,11 @@ class Speed:
 
 def measure(config: TrainConfig, steps: int) -> Speed:
     """Train `WARM_UP + steps` optimizer steps of `config`; nothing of them is kept."""
-    per_step = config.per_device_batch_size * config.gradient_accumulation_steps
+    per_step = config.schedule.per_device_batch_size * config.schedule.gradient_accumulation_steps
     needed = (WARM_UP + steps) * per_step
     with tempfile.TemporaryDirectory(prefix="train-speed-") as scratch:
         # Draws `needed` clips once; steps beyond the data's end would need more epochs.
-        config = replace(
+        config = changed(
             config, output_dir=scratch, max_samples=needed, max_eval_samples=1, num_epochs=1
         )
         accelerator, _ = make_accelerator(config)
@@ -53,11 +54,11 @@ def measure(config: TrainConfig, steps: int) -> Speed:
         loop = make_loop(config, folder, accelerator, parts)
         if loop.total < WARM_UP + steps:
             raise InputError(
-                f"{config.train_data}: {len(parts.selection.train)} clips for training make "
+                f"{config.data.train_data}: {len(parts.selection.train)} clips for training make "
                 f"{loop.total} steps; {WARM_UP + steps} steps of {per_step} need {needed} clips"
             )
         loop.keep_nothing()
-        set_seed(config.seed)
+        set_seed(config.schedule.seed)
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         return _run(loop, config)
@@ -100,8 +101,8 @@ class _Seen:
         mel, tokens = inputs
         clips, frames = len(mel), mel.shape[-1]
         teacher = None
-        if self.config.kl_weight or self.config.encoder_weight:
-            teacher = 3000 if self.config.teacher_context == "full" else frames
+        if self.config.distillation.kl_weight or self.config.distillation.encoder_weight:
+            teacher = 3000 if self.config.context.teacher_context == "full" else frames
         one = flops.training_step(self.shape, frames, tokens.shape[1], teacher_frames=teacher)
         self._work["clips"] += clips
         self._work["audio_s"] += clips * frames / 100

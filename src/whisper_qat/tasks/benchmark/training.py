@@ -4,11 +4,12 @@ Every kind of training runs the same steps on the same clips, each in a process 
 rounds, so that a machine that slows down slows all of them; ratios are taken step by step.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -16,10 +17,12 @@ from whisper_qat.errors import InputError
 from whisper_qat.report.benchmark.train_speed import show
 from whisper_qat.runs.child_process import in_child
 from whisper_qat.runs.folders import new_folder, write_json, write_manifest
+from whisper_qat.runs.setting_groups import build
 from whisper_qat.tasks.benchmark.train_speed import Speed, matmul_peak, measure
 from whisper_qat.tasks.train.config import TrainConfig
 from whisper_qat.train import flops, precision
 
+logger = logging.getLogger(__name__)
 FLOAT = "none"
 
 
@@ -48,6 +51,17 @@ class BenchmarkTrainConfig:
         job_clip_s: its mean clip, in seconds (only a dynamic context depends on it)
         job_tokens: its mean text, in tokens, prompt included
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "training": (
+            "base_model", "train_data", "quantization_types", "audio_contexts", "teacher",
+            "teacher_context", "scales", "per_device_batch_size", "gradient_accumulation_steps",
+            "mixed_precision", "num_workers", "seed",
+        ),
+        "measurement": ("steps", "rounds"),
+        "extrapolated job": ("job_clips", "job_epochs", "job_clip_s", "job_tokens"),
+        "output": ("output_dir",),
+    }  # fmt: skip
 
     base_model: str = "data/whisper-base"
     train_data: str = "data/telephone-fr"
@@ -83,7 +97,7 @@ def run(config: BenchmarkTrainConfig) -> None:
     """Measures every kind, prints the table, writes train_speed.json and a manifest."""
     found: dict[str, list[Speed]] = {}
     for number, name, training in _schedule(config):
-        print(f"round {number + 1} of {config.rounds}: {name}", flush=True)
+        logger.info(f"round {number + 1} of {config.rounds}: {name}")
         found.setdefault(name, []).append(in_child(measure, training, config.steps))
     report = {"rows": _rows(found), "job": _job(config, found), "why": _why(config)}
     with new_folder(Path(config.output_dir)) as folder:
@@ -104,15 +118,18 @@ def _schedule(config: BenchmarkTrainConfig) -> Iterator[tuple[int, str, TrainCon
 
 
 def _training(config: BenchmarkTrainConfig, kind: str, context: str, number: int) -> TrainConfig:
-    return TrainConfig(
-        base_model=config.base_model, train_data=config.train_data, quantization_type=kind,
-        audio_context=context, teacher_context=config.teacher_context,
-        kl_weight=1.0 if config.teacher else 0.0, seed=config.seed + number,
-        scales="rule" if kind == FLOAT else config.scales,
-        per_device_batch_size=config.per_device_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        mixed_precision=config.mixed_precision, num_workers=config.num_workers,
+    shared = (
+        "base_model", "train_data", "teacher_context", "per_device_batch_size",
+        "gradient_accumulation_steps", "mixed_precision", "num_workers",
     )  # fmt: skip
+    own = {
+        "quantization_type": kind,
+        "audio_context": context,
+        "kl_weight": 1.0 if config.teacher else 0.0,
+        "scales": "rule" if kind == FLOAT else config.scales,
+        "seed": config.seed + number,
+    }
+    return build(TrainConfig, {name: getattr(config, name) for name in shared} | own)
 
 
 def _rows(found: dict[str, list[Speed]]) -> list[dict[str, Any]]:

@@ -6,9 +6,10 @@ it counts as finished (`parity.json`). Converting the same checkpoint with the s
 does nothing.
 """
 
+import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from whisper_qat.errors import InputError
 from whisper_qat.export.onnx.folder import KIND as ONNX
@@ -28,6 +29,7 @@ from whisper_qat.model.checkpoint.info import INFO_NAME, read_info
 from whisper_qat.runs.folders import hash_folder
 from whisper_qat.tasks.convert.parity_check import parity_check
 
+logger = logging.getLogger(__name__)
 # What each format makes of the checked ONNX folder.
 ARRANGE = {"onnx": None, "transformers-js": arrange}
 
@@ -49,6 +51,12 @@ class ConvertConfig:
         parity_positions: logit rows to compare on it; at least 500 for the agreement to be judged
         parity_transcripts: of its clips are decoded on both sides; judged from 100 on, 0 for none
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "model": ("model_path", "quantization_type", "audio_context", "margin_s"),
+        "parity check": ("parity_data", "parity_positions", "parity_transcripts"),
+        "output": ("output_path", "format", "requantize"),
+    }  # fmt: skip
 
     model_path: str
     output_path: Path
@@ -87,7 +95,7 @@ def run(config: ConvertConfig) -> None:
     inputs = {"model": hash_folder(source)}
     kind = config.format if config.format in WRITERS else ONNX
     if is_up_to_date(config.output_path, inputs, settings(config), kind):
-        print(f"{config.output_path}: up to date")
+        logger.info(f"{config.output_path}: up to date")
         return
     final = load_checkpoint(source, config.model_path)
     if config.format in WRITERS:
@@ -111,7 +119,7 @@ def write_onnx(config: ConvertConfig, final: Final, source: Path, inputs: dict[s
         final, source, config.output_path, inputs=inputs, config=settings(config), check=check,
         arrange=ARRANGE[config.format],
     )  # fmt: skip
-    print(f"{config.output_path}: {model_bytes(config.output_path) / 1e6:.1f} MB of ONNX")
+    logger.info(f"{config.output_path}: {model_bytes(config.output_path) / 1e6:.1f} MB of ONNX")
 
 
 def settings(config: ConvertConfig) -> dict[str, Any]:

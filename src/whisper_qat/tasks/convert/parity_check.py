@@ -1,5 +1,6 @@
 """The parity gate as conversion runs it: its clips, its report file, its failure."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.parity import gate
 from whisper_qat.runs.folders import is_finished, read_manifest, write_json
 
+logger = logging.getLogger(__name__)
 REPORT_NAME = "parity.json"
 LANGUAGE = "fr"
 
@@ -31,7 +33,7 @@ def parity_check(
     def check(folder: Path) -> None:
         material = _material(final, source, data, positions)
         rules = read_rules(source, language=_trained(source, "language") or LANGUAGE)
-        report = gate.run(final, folder, material, rules, print, transcripts_of=transcripts)
+        report = gate.run(final, folder, material, rules, logger.info, transcripts_of=transcripts)
         write_json(folder / REPORT_NAME, report)
         if not report["passed"]:
             kept = output.with_name(f"{output.name}.{REPORT_NAME}")
@@ -60,14 +62,16 @@ def _clips(source: Path, data: str | None) -> list[Clip]:
     """Clips of `data`, else of the training's own data, validation before train; else none."""
     spec = data or _trained(source, "eval_data") or _trained(source, "train_data")
     if spec is None:
-        print("parity: no speech known for this checkpoint (--parity_data); using seeded noise")
+        logger.info(
+            "parity: no speech known for this checkpoint (--parity_data); using seeded noise"
+        )
         return []
     try:
         splits = load_splits(spec)
     except InputError as error:
         if data:
             raise
-        print(f"parity: {error}; using seeded noise")
+        logger.info(f"parity: {error}; using seeded noise")
         return []
     order = sorted(splits, key=lambda name: {"validation": 0, "train": 1}.get(name, 2))
     return [clip for name in order for clip in splits[name]]

@@ -7,11 +7,12 @@ and a benchmark that interleaves them is another task. Teacher-forced measures c
 processes, and touch neither time nor memory of a row.
 """
 
+import logging
 import os
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from whisper_qat.data.audio.features import PADDING_POLICY
 from whisper_qat.data.corpora.named import DEFAULT_CONFIG
@@ -43,6 +44,7 @@ from whisper_qat.tasks.evaluate.codes_changed import codes_changed
 from whisper_qat.tasks.evaluate.forced import measure_all_forced, references
 from whisper_qat.tasks.evaluate.rows import RowFolder, describe, open_rows
 
+logger = logging.getLogger(__name__)
 KIND = "evaluation"
 TASK = "transcribe"
 ROW_NAME = "row.json"
@@ -75,6 +77,14 @@ class EvaluateConfig:
         kl_reference: row that KL is taken to; by default the float control (of the same training
             seed where there are several), without one the baseline
     """
+
+    HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "systems": ("model_path", "baseline_model", "compare"),
+        "data": ("corpora", "test_data", "corpora_config", "max_samples", "language", "seed"),
+        "decoding": ("threads", "max_new_tokens", "fallback"),
+        "measures": ("normalizers", "teacher_forced", "kl_reference"),
+        "output": ("output_dir",),
+    }  # fmt: skip
 
     model_path: str
     output_dir: Path
@@ -119,13 +129,13 @@ def run(config: EvaluateConfig) -> None:
         check_settings(folder, settings(config, rows))
         finished = {"inputs": {r.name: r.fingerprint for r in rows}, "config": wanted(config)}
         if is_finished(folder) and shown(read_manifest(folder)) == finished:
-            print(f"{folder}: finished with these settings; nothing to measure")
+            logger.info(f"{folder}: finished with these settings; nothing to measure")
             print(headline.text(read_json(folder / "results.json")))
-            print(f"report: {folder / 'report.html'}")
+            logger.info(f"report: {folder / 'report.html'}")
             return
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
         for note in notes:
-            print(note)
+            logger.info(note)
         corpora = reached(config, folder)
         measures = {row.name: measure(config, row, corpora, folder) for row in rows}
         if config.teacher_forced:
@@ -136,7 +146,7 @@ def run(config: EvaluateConfig) -> None:
         found = measurements(config, rows, baseline, corpora, measures)
         write_json(folder / "measurements.json", found | {"kl_reference": reference_of})
         print(headline.text(summarize(folder)))
-        print(f"report: {render(folder)}")
+        logger.info(f"report: {render(folder)}")
         write_manifest(folder, kind=KIND, inputs=finished["inputs"], config=asdict(config))
 
 
@@ -194,13 +204,15 @@ def reached(config: EvaluateConfig, folder: Path) -> list[Corpus]:
 def announce(corpus: Corpus) -> None:
     """One line on what will be measured, and one on what will not and why."""
     if corpus.reason is not None:
-        print(f"{corpus.name}: not measured: {corpus.reason}")
+        logger.warning(f"{corpus.name}: not measured: {corpus.reason}")
         return
     facts = corpus.describe()
-    print(f"{corpus.name}: {facts['clips']:,} clips, {facts['audio_s'] / 60:.1f} min of audio")
+    logger.info(
+        f"{corpus.name}: {facts['clips']:,} clips, {facts['audio_s'] / 60:.1f} min of audio"
+    )
     if corpus.left_out:
         first = corpus.left_out[0]
-        print(f"  {len(corpus.left_out)} left out, e.g. {first.id}: {first.reason}")
+        logger.info(f"  {len(corpus.left_out)} left out, e.g. {first.id}: {first.reason}")
 
 
 def measure(

@@ -1,5 +1,6 @@
 """What a training run is made of: checkpoint, teacher, plan, speech, and the loop over them."""
 
+import logging
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,12 +23,15 @@ from whisper_qat.model.plan.plan import Plan, default_rules
 from whisper_qat.model.plan.rules_file import check_type, read_rules_file
 from whisper_qat.ptq.calibration_clips import samples_of
 from whisper_qat.ptq.warm_start import start_from_gptq
-from whisper_qat.tasks.train.config import TrainConfig
+from whisper_qat.runs.setting_groups import flat
+from whisper_qat.tasks.train.config import QuantizationSettings, TrainConfig
 from whisper_qat.train import checkpoint, curriculum, precision, scales
 from whisper_qat.train.curriculum import Curriculum
 from whisper_qat.train.loop import Data, Loop, Settings
 from whisper_qat.train.objective import Objective, Whisper
 from whisper_qat.train.validator import Validator
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,83 +52,87 @@ class Parts:
 
 def make_accelerator(config: TrainConfig) -> tuple[Accelerator, str]:
     """The processes and precision of a run, and why that precision, in words."""
-    mode, why = precision.resolve(config.mixed_precision)
+    mode, why = precision.resolve(config.schedule.mixed_precision)
     # A stage before the plan leaves learned scales without a gradient.
-    unused = DistributedDataParallelKwargs(find_unused_parameters=bool(config.curriculum))
+    staged = bool(config.quantization.curriculum)
+    unused = DistributedDataParallelKwargs(find_unused_parameters=staged)
     return Accelerator(mixed_precision=mode, kwargs_handlers=[unused]), why
 
 
 def load(config: TrainConfig, folder: Path, accelerator: Accelerator) -> Parts:
     """Checkpoint, speech and plan of a run in `folder`; learned scales have their start."""
+    data, context = config.data, config.context
     with accelerator.main_process_first():
-        base = resolve_checkpoint(config.base_model, folder / "imported")
+        base = resolve_checkpoint(data.base_model, folder / "imported")
     model = load_whisper(base)
-    rules = read_rules(base, language=config.language, task=config.task)
+    rules = read_rules(base, language=data.language, task=data.task)
     labeller = Labeller.from_pretrained(
         base, rules.prompt, model.config.eos_token_id, model.config.max_target_positions
     )
     selection = select(
-        config.train_data, config.eval_data or config.train_data, max_samples=config.max_samples,
-        max_eval_samples=config.max_eval_samples, seed=config.seed, fits=labeller.fits,
+        data.train_data, data.eval_data or data.train_data, max_samples=data.max_samples,
+        max_eval_samples=data.max_eval_samples, seed=config.schedule.seed, fits=labeller.fits,
     )  # fmt: skip
-    needed = config.kl_weight or config.encoder_weight
+    needed = config.distillation.kl_weight or config.distillation.encoder_weight
     teacher = deepcopy(model).requires_grad_(False) if needed else None
-    made = _planned(model, config)
+    made = _planned(model, config.quantization)
     features = Features.from_pretrained(base)
-    if config.scales == "learned":
+    if config.quantization.scales == "learned":
         scales.learn(model)
     set_prompt_length(model, len(rules.prompt))
     parts = Parts(
         base=base, selection=selection, model=model, teacher=teacher, plan=made,
         features=features, labeller=labeller,
         collator=Collator(
-            config.context, len(rules.prompt), full_teacher=config.teacher_context == "full"
+            context.audio, len(rules.prompt), full_teacher=context.teacher_context == "full"
         ),
         rules=rules,
         info=_info(config, base),
     )  # fmt: skip
     # A checkpoint brings its own values for weights and scales.
-    if not config.curriculum and not checkpoint.folders(folder / "checkpoints"):
+    if not config.quantization.curriculum and not checkpoint.folders(folder / "checkpoints"):
         _start_scales(config, parts, accelerator)
     return parts
 
 
 def _start_scales(config: TrainConfig, parts: Parts, accelerator: Accelerator) -> None:
     """Give learned scales (and for gptq: the codes) the values they are trained from."""
-    if config.scales != "learned":
+    settings = config.quantization
+    if settings.scales != "learned":
         return
-    if config.scale_start != "gptq":
-        scales.restart(parts.model, config.scale_start)
+    if settings.scale_start != "gptq":
+        scales.restart(parts.model, settings.scale_start)
         return
-    clips = sample_clips(parts.selection.train, config.calibration_samples, config.seed)
-    samples = samples_of(clips, parts.features, config.context, parts.labeller)
-    start_from_gptq(parts.model, samples, lambda name: accelerator.print(f"gptq: {name}"))
+    clips = parts.selection.train
+    clips = sample_clips(clips, settings.calibration_samples, config.schedule.seed)
+    samples = samples_of(clips, parts.features, config.context.audio, parts.labeller)
+    start_from_gptq(parts.model, samples, lambda name: logger.info(f"gptq: {name}"))
     set_prompt_length(parts.model, len(parts.rules.prompt))
     for parameter in parts.model.parameters():  # every process trains what the first one found
         parameter.data.copy_(broadcast(parameter.data.to(accelerator.device)))
 
 
-def _planned(model: WhisperForConditionalGeneration, config: TrainConfig) -> Plan | None:
-    if config.quantization_type == "none":
+def _planned(model: WhisperForConditionalGeneration, settings: QuantizationSettings) -> Plan | None:
+    if settings.quantization_type == "none":
         return None
-    rules = default_rules(config.quantization_type, config.block_size)
-    if config.plan is not None:
-        rules = read_rules_file(config.plan)
+    rules = default_rules(settings.quantization_type, settings.block_size)
+    if settings.plan is not None:
+        rules = read_rules_file(settings.plan)
     made = plan(model, rules)
-    check_type(made, model, config.quantization_type)
+    check_type(made, model, settings.quantization_type)
     apply_plan(model, made)
     return made
 
 
 def _info(config: TrainConfig, base: Path) -> Info:
-    quantized = config.quantization_type != "none"
+    kind, context = config.quantization.quantization_type, config.context
     return Info(
-        quantization_type=config.quantization_type, method="qat" if quantized else "float",
-        fine_tuned=True, audio_context=asdict(config.context),
-        base_model={"name": config.base_model, "fingerprint": fingerprint(base)},
-        training_seed=config.seed,
-        trained_context=asdict(config.context) | {
-            "max_margin_s": config.max_margin_s, "teacher_context": config.teacher_context,
+        quantization_type=kind, method="float" if kind == "none" else "qat",
+        fine_tuned=True, audio_context=asdict(context.audio),
+        base_model={"name": config.data.base_model, "fingerprint": fingerprint(base)},
+        training_seed=config.schedule.seed,
+        trained_context=asdict(context.audio) | {
+            "max_margin_s": context.max_margin_s, "teacher_context": context.teacher_context,
         },
     )  # fmt: skip
 
@@ -137,16 +145,17 @@ def make_loop(config: TrainConfig, folder: Path, accelerator: Accelerator, parts
 
     train, held = parts.selection.train, parts.selection.validation
     durations = [clip.duration_s for clip in train]
-    collator = replace(parts.collator, max_margin_s=config.max_margin_s)
+    collator = replace(parts.collator, max_margin_s=config.context.max_margin_s)
     data = Data(examples(train), durations, collator)  # type: ignore[arg-type]
     teacher = None if parts.teacher is None else Whisper(parts.teacher)
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(accelerator.mixed_precision)
     validate = Validator(
         base=parts.base, clips=held, teacher=teacher, examples=examples(held),
-        collator=parts.collator, rules=parts.rules, context=config.context,
-        batch_size=config.per_device_batch_size, num_workers=config.num_workers, autocast=dtype,
+        collator=parts.collator, rules=parts.rules, context=config.context.audio,
+        batch_size=config.schedule.per_device_batch_size, num_workers=config.data.num_workers,
+        autocast=dtype,
     )  # fmt: skip
-    student = Whisper(parts.model, checkpointing=config.gradient_checkpointing)
+    student = Whisper(parts.model, checkpointing=config.schedule.gradient_checkpointing)
     return Loop(
         accelerator,
         student,
@@ -157,23 +166,17 @@ def make_loop(config: TrainConfig, folder: Path, accelerator: Accelerator, parts
         validate,
         Curriculum(
             student,
-            curriculum.parse(config.curriculum),
+            curriculum.parse(config.quantization.curriculum),
             lambda: _start_scales(config, parts, accelerator),
         ),
     )
 
 
 def _settings(config: TrainConfig, num_clips: int, accelerator: Accelerator) -> Settings:
-    shared = {
-        name: getattr(config, name)
-        for name in Settings.__dataclass_fields__
-        if hasattr(config, name)
-    }
-    how = Objective(
-        ce_weight=config.ce_weight, kl_weight=config.kl_weight, temperature=config.temperature,
-        encoder_weight=config.encoder_weight,
-    )  # fmt: skip
-    if not config.eval_steps:
-        per_step = config.per_device_batch_size * config.gradient_accumulation_steps
+    schedule, values = config.schedule, flat(config)
+    shared = {name: values[name] for name in Settings.__dataclass_fields__ if name in values}
+    how = Objective(**asdict(config.distillation))
+    if not config.output.eval_steps:
+        per_step = schedule.per_device_batch_size * schedule.gradient_accumulation_steps
         shared["eval_steps"] = max(1, -(-num_clips // (per_step * accelerator.num_processes)))
     return Settings(**shared, objective=how)

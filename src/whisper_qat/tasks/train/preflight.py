@@ -4,10 +4,11 @@ The longest batch runs once forward and backward; the untouched model rehearses 
 convert -> load -> one clip; disk and memory are compared with what is there.
 """
 
+import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from whisper_qat.train import objective
 from whisper_qat.train.loop import Loop
 from whisper_qat.train.memory import out_of_memory
 
+logger = logging.getLogger(__name__)
 CHECKPOINT_COPIES = (
     8  # newest and the one being written: weights + 2 Adam moments each; best; final
 )
@@ -56,19 +58,21 @@ class Cost:
     disk_bytes: int
 
 
-def check(preflight: Preflight, *, say: Callable[[str], None]) -> Cost:
-    """Print the run's size and cost; InputError when it cannot work here."""
+def check(preflight: Preflight) -> Cost:
+    """Report the run's size and cost; InputError when it cannot work here."""
     loop, train = preflight.loop, preflight.selection.train
     hours = sum(clip.duration_s or 0.0 for clip in train) / 3600
-    say(f"preflight: {len(train):,} clips, {hours:.2f} h of audio, {loop.settings.num_epochs} "
-        f"epochs, {loop.total:,} steps")  # fmt: skip
+    epochs = f"{loop.settings.num_epochs} epochs, {loop.total:,} steps"
+    logger.info(f"preflight: {len(train):,} clips, {hours:.2f} h of audio, {epochs}")
     cost = _cost(preflight)
     memory, disk = cost.memory_bytes / 2**30, cost.disk_bytes / 2**30
-    say(f"preflight: about {_duration(cost.hours)} for training (validation not counted), "
-        f"{memory:.1f} GiB of memory, {disk:.1f} GiB of disk")  # fmt: skip
+    logger.info(f"preflight: about {_duration(cost.hours)} for training (validation not counted), "
+                f"{memory:.1f} GiB of memory, {disk:.1f} GiB of disk")  # fmt: skip
     _check_disk(preflight.folder, cost.disk_bytes)
     if preflight.rehearse:
-        say(f"preflight: rehearsal plan -> convert -> load -> one clip: {rehearse(preflight)!r}")
+        logger.info(
+            f"preflight: rehearsal plan -> convert -> load -> one clip: {rehearse(preflight)!r}"
+        )
     return cost
 
 

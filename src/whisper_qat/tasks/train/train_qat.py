@@ -1,5 +1,6 @@
 """Training: a float checkpoint and speech in, a `final/` folder with plan and scales out."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -7,35 +8,34 @@ from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from tqdm import tqdm
 
 from whisper_qat.model.checkpoint.final import save_final
 from whisper_qat.model.checkpoint.load import fingerprint
 from whisper_qat.runs.folders import new_folder, write_manifest
 from whisper_qat.runs.locks import folder_lock
+from whisper_qat.runs.progress import Bar
 from whisper_qat.tasks.train.config import TrainConfig, recorded
 from whisper_qat.tasks.train.parts import Parts, load, make_accelerator, make_loop
 from whisper_qat.tasks.train.preflight import Preflight, check
 from whisper_qat.train.loop import Loop
 from whisper_qat.train.run_folder import has_begun, is_done, record_settings
 
+logger = logging.getLogger(__name__)
+
 
 def run(config: TrainConfig) -> int | None:
     """Train into `output_dir`: goes on with an unfinished run, leaves a finished one alone."""
-    folder = Path(config.output_dir)
+    folder = Path(config.output.output_dir)
     accelerator, why = make_accelerator(config)
-    say = accelerator.print
     with folder_lock(folder) if accelerator.is_main_process else nullcontext():
-        if is_done(folder, recorded(config), resume=config.resume):
-            say(f"{folder / 'final'}: finished with these settings; nothing to do")
+        if is_done(folder, recorded(config), resume=config.output.resume):
+            logger.info(f"{folder / 'final'}: finished with these settings; nothing to do")
             return None
         accelerator.wait_for_everyone()
         parts = load(config, folder, accelerator)
-        say(
-            f"precision: {why}; parameters, codes and scales float32",
-            *parts.selection.notes,
-            sep="\n",
-        )
+        logger.info(f"precision: {why}; parameters, codes and scales float32")
+        for note in parts.selection.notes:
+            logger.info(note)
         _train(config, folder, accelerator, parts)
     return None
 
@@ -43,35 +43,35 @@ def run(config: TrainConfig) -> int | None:
 def _train(config: TrainConfig, folder: Path, accelerator: Accelerator, parts: Parts) -> None:
     loop = make_loop(config, folder, accelerator, parts)
     if accelerator.is_main_process:
-        check(_preflight(config, folder, parts, loop), say=accelerator.print)
+        check(_preflight(config, folder, parts, loop))
     accelerator.wait_for_everyone()
-    if config.dry_run:
-        accelerator.print("dry run: stopping before step 1")
+    if config.output.dry_run:
+        logger.info("dry run: stopping before step 1")
         return
     if accelerator.is_main_process:
         record_settings(folder, recorded(config), parts.selection)
-    set_seed(config.seed)
+    set_seed(config.schedule.seed)
     step = loop.resume()
     if step:
-        accelerator.print(f"resuming after step {step} of {loop.total}")
+        logger.info(f"resuming after step {step} of {loop.total}")
     with _bar(loop, enabled=accelerator.is_main_process) as report:
         loop.run(report)
     if accelerator.is_main_process:
         _finish(folder / "final", config, parts, loop)
-        accelerator.print(f"trained model: {folder / 'final'}")
+        logger.info(f"trained model: {folder / 'final'}")
 
 
 def _preflight(config: TrainConfig, folder: Path, parts: Parts, loop: Loop) -> Preflight:
     return Preflight(
         loop=loop, selection=parts.selection, folder=folder, base=parts.base, plan=parts.plan,
-        info=parts.info, rehearse=config.dry_run or not has_begun(folder),
+        info=parts.info, rehearse=config.output.dry_run or not has_begun(folder),
     )  # fmt: skip
 
 
 @contextmanager
 def _bar(loop: Loop, *, enabled: bool) -> Iterator[Any]:
     """A progress bar with rate and time left; yields what takes each step's metrics."""
-    with tqdm(
+    with Bar(
         total=loop.total, initial=loop.progress.step, desc="training", unit="step",
         disable=not enabled, dynamic_ncols=True,
     ) as bar:  # fmt: skip
