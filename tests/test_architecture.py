@@ -13,12 +13,13 @@ TESTS = Path(__file__).parent
 PACKAGE = "whisper_qat"
 # Low to high; names on one line may not import each other (`docs/design.md` has the picture).
 LAYERS = [
-    {"errors"},
+    {"errors", "front_end"},
     {"runs", "shipped"},
     {"quant", "metrics"},
     {"data", "model"},
     {"export", "infer"},
-    {"measure", "parity", "ptq", "train"},
+    {"parity", "ptq", "train"},
+    {"measure"},
     {"report", "sensitivity"},
     {"tasks"},
     {"cli"},
@@ -26,10 +27,12 @@ LAYERS = [
 ]
 RANK = {name: i for i, names in enumerate(LAYERS) for name in names}
 HEAVY = {"torch", "onnxruntime", "transformers"}
-LIGHT = ["errors", "runs", "shipped", "metrics", "report", "cli", "__main__"]
+LIGHT = ["errors", "front_end", "runs", "shipped", "metrics", "report", "cli", "__main__"]
 VAGUE = {"utils", "util", "common", "helpers", "misc", "base", "manager"}
-LONGEST_FUNCTION = 45
-LONGEST_FILE = 350
+# Nine of ten functions and files are short; a long one is allowed where cutting it helps no reader.
+FUNCTION_LINES = {"p90": 25, "longest": 80}
+FILE_LINES = {"p90": 250, "longest": 400}
+NOT_PACKAGES = {"oracles", "scripts"}  # folders of tests of what is not in the package
 MODULES = sorted(p for p in (SRC / PACKAGE).rglob("*.py") if p.name != "__init__.py")
 
 
@@ -78,20 +81,60 @@ def test_imports_point_down(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=short)
-def test_module_says_what_it_is_and_has_its_tests(path):
+def test_module_says_what_it_is_and_is_tested(path):
     parts = path.relative_to(SRC / PACKAGE).with_suffix("").parts
     assert ast.get_docstring(ast.parse(path.read_text())), "a module says in one line what it is"
     assert not VAGUE & set(parts), "a file is named by its concept"
-    name = parts[-1].strip("_")
-    assert (TESTS / Path(*parts[:-1]) / f"test_{name}.py").exists(), "no test file of its own"
+    folder, module = TESTS / Path(*parts[:-1]), ".".join((PACKAGE, *parts))
+    named = (folder / f"test_{parts[-1].strip('_')}.py").exists()
+    assert named or any(module in imported(test) for test in folder.glob("test_*.py")), "untested"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=short)
-def test_functions_and_files_are_short(path):
-    text = path.read_text()
-    long = {f.name: code_length(f) for f in functions(ast.parse(text))}
-    assert not {name: n for name, n in long.items() if n > LONGEST_FUNCTION}
-    assert len(text.splitlines()) <= LONGEST_FILE
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports, and every `module.name` of its from-imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_test_folders_mirror_the_packages():
+    packages = {path.parent.relative_to(SRC / PACKAGE) for path in MODULES}
+    missing = [p for p in packages if not list((TESTS / p).glob("test_*.py"))]
+    assert not missing, "a package without a test package of its name"
+    assert all((TESTS / p / "__init__.py").exists() for p in packages if p != Path())
+
+
+def test_every_test_file_lies_with_the_package_that_it_tests():
+    modules = {path.relative_to(SRC / PACKAGE).with_suffix("") for path in MODULES}
+    for path in sorted(TESTS.rglob("test_*.py")):
+        place = path.relative_to(TESTS)
+        if place.parent == Path() or place.parts[0] in NOT_PACKAGES:
+            continue
+        package = ".".join(place.parent.parts)
+        own = (f"{PACKAGE}.{package}.", f"tests.{package}.")
+        is_named = place.parent / place.stem.removeprefix("test_") in modules
+        assert is_named or any(name.startswith(own) for name in imported(path)), place
+
+
+def test_functions_and_files_are_short():
+    texts = {short(path): path.read_text() for path in MODULES}
+    lengths = {
+        f"{name}: {function.name}": code_length(function)
+        for name, text in texts.items()
+        for function in functions(ast.parse(text))
+    }
+    check_lengths(lengths, FUNCTION_LINES)
+    check_lengths({name: len(text.splitlines()) for name, text in texts.items()}, FILE_LINES)
+
+
+def check_lengths(lengths: dict[str, int], limits: dict[str, int]) -> None:
+    longest = sorted(lengths, key=lengths.__getitem__)
+    assert lengths[longest[int(0.9 * len(longest))]] <= limits["p90"]
+    assert lengths[longest[-1]] <= limits["longest"], longest[-1]
 
 
 def test_package_files_are_empty():

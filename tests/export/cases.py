@@ -7,11 +7,12 @@ import onnxruntime as ort
 import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from whisper_qat.export.onnx.decoder import DECODER_FILE
-from whisper_qat.export.onnx.graphs import write_graphs
+from whisper_qat.export.onnx.folder import write_graphs
 from whisper_qat.export.onnx.shape import WhisperShape
-from whisper_qat.export.weights import TABLE, QuantizedWeight, Weights
+from whisper_qat.export.weights import QuantizedWeight, Weights
 from whisper_qat.infer.onnx.session import DATA_FOLDER, open_session, session_options
+from whisper_qat.model.onnx_files import DECODER_FILE
+from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 from whisper_qat.quant import numerics
 from whisper_qat.quant.block_scheme import BlockScheme
 from whisper_qat.quant.channel_scheme import DynamicScheme, RowScheme

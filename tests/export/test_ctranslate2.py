@@ -17,7 +17,7 @@ from whisper_qat.infer.decoding.greedy import greedy
 from whisper_qat.infer.decoding.rules import read_rules
 from whisper_qat.infer.decoding.text_decoder import TextDecoder
 from whisper_qat.infer.torch_backend import TorchBackend
-from whisper_qat.metrics.french import normalize_french
+from whisper_qat.metrics.normalizers.french import normalize_french
 from whisper_qat.metrics.wer import count_words, total
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.ctranslate2.model_file import read_file

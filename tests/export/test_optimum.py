@@ -17,7 +17,7 @@ from transformers import GenerationConfig, WhisperFeatureExtractor, WhisperForCo
 from tests.export import cases
 from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.data.clips.source import load_clips
-from whisper_qat.export.onnx.encoder import ENCODER_FILE
+from whisper_qat.model.onnx_files import ENCODER_FILE
 from whisper_qat.tasks import quantize_ptq
 from whisper_qat.tasks.convert import convert
 

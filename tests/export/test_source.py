@@ -5,7 +5,7 @@ import torch
 
 from tests.export import cases
 from whisper_qat.errors import InputError
-from whisper_qat.export.onnx.graphs import write_graphs
+from whisper_qat.export.onnx.folder import write_graphs
 from whisper_qat.export.onnx.read import read_layer
 from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.source import checkpoint_weights

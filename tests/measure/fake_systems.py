@@ -7,7 +7,7 @@ import time
 from whisper_qat.errors import InputError
 
 
-class FakePeer:
+class FakeSystem:
     """Answers with the number of its samples, after `delay_s` seconds."""
 
     def __init__(self, setup) -> None:
@@ -20,7 +20,7 @@ class FakePeer:
         time.sleep(self.setup.options.get("delay_s", 0.0))
         return f"{len(audio)} samples"
 
-    def fixed(self, audio, tokens):
+    def decode_fixed(self, audio, tokens):
         time.sleep(0.001 * tokens)
         if tokens > 300:
             raise InputError(f"{tokens} tokens: too many")
@@ -33,4 +33,4 @@ class FakePeer:
 def open_fake(setup):
     if setup.options.get("refuses"):
         raise InputError("refused to open")
-    return FakePeer(setup)
+    return FakeSystem(setup)

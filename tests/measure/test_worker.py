@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.measure.fake_systems import FakePeer, open_fake
+from tests.measure.fake_systems import FakeSystem, open_fake
 from whisper_qat.errors import InputError
 from whisper_qat.measure.systems.system import Setup
 from whisper_qat.measure.worker import Request, Worker, _samples, answer_request
@@ -65,7 +65,7 @@ def test_closing_ends_the_process():
 
 
 def test_cpu_time_is_that_of_the_request(audio):
-    answer = answer_request(FakePeer(setup(delay_s=0.02)), Request(audio=audio))
+    answer = answer_request(FakeSystem(setup(delay_s=0.02)), Request(audio=audio))
     assert answer.cpu_s < 0.02 <= answer.wall_s
 
 

@@ -7,9 +7,9 @@ from onnx import TensorProto, helper
 
 from tests.export import cases
 from whisper_qat.export.onnx.schemes.dynamic import PRODUCT as DYNAMIC
-from whisper_qat.export.weights import HEAD, TABLE
 from whisper_qat.infer.onnx.optimized import optimized_model
-from whisper_qat.model.plan.plan import STORED
+from whisper_qat.model.plan.plan import HEAD, STORED
+from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 from whisper_qat.parity.kernels import INTEGER_OPS, Kernel, RunGraph, expected, faults, run_graph
 from whisper_qat.quant.block_scheme import BlockScheme
 from whisper_qat.quant.channel_scheme import DynamicScheme

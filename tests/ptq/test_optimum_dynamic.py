@@ -10,7 +10,7 @@ import torch
 
 from tests.export import cases
 from tests.test_conftest import ROOT
-from whisper_qat.export.onnx.graphs import model_bytes
+from whisper_qat.export.onnx.folder import model_bytes
 from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.source import parameters
 from whisper_qat.export.weights import Weights

@@ -1,10 +1,17 @@
-"""Settings of an evaluation folder: written once, compared by key."""
+"""What a folder was made with, compared by key; the settings of an evaluation folder."""
 
 import pytest
 
 from whisper_qat.errors import InputError
-from whisper_qat.runs.folders import read_json
-from whisper_qat.runs.settings import check_clips, check_settings
+from whisper_qat.runs.folders import read_json, write_manifest
+from whisper_qat.runs.settings import (
+    check_clips,
+    check_settings,
+    differences,
+    finished_manifest,
+    refuse_other_inputs,
+    refuse_other_settings,
+)
 
 SETTINGS = {"language": "fr", "rows": {"qat": "a" * 64}}
 
@@ -54,3 +61,58 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(InputError, match="exists and is not an evaluation folder"):
         check_settings(tmp_path, SETTINGS)
+
+
+def test_the_first_differences_are_listed_and_the_rest_counted():
+    now = dict.fromkeys("abcde", 1)
+    message = (
+        r"folder: exists with other settings \(a=None, now 1; b=.*; c=.*; and 2 more\); rename"
+    )
+    with pytest.raises(InputError, match=message):
+        refuse_other_settings("folder", {}, now, advice="rename it")
+
+
+def test_nested_settings_are_named_by_a_dotted_key():
+    before, now = {"context": {"mode": "full", "margin_s": 0}}, {"context": {"mode": "full"}}
+    with pytest.raises(InputError, match=r"\(context.margin_s=0, now None\)"):
+        refuse_other_settings("folder", before, now, advice="rename it")
+
+
+def test_ignored_and_former_keys_may_differ():
+    refuse_other_settings("f", {"dry_run": True}, {}, advice="", ignored={"dry_run"})
+    refuse_other_settings("f", {"of_old": 1, "a": 2}, {"a": 2}, advice="", ignore_former=True)
+
+
+def test_long_values_show_both_ends():
+    (found,) = differences({"data": "a" * 60 + "b"}, {"data": "a" * 60 + "c"})
+    assert found == f"data='{'a' * 21}...{'a' * 20}b', now '{'a' * 21}...{'a' * 20}c'"
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        ({"model": "b"}, "folder: made from another checkpoint; rename it"),
+        ({"model": "a", "plan": "c"}, "made from something else"),
+        ({}, "made from more inputs"),
+    ],
+    ids=["changed", "added", "fewer"],
+)
+def test_other_inputs_are_refused(now, message):
+    names = {"model": "another checkpoint"}
+    refuse_other_inputs("folder", {"model": "a"}, {"model": "a"}, advice="", names=names)
+    with pytest.raises(InputError, match=message):
+        refuse_other_inputs("folder", {"model": "a"}, now, advice="rename it", names=names)
+
+
+def test_a_finished_folder_is_one_of_the_kind_asked_for(tmp_path):
+    def found(kind):
+        return finished_manifest(tmp_path, "folder", kind=kind, advice="rename it")
+
+    assert found("model") is None
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(InputError, match="folder: exists and is not a finished folder; rename"):
+        found("model")
+    write_manifest(tmp_path, kind="model", inputs={}, config={})
+    assert found("model")["kind"] == "model"
+    with pytest.raises(InputError, match="folder: is a model folder; rename it"):
+        found("onnx")

@@ -40,17 +40,17 @@ def costs(monkeypatch):
 
 def test_the_encoder_and_cross_kv_run_once_a_clip_the_decoder_once_a_token(costs):
     made, asked = costs
-    assert made.saved([FC1]).ms_saved == made.saved([CROSS_V]).ms_saved == 2.0
-    assert made.saved([OUT]).ms_saved == 2.0 * 7  # 9 and 11 tokens less a prompt of 4, and a step
-    assert made.saved([HEAD]).ms_saved == 14.0
+    assert made.savings([FC1]).ms_saved == made.savings([CROSS_V]).ms_saved == 2.0
+    assert made.savings([OUT]).ms_saved == 2.0 * 7  # 9 and 11 tokens less a prompt of 4, and a step
+    assert made.savings([HEAD]).ms_saved == 14.0
     assert asked == [(50, INT4.name, 2), (50, INT4.name, 2), (1, INT4.name, 2), (1, INT8.name, 2)]
-    made.saved([FC1])
+    made.savings([FC1])
     assert len(asked) == 4
 
 
 def test_the_tables_bytes_count_once(costs):
     made, _ = costs
     table = 97 * 64 * 4 - stored_bytes((97, 64), INT8)
-    assert made.saved([TOKEN_TABLE]).bytes_saved == table == made.saved([HEAD]).bytes_saved
-    assert made.saved([TOKEN_TABLE, HEAD]).bytes_saved == table
-    assert made.saved([]).bytes_saved == 0
+    assert made.savings([TOKEN_TABLE]).bytes_saved == table == made.savings([HEAD]).bytes_saved
+    assert made.savings([TOKEN_TABLE, HEAD]).bytes_saved == table
+    assert made.savings([]).bytes_saved == 0

@@ -7,7 +7,7 @@ from tests.tasks.tiny_speech import save_tiny_speech
 from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.export.onnx.folder import load_checkpoint
 from whisper_qat.infer.runtimes import open_transcriber
-from whisper_qat.metrics.normalize import get_normalizer
+from whisper_qat.metrics.normalizers.registry import get_normalizer
 from whisper_qat.metrics.wer import count_words, total
 from whisper_qat.model.fake_quant.layers import FakeQuantLinear, fake_quantized
 from whisper_qat.model.fake_quant.prepare import apply_plan, plan
@@ -26,7 +26,7 @@ def parts(tiny_whisper, tmp_path):
 
 def test_the_rate_is_the_transcribers(parts, tiny_whisper):
     final, clips, samples = parts
-    found = WordErrors(final, tiny_whisper, clips, samples, "fr").rate(samples[0].prompt_length)
+    found = WordErrors(final, tiny_whisper, clips, "fr").rate(samples[0].prompt_length)
     transcriber = open_transcriber(tiny_whisper, "torch")
     normalize = get_normalizer("card").apply
     heard = [transcriber.transcribe(read_audio(clip)).text for clip in clips]
@@ -42,6 +42,6 @@ def test_ranges_are_those_of_teacher_forcing_again(parts, tiny_whisper):
              Rule(pattern=".*", scheme="int8-dynamic", why="")]  # fmt: skip
     apply_plan(final.model, plan(final.model, rules))
     with torch.no_grad():
-        WordErrors(final, tiny_whisper, clips, samples, "fr").rate(4)
+        WordErrors(final, tiny_whisper, clips, "fr").rate(4)
     layers = fake_quantized(final.model).values()
     assert {x.first_call for x in layers if isinstance(x, FakeQuantLinear)} == {4, None}

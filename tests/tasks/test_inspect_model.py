@@ -9,12 +9,11 @@ from onnx import helper
 from tests.infer.onnx_folders import onnx_folder, ptq_folder
 from whisper_qat.cli import command
 from whisper_qat.errors import GateError, InputError
-from whisper_qat.export.onnx.decoder import DECODER_FILE
-from whisper_qat.export.onnx.encoder import ENCODER_FILE
 from whisper_qat.export.onnx.external_data import read_tensor
+from whisper_qat.model.onnx_files import DECODER_FILE, ENCODER_FILE
 from whisper_qat.model.plan.plan import PLAN_NAME
 from whisper_qat.runs.folders import read_json, read_manifest, write_json
-from whisper_qat.tasks.inspect_model import UNCHECKED, InspectModelConfig, inspect, listed, run
+from whisper_qat.tasks.inspect_model import UNCHECKED, InspectModelConfig, inspect, list_faults, run
 
 FC1 = "model.encoder.layers.0.fc1"
 FC2 = "model.encoder.layers.0.fc2"
@@ -155,7 +154,7 @@ def test_many_faults_are_named_and_counted(folder, encoder):
     encoder.save()
     with pytest.raises(GateError, match=r"layers.0.*_proj: [^;]*; [^;]*; [^;]*; and 9 more$"):
         check(folder)
-    assert listed(["a", "b", "c"]) == "a; b; c"
+    assert list_faults(["a", "b", "c"]) == "a; b; c"
 
 
 def test_codes_stored_twice_are_reported(folder, encoder, capsys):

@@ -100,7 +100,7 @@ def test_a_finished_folder_is_left_alone(make_config, tmp_path, caplog, monkeypa
 
 def test_other_settings_are_refused_by_name(make_config, source):
     run(make_config())
-    with pytest.raises(InputError, match=r"other settings \(seed 42, now 7\)"):
+    with pytest.raises(InputError, match=r"other settings \(seed=42, now 7\)"):
         run(make_config(seed=7))
     source.write_text(source.read_text().replace("Autre", "Autres"))
     with pytest.raises(InputError, match=r"source\.jsonl has changed since"):

@@ -20,7 +20,7 @@ from whisper_qat.report.evaluation.row_tables import weights_words
 from whisper_qat.runs.folders import read_json, read_manifest, write_json
 from whisper_qat.tasks import quantize_ptq
 from whisper_qat.tasks.evaluate.rows import default_name, describe, open_row
-from whisper_qat.tasks.quantize_ptq import QuantizePtqConfig, quantized, run
+from whisper_qat.tasks.quantize_ptq import QuantizePtqConfig, quantize_model, run
 
 METHODS = ("round-to-nearest", "least-squares", "weighted-least-squares", "gptq")
 
@@ -77,10 +77,10 @@ def test_every_method_writes_its_layers_codes_and_says_its_name(method, settings
     made = []
 
     def keep(*inputs):
-        made.append(quantized(*inputs))
+        made.append(quantize_model(*inputs))
         return made[0]
 
-    monkeypatch.setattr(quantize_ptq, "quantized", keep)
+    monkeypatch.setattr(quantize_ptq, "quantize_model", keep)
     config = settings(method)
     run(config)
     for name, layer in fake_quantized(made[0].model).items():
@@ -160,9 +160,9 @@ def test_folders_written_before_methods_had_names(config):
 
 def test_a_quantized_checkpoint_is_refused(config):
     final = load_checkpoint(Path(config.model_path), "base")
-    made = quantized(final, config, Path(config.model_path), [])
+    made = quantize_model(final, config, Path(config.model_path), [])
     with pytest.raises(InputError, match=r"is quantized already \(ptq int4\); give a float"):
-        quantized(made, config, Path(config.model_path), [])
+        quantize_model(made, config, Path(config.model_path), [])
 
 
 def test_a_second_run_does_nothing(config, caplog):

@@ -131,7 +131,7 @@ def test_an_interruption_says_that_nothing_is_lost(config, tmp_path, monkeypatch
 
 def test_other_settings_need_another_folder(config, tmp_path):
     run(config())
-    message = r"--output_dir .*out: its transcripts were made with timestamps=False, now True; give"
+    message = r"--output_dir .*out: exists with other settings \(timestamps=False, now True\); give"
     with pytest.raises(InputError, match=message):
         run(config(timestamps=True))
     run(config(output_format="srt"))  # another form of the same is none
@@ -195,7 +195,8 @@ def test_a_chunk_that_repeats_itself_is_named_and_decoded_again(
     said = caplog.text
     assert f"a.wav: 0.0 to 1.0 s repeats itself (compression ratio {ratio:.1f}); kept" in said
     assert f"s repeated itself; decoded at temperature {again['temperature']} (compress" in said
-    with pytest.raises(InputError, match="made with fallback='over a .*, now None; give another"):
+    message = r"other settings \(fallback='over a .*, now None\); give another"
+    with pytest.raises(InputError, match=message):
         shown("mended", fallback=False)
 
 

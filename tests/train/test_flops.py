@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.train.tiny_run import tiny_whisper
 from whisper_qat.train import flops
-from whisper_qat.train.flops import Shape
+from whisper_qat.train.flops import WhisperSize
 from whisper_qat.train.objective import Whisper
 
 FRAMES, TOKENS = 60, 5
@@ -29,7 +29,7 @@ def counted(model, backward):
 
 
 def test_forward_is_what_torch_counts(model):
-    shape = Shape.of(model.model.config)
+    shape = WhisperSize.of(model.model.config)
     expected = flops.encoder_forward(shape, FRAMES) + flops.decoder_forward(shape, FRAMES, TOKENS)
     assert counted(model, backward=False) == expected
 
@@ -41,7 +41,7 @@ def test_a_backward_pass_is_about_twice_the_forward(model):
 
 
 def test_the_teacher_adds_a_forward_of_its_own_context(model):
-    shape = Shape.of(model.model.config)
+    shape = WhisperSize.of(model.model.config)
     alone = flops.training_step(shape, FRAMES, TOKENS)
     same = flops.training_step(shape, FRAMES, TOKENS, teacher_frames=FRAMES)
     assert same == pytest.approx(alone * 4 / 3)

@@ -9,10 +9,12 @@ from tests.train.tiny_run import PROMPT, tiny_whisper
 from whisper_qat.data.loader import Batch
 from whisper_qat.model.fake_quant.prepare import apply_plan, plan
 from whisper_qat.model.plan.plan import default_rules
-from whisper_qat.train import losses, objective
+from whisper_qat.train import objective
 from whisper_qat.train.objective import Objective, Whisper
+from whisper_qat.train.terms.distillation import distillation_sum
+from whisper_qat.train.terms.encoder_states import encoder_sum
 
-HOW = Objective(ce_weight=0.8, kl_weight=1.0, temperature=2.0)
+HOW = Objective({"ce_weight": 0.8, "kl_weight": 1.0, "temperature": 2.0})
 
 
 @pytest.fixture
@@ -35,7 +37,9 @@ def test_sums_add_up_over_micro_batches(batch):
         for i in (0, 1)
     ]  # fmt: skip
     assert whole.total.item() == pytest.approx(sum(h.total.item() for h in halves), rel=1e-5)
-    assert whole.total.item() == pytest.approx(0.8 * whole.ce.item() + whole.kl.item(), rel=1e-6)
+    assert whole.total.item() == pytest.approx(
+        0.8 * whole.sums["ce"].item() + whole.sums["kl"].item(), rel=1e-6
+    )
 
 
 def test_the_teacher_reads_its_own_encoder(batch):
@@ -46,43 +50,48 @@ def test_the_teacher_reads_its_own_encoder(batch):
     with torch.no_grad():
         target, _ = Whisper(base)(batch.mel, batch.tokens)
         logits, _ = Whisper(student)(batch.mel, batch.tokens)
-    expected = losses.distillation_sum(logits, target, batch.labels, 2.0)
-    assert found.kl.item() == pytest.approx(expected.item(), rel=1e-6) and found.kl > 0
+    expected = distillation_sum(logits, target, batch.labels, 2.0)
+    assert (
+        found.sums["kl"].item() == pytest.approx(expected.item(), rel=1e-6) and found.sums["kl"] > 0
+    )
 
 
 def test_a_teacher_may_hear_more_than_the_student(batch):
     """Its target is that on the whole window; its states beyond the student's do not count."""
-    how = Objective(ce_weight=0.8, kl_weight=1.0, temperature=2.0, encoder_weight=1.0)
+    how = Objective({"ce_weight": 0.8, "kl_weight": 1.0, "temperature": 2.0, "encoder_weight": 1.0})
     student, teacher = Whisper(tiny_whisper()), Whisper(tiny_whisper(1))
     whole = torch.cat([batch.mel, torch.randn(2, 8, 100)], dim=2)
     found = objective.compute(student, teacher, replace(batch, teacher_mel=whole), how)
     with torch.no_grad():
         target, states = teacher(whole, batch.tokens)
         logits, encoded = student(batch.mel, batch.tokens)
-    kl = losses.distillation_sum(logits, target, batch.labels, 2.0)
-    assert found.kl.item() == pytest.approx(kl.item(), rel=1e-6)
-    states = losses.encoder_sum(encoded, states[:, : encoded.shape[1]], batch.labels)
-    assert found.states.item() == pytest.approx(states.item(), rel=1e-6)
+    kl = distillation_sum(logits, target, batch.labels, 2.0)
+    assert found.sums["kl"].item() == pytest.approx(kl.item(), rel=1e-6)
+    states = encoder_sum(encoded, states[:, : encoded.shape[1]], batch.labels)
+    assert found.sums["encoder_states"].item() == pytest.approx(states.item(), rel=1e-6)
 
 
 def test_without_a_teacher_there_is_no_kl(batch):
     found = objective.compute(Whisper(tiny_whisper()), None, batch, HOW)
-    assert found.kl.item() == 0
-    assert found.total.item() == pytest.approx(0.8 * found.ce.item())
+    assert found.sums["kl"].item() == 0
+    assert found.total.item() == pytest.approx(0.8 * found.sums["ce"].item())
 
 
 def test_encoder_distillation_adds_its_share_and_sums_over_clips(batch):
-    how = Objective(ce_weight=0.0, kl_weight=0.0, temperature=2.0, encoder_weight=3.0)
+    how = Objective({"ce_weight": 0.0, "kl_weight": 0.0, "temperature": 2.0, "encoder_weight": 3.0})
     student, teacher = Whisper(tiny_whisper()), Whisper(tiny_whisper(1))
     whole = objective.compute(student, teacher, batch, how)
-    assert whole.kl.item() == 0 and whole.states.item() > 0
-    assert whole.total.item() == pytest.approx(3 * whole.states.item())
+    assert whole.sums["kl"].item() == 0 and whole.sums["encoder_states"].item() > 0
+    assert whole.total.item() == pytest.approx(3 * whole.sums["encoder_states"].item())
     halves = [
         Batch(batch.mel[i : i + 1], batch.tokens[i : i + 1], batch.labels[i : i + 1], ("x",))
         for i in (0, 1)
     ]
-    parts = [objective.compute(student, teacher, half, how).states.item() for half in halves]
-    assert whole.states.item() == pytest.approx(sum(parts), rel=1e-5)
+    parts = [
+        objective.compute(student, teacher, half, how).sums["encoder_states"].item()
+        for half in halves
+    ]
+    assert whole.sums["encoder_states"].item() == pytest.approx(sum(parts), rel=1e-5)
 
 
 def test_no_gradient_reaches_the_teacher(batch):

@@ -39,7 +39,7 @@ def test_finished_means_a_manifest_in_final(tmp_path):
     write_manifest(tmp_path / "final", kind="model", inputs={}, config=CONFIG)
     assert is_done(tmp_path, CONFIG, resume=False)
     (tmp_path / "settings.json").unlink()
-    with pytest.raises(InputError, match=r"with seed=1, asked for seed=2; give another --output_d"):
+    with pytest.raises(InputError, match=r"\(seed=1, now 2\); give another --output_d"):
         is_done(tmp_path, CONFIG | {"seed": 2}, resume=True)
 
 
@@ -50,12 +50,12 @@ def test_where_the_output_lies_may_change(tmp_path):
 
 def test_refusals(tmp_path):
     record_settings(tmp_path, CONFIG, selection())
-    with pytest.raises(InputError, match=r"holds a run with learning_rate=0.1, asked for"):
+    with pytest.raises(InputError, match=r"other settings \(learning_rate=0.1, now 0.2\)"):
         is_done(tmp_path, CONFIG | {"learning_rate": 0.2}, resume=True)
     with pytest.raises(InputError, match="holds an unfinished run; pass --resume true"):
         is_done(tmp_path, CONFIG, resume=False)
     with pytest.raises(InputError, match="the training data changed since this run began"):
         record_settings(tmp_path, CONFIG, selection("deux"))
     write_json(tmp_path / "settings.json", {"config": {}, "clips": ""})
-    with pytest.raises(InputError, match="holds a run with learning_rate=None, asked for"):
+    with pytest.raises(InputError, match=r"\(seed=None, now 1; learning_rate=None, now 0.1"):
         is_done(tmp_path, CONFIG, resume=True)

@@ -32,7 +32,7 @@ def test_the_tied_head_shares_its_tables_scale(model):
     scales.learn(model, "ort")
     layers = fake_quantized(model)
     assert layers[HEAD].weight_scale is layers[TOKEN_TABLE].weight_scale
-    assert len(scales.learned(model)) == len(layers) - 1
+    assert len(scales.learned_scales(model)) == len(layers) - 1
 
 
 def test_restarting_follows_the_weights_in_place(model):
@@ -47,4 +47,4 @@ def test_restarting_follows_the_weights_in_place(model):
 
 def test_without_learned_scales_there_is_nothing_to_restart(model):
     scales.restart(model, "ort")
-    assert scales.learned(model) == {}
+    assert scales.learned_scales(model) == {}

@@ -47,7 +47,7 @@ def settings(**changes):
         "num_epochs": 2, "per_device_batch_size": 2, "gradient_accumulation_steps": 2,
         "learning_rate": 1e-3, "warmup_ratio": 0.1, "weight_decay": 0.0, "max_grad_norm": 1.0,
         "seed": 0, "num_workers": 0, "eval_steps": 3, "save_steps": 2,
-        "objective": Objective(ce_weight=0.8, kl_weight=1.0, temperature=2.0),
+        "objective": Objective({"ce_weight": 0.8, "kl_weight": 1.0, "temperature": 2.0}),
     }  # fmt: skip
     return Settings(**(values | changes))
 

@@ -16,12 +16,13 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from whisper_qat.data.audio.context import MAX_FRAMES, AudioContext
+from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.data.audio.features import Features
 from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.data.batches import MicroBatch
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import MAX_FRAMES
 
 IGNORED = -100  # torch's ignore_index: a position that carries no loss
 FULL = AudioContext(mode="full")
@@ -145,12 +146,15 @@ class Collator:
     def __call__(self, examples: Sequence[Example | InputError]) -> Batch | InputError:
         try:
             return collate(
-                examples, self._drawn(examples), self.prompt_length, full_teacher=self.full_teacher
+                examples,
+                self._draw_context(examples),
+                self.prompt_length,
+                full_teacher=self.full_teacher,
             )
         except InputError as error:
             return error
 
-    def _drawn(self, examples: Sequence[Example | InputError]) -> AudioContext:
+    def _draw_context(self, examples: Sequence[Example | InputError]) -> AudioContext:
         if self.max_margin_s is None:
             return self.context
         ids = "\n".join(example.id for example in examples if isinstance(example, Example))

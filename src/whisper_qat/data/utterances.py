@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from whisper_qat.data.audio.context import SAMPLE_RATE, AudioContext
+from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.data.audio.features import Features
 from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.loader import Labeller
+from whisper_qat.front_end import SAMPLE_RATE
 
 NOISE_SECONDS = (1.5, 4.0, 9.0)
 NOISE_TOKENS = 12

@@ -13,10 +13,9 @@ from torch import Tensor
 
 from whisper_qat.errors import InputError
 from whisper_qat.export.source import parameters
-from whisper_qat.export.weights import HEAD
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.layers import FakeQuantWeight, fake_quantized
-from whisper_qat.model.plan.plan import STORED, Plan
+from whisper_qat.model.plan.plan import HEAD, STORED, Plan
 from whisper_qat.quant import numerics
 from whisper_qat.quant.registry import parse_scheme
 from whisper_qat.quant.scheme import UNQUANTIZED, Scheme

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import torch
 
-from whisper_qat.export.weights import HEAD, QuantizedWeight, Weights
+from whisper_qat.export.weights import QuantizedWeight, Weights
 from whisper_qat.model.checkpoint.final import Final
-from whisper_qat.model.fake_quant.half_storage import half_stored
+from whisper_qat.model.fake_quant.half_storage import half_storages
 from whisper_qat.model.fake_quant.layers import FakeQuantWeight, fake_quantized
+from whisper_qat.model.plan.plan import HEAD
 from whisper_qat.quant.packing import pack
 
 
@@ -54,7 +55,9 @@ def checkpoint_weights(final: Final) -> Weights:
 def parameters(final: Final) -> dict[str, np.ndarray]:
     """Every parameter but the tied head's, float32, rounded where it is stored rounded."""
     state = dict(final.model.named_parameters(remove_duplicate=True))
-    state |= {f"{name}.weight": layer.stored() for name, layer in half_stored(final.model).items()}
+    state |= {
+        f"{name}.weight": layer.stored() for name, layer in half_storages(final.model).items()
+    }
     return {
         name: tensor.detach().numpy()
         for name, tensor in state.items()

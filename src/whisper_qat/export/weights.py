@@ -13,9 +13,6 @@ from whisper_qat.errors import InputError
 from whisper_qat.quant.packing import pack_scales, packed_dtype, packed_shape
 from whisper_qat.quant.scheme import Scheme
 
-TABLE = "model.decoder.embed_tokens"  # the plan's name for the token table and the tied head
-HEAD = "proj_out"
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizedWeight:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whisper_qat.data.audio.context import SAMPLE_RATE, AudioContext
+from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.data.audio.features import Features
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.infer.decoding.backend import Backend
 from whisper_qat.infer.decoding.batch import greedy_batch
 from whisper_qat.infer.decoding.beam import BeamSettings, beam_search
@@ -27,9 +28,10 @@ from whisper_qat.infer.decoding.rules import DecodingRules, read_rules
 from whisper_qat.infer.decoding.text_decoder import TextDecoder
 from whisper_qat.infer.decoding.timestamps import split
 from whisper_qat.infer.long_form.chunks import chunks
-from whisper_qat.infer.onnx.backend import DECODER_FILE, ENCODER_FILE, OnnxBackend
+from whisper_qat.infer.onnx.backend import OnnxBackend
 from whisper_qat.metrics.hallucination import compression_ratio
 from whisper_qat.model.checkpoint.info import INFO_NAME
+from whisper_qat.model.onnx_files import DECODER_FILE, ENCODER_FILE
 from whisper_qat.runs.folders import read_json
 
 Mel = NDArray[np.float32]

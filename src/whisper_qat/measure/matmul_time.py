@@ -22,6 +22,7 @@ from whisper_qat.export.source import packed
 from whisper_qat.export.weights import Weights
 from whisper_qat.infer.onnx.session import session
 from whisper_qat.model.fake_quant.layers import FakeQuantLinear
+from whisper_qat.model.onnx_files import data_file
 from whisper_qat.quant.scheme import Scheme
 
 REPEATS = 15
@@ -29,7 +30,7 @@ WARM_UP = 3
 
 
 @dataclass(frozen=True)
-class Shape:
+class ProductShape:
     """Shape of a product of x [rows, in_features] and a weight [out_features, in_features]."""
 
     rows: int
@@ -37,7 +38,7 @@ class Shape:
     in_features: int
 
 
-def milliseconds(shape: Shape, schemes: list[Scheme | None], threads: int) -> list[float]:
+def milliseconds(shape: ProductShape, schemes: list[Scheme | None], threads: int) -> list[float]:
     """Median time of each scheme (None: float32) in ms, with the schemes timed in turn."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((1, shape.rows, shape.in_features)).astype(np.float32)
@@ -55,14 +56,16 @@ def milliseconds(shape: Shape, schemes: list[Scheme | None], threads: int) -> li
     return [median(taken[WARM_UP:]) for taken in times]
 
 
-def _session(shape: Shape, scheme: Scheme | None, path: Path, threads: int) -> ort.InferenceSession:
+def _session(
+    shape: ProductShape, scheme: Scheme | None, path: Path, threads: int
+) -> ort.InferenceSession:
     torch.manual_seed(0)
     layer = nn.Linear(shape.in_features, shape.out_features)
     tensors = {f"layer.{name}": p.detach().numpy() for name, p in layer.named_parameters()}
     quantized = {}
     if scheme is not None:
         quantized["layer"] = packed(FakeQuantLinear(layer.weight, layer.bias, scheme))
-    with ExternalData(path.with_suffix(".onnx_data")) as data:
+    with ExternalData(path.with_name(data_file(path.name))) as data:
         g = Graph("layer", data)
         x = g.input("x", TensorProto.FLOAT, [1, "rows", shape.in_features])
         y = linear(g, x, "layer", Weights(tensors, quantized))

@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from whisper_qat.data.audio.context import WINDOW_S
 from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.loader import Labeller
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import WINDOW_S
 from whisper_qat.infer.kernels.kernel_check import KernelMismatch
 from whisper_qat.infer.runtimes import open_transcriber
 from whisper_qat.infer.transcribe import Transcriber

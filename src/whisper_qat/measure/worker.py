@@ -20,9 +20,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from whisper_qat.data.audio.context import SAMPLE_RATE
+from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.measure.peak_memory import peak_rss_bytes
-from whisper_qat.measure.systems.system import Peer, Setup
+from whisper_qat.measure.systems.system import Opener, Setup, System
 from whisper_qat.runs.child_process import ChildDied
 
 BOOT = f"from {__name__} import serve; serve()"
@@ -60,7 +60,7 @@ class Opened:
 class Worker:
     """One model in a process of its own; a context manager."""
 
-    def __init__(self, opener: Callable[[Setup], Peer], setup: Setup) -> None:
+    def __init__(self, opener: Opener, setup: Setup) -> None:
         pinned = dict.fromkeys(THREADS, str(setup.threads))
         environment = os.environ | pinned | {"PYTHONPATH": os.pathsep.join(sys.path)}
         self._process = subprocess.Popen(
@@ -114,9 +114,9 @@ def serve() -> None:
     with os.fdopen(os.dup(1), "wb") as out:
         os.dup2(2, 1)  # printed text must not mix with the answers
         try:
-            peer = _answer(out, _open)
-            while peer is not None:
-                _answer(out, lambda request: (answer_request(peer, request),) * 2)
+            system = _answer(out, _open)
+            while system is not None:
+                _answer(out, lambda request: (answer_request(system, request),) * 2)
         except (EOFError, BrokenPipeError):
             return
         except KeyboardInterrupt:
@@ -138,22 +138,22 @@ def _answer(out: Any, handle: Callable[[Any], tuple[Any, Any]]) -> Any:
     return kept
 
 
-def _open(message: tuple[Callable[[Setup], Peer], Setup]) -> tuple[Opened, Peer]:
+def _open(message: tuple[Opener, Setup]) -> tuple[Opened, System]:
     started = time.perf_counter()
     opener, setup = message
-    peer = opener(setup)
-    return Opened(open_s=time.perf_counter() - started, facts=peer.facts()), peer
+    system = opener(setup)
+    return Opened(open_s=time.perf_counter() - started, facts=system.facts()), system
 
 
-def answer_request(peer: Peer, request: Request) -> Answer:
+def answer_request(system: System, request: Request) -> Answer:
     """Answer one request and measure its time."""
     end = None if request.seconds is None else round(request.seconds * SAMPLE_RATE)
     audio = _samples(request.audio, end)
     wall, cpu = time.perf_counter(), time.process_time()
     if request.tokens is None:
-        text, tokens = peer.transcribe(audio), None
+        text, tokens = system.transcribe(audio), None
     else:
-        text, tokens = None, peer.fixed(audio, request.tokens)
+        text, tokens = None, system.decode_fixed(audio, request.tokens)
     return Answer(
         wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu,
         peak_rss_bytes=peak_rss_bytes(), text=text, tokens=tokens,

@@ -2,7 +2,7 @@
 
 The WER of a corpus is the sum of errors over the sum of reference words, never a mean of rates. The
 alignment is that of jiwer (Levenshtein distance by rapidfuzz). Texts are already normalised
-(metrics/normalize.py).
+(metrics/normalizers).
 """
 
 from collections.abc import Iterable

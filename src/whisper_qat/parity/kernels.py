@@ -18,8 +18,8 @@ from whisper_qat.export.onnx.schemes.nodes import (
     lookup_nodes_of,
     nodes_of,
 )
-from whisper_qat.export.weights import HEAD, TABLE
-from whisper_qat.model.plan.plan import STORED
+from whisper_qat.model.plan.plan import HEAD, STORED
+from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 from whisper_qat.quant.scheme import Scheme
 
 FLOAT_PRODUCT = ("MatMul", "FusedMatMul", "Gemm")

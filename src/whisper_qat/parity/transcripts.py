@@ -16,7 +16,7 @@ from whisper_qat.infer.decoding.rules import DecodingRules
 from whisper_qat.infer.decoding.text_decoder import TextDecoder
 from whisper_qat.infer.onnx.backend import OnnxBackend
 from whisper_qat.infer.torch_backend import TorchBackend
-from whisper_qat.metrics.normalize import get_normalizer
+from whisper_qat.metrics.normalizers.registry import get_normalizer
 from whisper_qat.metrics.wer import count_words, total
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.layers import quantized_once, summed_in_reverse

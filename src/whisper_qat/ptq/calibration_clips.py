@@ -1,6 +1,5 @@
 """The clips that calibrated baselines see: a seeded draw from the train split, never from test."""
 
-import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ def calibration_clips(data: str, number: int, seed: int) -> list[Clip]:
 
     InputError when `data` has a test split and neither of these, or no usable clip.
     """
-    return _drawn(data, number, seed, ("train", "validation"), "--calibration_data")
+    return _draw(data, number, seed, ("train", "validation"), "--calibration_data")
 
 
 def held_out_clips(data: str, number: int, seed: int) -> list[Clip]:
@@ -34,13 +33,7 @@ def held_out_clips(data: str, number: int, seed: int) -> list[Clip]:
 
     InputError when `data` has a test split and neither of these, or no usable clip.
     """
-    return _drawn(data, number, seed, ("validation", "train"), "--data")
-
-
-def fingerprint(clips: list[Clip]) -> str:
-    """SHA-256 over ids and texts in order: which clips these are."""
-    lines = "".join(f"{clip.id}\0{clip.text}\n" for clip in clips)
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return _draw(data, number, seed, ("validation", "train"), "--data")
 
 
 def calibration_samples(
@@ -75,7 +68,7 @@ def samples_of(
     ]
 
 
-def _drawn(data: str, number: int, seed: int, preferred: tuple[str, str], flag: str) -> list[Clip]:
+def _draw(data: str, number: int, seed: int, preferred: tuple[str, str], flag: str) -> list[Clip]:
     splits = load_splits(data)
     names = [name for name in preferred if name in splits]
     only = [name for name in splits if name != "test"] if len(splits) == 1 else []

@@ -41,7 +41,7 @@ def gptq(
     progress: Progress,
 ) -> Plan:  # fmt: skip
     """Quantize `model` in place by GPTQ; its float weights become the values on the grid."""
-    return _calibrated(model, rules, samples, (second_moment, fit_with_feedback), progress)
+    return _calibrate(model, rules, samples, (second_moment, fit_with_feedback), progress)
 
 
 def weighted_least_squares(
@@ -49,10 +49,10 @@ def weighted_least_squares(
     progress: Progress,
 ) -> Plan:  # fmt: skip
     """Quantize `model` in place: scales of least squared error weighted by the inputs' squares."""
-    return _calibrated(model, rules, samples, (channel_squares, fit_scale), progress)
+    return _calibrate(model, rules, samples, (channel_squares, fit_scale), progress)
 
 
-def _calibrated(
+def _calibrate(
     model: WhisperForConditionalGeneration, rules: Sequence[Rule], samples: Sequence[Sample],
     how: tuple[Statistic, Fit], progress: Progress,
 ) -> Plan:  # fmt: skip

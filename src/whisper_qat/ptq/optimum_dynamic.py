@@ -20,11 +20,10 @@ from pathlib import Path
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from whisper_qat.export.onnx.decoder import DECODER_FILE
-from whisper_qat.export.onnx.encoder import ENCODER_FILE
-from whisper_qat.export.onnx.graphs import write_graphs
+from whisper_qat.export.onnx.folder import write_graphs
 from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.weights import Weights
+from whisper_qat.model.onnx_files import DECODER_FILE, ENCODER_FILE
 from whisper_qat.runs.folders import make_ordinary
 
 NAME = "optimum-dynamic"

@@ -54,7 +54,7 @@ class Analysis:
         everything = Part("everything", "", tuple(fake_quantized(self.model)))
         rows = []
         for part in Bar([Part("float", "", ()), *self.parts, everything], unit="part"):
-            rows.append(self._row(part) | asdict(costs.saved(part.layers)))
+            rows.append(self._row(part) | asdict(costs.savings(part.layers)))
         for row in rows:
             row["delta_loss"] = row["loss"] - rows[0]["loss"]
             if "wer" in row:
@@ -74,7 +74,7 @@ class Analysis:
         finer = [unit.pattern for unit in units if unit.name in chosen.fine]
         modules = fake_quantized(self.model)
         self._set_scheme(scheme, modules)
-        self._set_scheme(fine, [n for n in modules if _matched(n, finer)])
+        self._set_scheme(fine, [n for n in modules if _matches(n, finer)])
         base, mixed = self.probe.measure(()), self.probe.measure(modules)
         measured = {"kl": mixed.kl, "delta_loss": mixed.loss - base.loss}
         made = rules(chosen, units, (scheme, fine), (_of_table(scheme), _of_table(fine)))
@@ -120,6 +120,6 @@ def _of_table(scheme: Scheme) -> Scheme:
     return scheme if scheme.has_lookup else TABLE_FALLBACK
 
 
-def _matched(name: str, patterns: Sequence[str]) -> bool:
+def _matches(name: str, patterns: Sequence[str]) -> bool:
     entry = TOKEN_TABLE if name == HEAD else name
     return any(re.fullmatch(pattern, entry) for pattern in patterns)

@@ -60,19 +60,19 @@ def propose(
     if max_bytes is not None:
         if size > max_bytes:
             raise ValueError(f"{size} bytes with every part coarse, the budget is {max_bytes}")
-        chosen = _solved(-avoided, LinearConstraint(added, ub=max_bytes - size), bounds)
+        chosen = _solve(-avoided, LinearConstraint(added, ub=max_bytes - size), bounds)
     else:
         assert max_kl is not None
         least = kl - avoided[avoided > 0].sum()
         if least > max_kl:
             message = f"expected KL {least:.4g} with every part fine, the budget is {max_kl:.4g}"
             raise ValueError(message)
-        chosen = _solved(added, LinearConstraint(avoided, lb=kl - max_kl), bounds)
+        chosen = _solve(added, LinearConstraint(avoided, lb=kl - max_kl), bounds)
     fine = tuple(unit.name for unit, one in zip(units, chosen, strict=True) if one)
     return Proposal(fine, size + int(added @ chosen), float(kl - avoided @ chosen))
 
 
-def _solved(cost: np.ndarray, limit: LinearConstraint, bounds: Bounds) -> np.ndarray:
+def _solve(cost: np.ndarray, limit: LinearConstraint, bounds: Bounds) -> np.ndarray:
     """The 0/1 vector of least `cost`; the caller has seen that there is one."""
     scale = np.abs(cost).max() or 1.0  # KLs are far below 1, where a solver's tolerances are
     found = milp(cost / scale, integrality=1, bounds=bounds, constraints=limit,

@@ -13,7 +13,7 @@ from statistics import mean
 
 import numpy as np
 
-from whisper_qat.measure.matmul_time import Shape, milliseconds
+from whisper_qat.measure.matmul_time import ProductShape, milliseconds
 from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE
 from whisper_qat.ptq.calibration import Sample
 from whisper_qat.quant.packing import packed_shape
@@ -43,9 +43,9 @@ class Costs:
         self._threads = threads
         self._positions = round(mean(sample.mel.shape[-1] / 2 for sample in samples))
         self._tokens = mean(sample.tokens.shape[1] - sample.prompt_length + 1 for sample in samples)
-        self._times: dict[tuple[Shape, Scheme], float] = {}
+        self._times: dict[tuple[ProductShape, Scheme], float] = {}
 
-    def saved(self, layers: Collection[str]) -> Saved:
+    def savings(self, layers: Collection[str]) -> Saved:
         """By quantizing `layers`; the table's bytes count once, however many uses are named."""
         stored = {TOKEN_TABLE if name == HEAD else name for name in layers}
         size = sum(
@@ -58,7 +58,7 @@ class Costs:
 
     def _milliseconds(self, name: str) -> float:
         once = ONCE_A_CLIP.fullmatch(name) is not None
-        shape = Shape(self._positions if once else 1, *self._shapes[name])
+        shape = ProductShape(self._positions if once else 1, *self._shapes[name])
         key = shape, self._schemes[name]
         if key not in self._times:
             plain, quantized = milliseconds(shape, [None, key[1]], self._threads)

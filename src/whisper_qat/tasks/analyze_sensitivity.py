@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from whisper_qat.data.clips.fingerprint import hash_clips
 from whisper_qat.errors import InputError
 from whisper_qat.export.onnx.folder import (
     check_context,
@@ -17,7 +18,7 @@ from whisper_qat.export.onnx.folder import (
 )
 from whisper_qat.model.plan.plan import Rule, check_scheme
 from whisper_qat.model.plan.rules_file import write_rules_file
-from whisper_qat.ptq.calibration_clips import calibration_samples, fingerprint, held_out_clips
+from whisper_qat.ptq.calibration_clips import calibration_samples, held_out_clips
 from whisper_qat.quant.registry import parse_scheme
 from whisper_qat.quant.scheme import UNQUANTIZED
 from whisper_qat.report.sensitivity import markdown, svg
@@ -114,7 +115,7 @@ def run(config: SensitivityConfig) -> None:
     final = with_context(final, config.audio_context, config.margin_s)
     clips = held_out_clips(config.data, config.num_clips, config.seed)
     samples = calibration_samples(clips, final, source, config.language)
-    words = WordErrors(final, source, clips, samples, config.language) if config.wer else None
+    words = WordErrors(final, source, clips, config.language) if config.wer else None
     analysis = Analysis(final, samples, config.by, words, threads=config.threads)
     scheme, fine = parse_scheme(config.scheme), parse_scheme(config.fine_scheme)
     found = analysis.measure(scheme)
@@ -126,7 +127,7 @@ def run(config: SensitivityConfig) -> None:
         write_json(folder / JSON_NAME, found)
         (folder / TABLE_NAME).write_text(markdown(found))
         (folder / PLOT_NAME).write_text(svg(found))
-        inputs = {"model": hash_folder(source), "clips": fingerprint(clips)}
+        inputs = {"model": hash_folder(source), "clips": hash_clips(clips)}
         settings = asdict(config) | {"output_dir": str(output)}
         write_manifest(folder, kind="sensitivity", inputs=inputs, config=settings)
     print((output / TABLE_NAME).read_text())

@@ -10,13 +10,8 @@ from pathlib import Path
 from whisper_qat.errors import InputError
 from whisper_qat.model.ctranslate2.embedded import PARTS, SHA256, VERSION, fetch
 from whisper_qat.model.ctranslate2.importer import import_folder
-from whisper_qat.runs.folders import (
-    hash_file,
-    is_finished,
-    new_folder,
-    read_manifest,
-    write_manifest,
-)
+from whisper_qat.runs.folders import hash_file, new_folder, write_manifest
+from whisper_qat.runs.settings import finished_manifest, refuse_other_inputs
 
 logger = logging.getLogger(__name__)
 EMBEDDED = "embedded"
@@ -76,12 +71,8 @@ def source_folder(config: ImportConfig) -> tuple[Path, str]:
 
 def is_up_to_date(output: Path, inputs: dict[str, str]) -> bool:
     """True when ``output`` is an import of these very files; InputError when it is another's."""
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return False
-    advice = "give another --output_dir or remove it"
-    if not is_finished(output):
-        raise InputError(f"--output_dir {output}: exists and is not a finished folder; {advice}")
-    manifest = read_manifest(output)
-    if manifest["kind"] != KIND or manifest["inputs"] != inputs:
-        raise InputError(f"--output_dir {output}: made from something else; {advice}")
-    return True
+    where, advice = f"--output_dir {output}", "give another --output_dir or remove it"
+    manifest = finished_manifest(output, where, kind=KIND, advice=advice)
+    if manifest is not None:
+        refuse_other_inputs(where, manifest["inputs"], inputs, advice=advice)
+    return manifest is not None

@@ -12,9 +12,9 @@ from typing import Any
 from whisper_qat.errors import GateError, InputError
 from whisper_qat.export.onnx import inventory
 from whisper_qat.export.onnx.inventory import Inventory, Stored
-from whisper_qat.export.weights import HEAD, TABLE
 from whisper_qat.infer.onnx.optimized import optimized_model
-from whisper_qat.model.plan.plan import PLAN_NAME, Plan, read_plan
+from whisper_qat.model.plan.plan import HEAD, PLAN_NAME, Plan, read_plan
+from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 from whisper_qat.parity.kernels import RunGraph, faults, merged, run_graph
 from whisper_qat.quant.scheme import FLOAT
 from whisper_qat.report.inspection import show
@@ -46,10 +46,10 @@ def run(config: InspectModelConfig) -> None:
     if config.json is not None:
         write_json(config.json, report)
     if report["faults"]:
-        raise GateError(f"{config.folder}: {listed(report['faults'])}")
+        raise GateError(f"{config.folder}: {list_faults(report['faults'])}")
 
 
-def listed(lines: list[str]) -> str:
+def list_faults(lines: list[str]) -> str:
     more = f"; and {len(lines) - NAMED_FAULTS} more" if len(lines) > NAMED_FAULTS else ""
     return "; ".join(lines[:NAMED_FAULTS]) + more
 
@@ -74,11 +74,11 @@ def inspect(folder: Path) -> dict[str, Any]:
         "graphs": {
             name: {"ops": graph.counts, "moves": graph.moves} for name, graph in graphs.items()
         },
-        **checked(plan, manifest["quantization_type"], graphs.values()),
+        **check_plan(plan, manifest["quantization_type"], graphs.values()),
     }
 
 
-def checked(
+def check_plan(
     plan: Plan | None, quantization_type: str, graphs: Iterable[RunGraph]
 ) -> dict[str, Any]:
     """The faults; a quantized folder without a plan (another tool's choice) has none to check."""
@@ -146,5 +146,5 @@ def duplicate(group: list[Stored]) -> dict[str, Any]:
     return {
         "names": [f"{tensor['file']}: {tensor['name']}" for tensor in stored],
         "sha256": group[0].digest,
-        "wasted_bytes": inventory.wasted(group),
+        "wasted_bytes": inventory.wasted_bytes(group),
     }

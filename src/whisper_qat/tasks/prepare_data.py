@@ -5,7 +5,6 @@ not in a split, with the reason) and manifest.json, written last. Running it aga
 stopped, or finds the folder finished and does nothing.
 """
 
-import hashlib
 import json
 import logging
 import re
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from whisper_qat.data.clips.clip import Clip
-from whisper_qat.data.clips.conversion import Outcome, check_settings, convert
+from whisper_qat.data.clips.conversion import Outcome, convert, refuse_other_conversion
+from whisper_qat.data.clips.fingerprint import hash_records
 from whisper_qat.data.clips.screen import Rejected
 from whisper_qat.data.clips.source import JOURNAL_NAME, ONLY, Collection, load_splits
 from whisper_qat.data.clips.split import (
@@ -26,14 +26,14 @@ from whisper_qat.data.clips.split import (
     keep_apart,
     sample_clips,
 )
-from whisper_qat.data.corpora import common_voice, hub, telephone_fr
+from whisper_qat.data.corpora.record import Request
+from whisper_qat.data.corpora.registry import SOURCES, sources_with
 from whisper_qat.errors import InputError, nearest
 from whisper_qat.runs.folders import hash_file, is_finished, read_manifest, write_manifest
 from whisper_qat.runs.locks import LOCK_NAME, folder_lock
 
 logger = logging.getLogger(__name__)
 SPLITS = ("train", "validation", "test")
-NAMED_SOURCES = ("telephone-fr", "common-voice-fr", *hub.HUB_CORPORA)
 Splits = dict[str, list[Clip]]
 
 
@@ -42,8 +42,8 @@ class PrepareDataConfig:
     """Decode a speech source, split it and write a data folder.
 
     Args:
-        source: telephone-fr, fleurs-fr, mls-fr, voxpopuli-fr, common-voice-fr, or a manifest,
-            folder or Hub id (owner/name or owner/name:configuration)
+        source: {sources}, or a manifest, folder or Hub id (owner/name or
+            owner/name:configuration)
         output_dir: folder to write
         archive: Mozilla release archive, for common-voice-fr
         cache_dir: downloads and unpacked archives (default: downloads/SOURCE beside output_dir)
@@ -80,9 +80,11 @@ class PrepareDataConfig:
             raise InputError(f"split fractions {shown}: expected none below 0 and a sum of 1")
         if self.max_samples is not None and self.max_samples < 1:
             raise InputError(f"--max_samples {self.max_samples}: expected at least 1")
-        if self.archive and self.source != "common-voice-fr":
-            raise InputError(f"--archive is for --source common-voice-fr, not {self.source}")
-        if self.text_field and self.source in ("telephone-fr", "common-voice-fr"):
+        known = SOURCES.get(self.source)
+        if self.archive and (known is None or "archive" not in known.takes):
+            names = " or ".join(sources_with("archive"))
+            raise InputError(f"--archive is for --source {names}, not {self.source}")
+        if self.text_field and known is not None and "text_field" not in known.takes:
             raise InputError(f"--text_field: {self.source} has one kind of text; leave it out")
 
     @property
@@ -95,6 +97,10 @@ class PrepareDataConfig:
     def settings(self) -> dict[str, Any]:
         """What decides the content of the folder, wherever it and its cache are."""
         return {k: v for k, v in asdict(self).items() if k not in ("output_dir", "cache_dir")}
+
+
+assert PrepareDataConfig.__doc__ is not None
+PrepareDataConfig.__doc__ = PrepareDataConfig.__doc__.replace("{sources}", ", ".join(SOURCES))
 
 
 def run(config: PrepareDataConfig) -> None:
@@ -119,7 +125,7 @@ def run(config: PrepareDataConfig) -> None:
 
 def _check_finished(folder: Path, config: PrepareDataConfig) -> None:
     manifest = read_manifest(folder)
-    check_settings(folder, manifest.get("config", {}), config.settings)
+    refuse_other_conversion(folder, manifest.get("config", {}), config.settings)
     recorded = manifest["inputs"].get(config.source)
     if Path(config.source).is_file() and recorded != hash_file(config.source):
         raise InputError(
@@ -171,12 +177,9 @@ def collect(config: PrepareDataConfig) -> Collection:
     """The source by name, or a manifest, folder or Hub id; clip ids are unique over all splits."""
     name = re.sub(r"[^\w.-]+", "_", config.source)
     cache = Path(config.cache_dir or Path(config.output_dir).absolute().parent / "downloads" / name)
-    if config.source == "telephone-fr":
-        return telephone_fr.collect(cache)
-    if config.source == "common-voice-fr":
-        collection = common_voice.collect(config.archive, cache)
-    elif config.source in hub.HUB_CORPORA:
-        collection = hub.collect(config.source, config.text_field)
+    if config.source in SOURCES:
+        request = Request(cache=cache, archive=config.archive, text_field=config.text_field)
+        collection = SOURCES[config.source].collect(request)
     else:
         collection = _collect_any(config)
     return replace(collection, splits=unique_ids(collection.splits))
@@ -187,9 +190,7 @@ def _collect_any(config: PrepareDataConfig) -> Collection:
         splits = load_splits(config.source, text_field=config.text_field)
     except InputError as error:
         if re.fullmatch(r"[\w-]+", config.source):  # one word: meant as a name from the list
-            hint = (
-                nearest(config.source, NAMED_SOURCES) or f"; the names: {', '.join(NAMED_SOURCES)}"
-            )
+            hint = nearest(config.source, SOURCES) or f"; the names: {', '.join(SOURCES)}"
             raise InputError(f"{error}{hint}") from None
         raise
     known = hash_file(config.source) if Path(config.source).is_file() else "not hashed"
@@ -257,15 +258,12 @@ def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def _summary(clips: list[Clip], outcomes: dict[str, Outcome]) -> dict[str, Any]:
     """Size of a split; its hash is over ids, texts and audio files, in order."""
-    digest = hashlib.sha256()
-    for clip in clips:
-        digest.update(f"{clip.id}\0{clip.text}\0{outcomes[clip.id]['sha256']}\n".encode())
     return {
         "clips": len(clips),
         "hours": round(sum(outcomes[clip.id]["duration"] for clip in clips) / 3600, 4),
         "words": sum(len(clip.text.split()) for clip in clips),
         "speakers": len({clip.speaker for clip in clips if clip.speaker}),
-        "sha256": digest.hexdigest(),
+        "sha256": hash_records((c.id, c.text, outcomes[c.id]["sha256"]) for c in clips),
     }
 
 

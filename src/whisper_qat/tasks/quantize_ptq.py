@@ -10,21 +10,23 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from whisper_qat.data.clips.clip import Clip
+from whisper_qat.data.clips.fingerprint import hash_clips
 from whisper_qat.errors import InputError
 from whisper_qat.export.onnx.folder import (
     check_context,
     checkpoint_folder,
     is_up_to_date,
     load_checkpoint,
+    model_bytes,
     with_context,
+    write_graphs,
     write_onnx_folder,
 )
-from whisper_qat.export.onnx.graphs import model_bytes, write_graphs
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.prepare import plan as make_plan
 from whisper_qat.model.plan.plan import Rule, default_rules
 from whisper_qat.model.plan.rules_file import check_type, decide_type, read_rules_file
-from whisper_qat.ptq.calibration_clips import calibration_clips, calibration_samples, fingerprint
+from whisper_qat.ptq.calibration_clips import calibration_clips, calibration_samples
 from whisper_qat.ptq.gptq import gptq, weighted_least_squares
 from whisper_qat.ptq.least_squares import least_squares
 from whisper_qat.ptq.optimum_dynamic import NAME as OPTIMUM_DYNAMIC
@@ -126,7 +128,7 @@ def run(config: QuantizePtqConfig) -> None:
         return
     final = load_checkpoint(source, config.model_path)
     final = with_context(final, config.audio_context, config.margin_s)
-    final = quantized(final, config, source, clips)
+    final = quantize_model(final, config, source, clips)
     graphs = write_dynamic_graphs if config.method == OPTIMUM_DYNAMIC else write_graphs
     write_onnx_folder(
         final, source, config.output_path, inputs=inputs, config=settings(config), graphs=graphs
@@ -149,13 +151,15 @@ def _clips(config: QuantizePtqConfig) -> list[Clip]:
 def _inputs(config: QuantizePtqConfig, source: Path, clips: list[Clip]) -> dict[str, str]:
     inputs = {"model": hash_folder(source)}
     if clips:
-        inputs["calibration clips"] = fingerprint(clips)
+        inputs["calibration clips"] = hash_clips(clips)
     if config.plan is not None:
         inputs["plan"] = hash_file(find_plan(config.plan))
     return inputs
 
 
-def quantized(final: Final, config: QuantizePtqConfig, source: Path, clips: list[Clip]) -> Final:
+def quantize_model(
+    final: Final, config: QuantizePtqConfig, source: Path, clips: list[Clip]
+) -> Final:
     """`final` with its model quantized in place (but by optimum-dynamic) and the record of it."""
     if final.plan is not None:
         raise InputError(

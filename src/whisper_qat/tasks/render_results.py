@@ -38,7 +38,7 @@ class RenderResultsConfig:
 
 def run(config: RenderResultsConfig) -> int:
     """Write or check both files; returns the exit status."""
-    stale = {path: text for path, text in rendered(config).items() if read(path) != text}
+    stale = {path: text for path, text in render_files(config).items() if read(path) != text}
     for path, text in stale.items():
         if config.check:
             logger.error(
@@ -52,7 +52,7 @@ def run(config: RenderResultsConfig) -> int:
     return 1 if stale and config.check else 0
 
 
-def rendered(config: RenderResultsConfig) -> dict[Path, str]:
+def render_files(config: RenderResultsConfig) -> dict[Path, str]:
     """What both files should contain."""
     tables = read_all(config.folder)
     introduction = read(config.folder / "introduction.md")

@@ -25,6 +25,7 @@ from whisper_qat.infer.transcribe import Repetition, SpokenSegment, Transcriber,
 from whisper_qat.runs.folders import hash_folder, read_json, write_json, write_text
 from whisper_qat.runs.locks import folder_lock
 from whisper_qat.runs.progress import Bar
+from whisper_qat.runs.settings import refuse_other_settings
 
 logger = logging.getLogger(__name__)
 SETTINGS_NAME = ".transcribe.json"
@@ -121,7 +122,7 @@ def fallback(config: TranscribeConfig) -> Fallback:
     return Fallback() if config.fallback else Fallback(temperatures=())
 
 
-def fallback_said(config: TranscribeConfig) -> str | None:
+def describe_fallback(config: TranscribeConfig) -> str | None:
     """The fallback in words; None where such chunks are kept."""
     return str(fallback(config)) if config.fallback else None
 
@@ -155,7 +156,7 @@ def settings(config: TranscribeConfig) -> dict[str, Any]:
         "timestamps": config.timestamps,
         "num_beams": config.num_beams,
         "max_new_tokens": config.max_new_tokens,
-        "fallback": fallback_said(config),
+        "fallback": describe_fallback(config),
         "audio_context": None if config.audio_context == "folder" else config.audio_context,
     }
 
@@ -172,13 +173,10 @@ def check_settings(folder: Path, now: dict[str, Any], recordings: list[Recording
                 )
         write_json(path, now)
         return
-    before = read_json(path)
-    for key in now:
-        if before.get(key) != now[key]:
-            raise InputError(
-                f"--output_dir {folder}: its transcripts were made with {key}={before.get(key)!r}, "
-                f"now {now[key]!r}; give another --output_dir"
-            )
+    refuse_other_settings(
+        f"--output_dir {folder}", read_json(path), now,
+        advice="give another --output_dir or remove it", ignore_former=True,
+    )  # fmt: skip
 
 
 def transcribe(
@@ -194,7 +192,7 @@ def transcribe(
 
     def finish(recording: Recording, found: Transcription) -> None:
         for repetition in found.repetitions:
-            logger.warning(f"{recording.path}: {told(repetition)}")
+            logger.warning(f"{recording.path}: {describe_repetition(repetition)}")
         text = render(recording, found)
         if recording.output is not None:
             write_text(recording.output, text)
@@ -209,7 +207,7 @@ def transcribe(
     return len(failures)
 
 
-def told(repetition: Repetition) -> str:
+def describe_repetition(repetition: Repetition) -> str:
     """A line on a chunk that repeats itself, or did."""
     where = f"{repetition.start_s:.1f} to {repetition.end_s:.1f} s"
     ratio = f"compression ratio {repetition.compression_ratio:.1f}"
@@ -250,7 +248,7 @@ def record(config: TranscribeConfig, recording: Recording, found: Transcription)
         "wall_s": round(found.wall_s, 3),
         "timestamps": config.timestamps,
         "num_beams": config.num_beams,
-        "fallback": fallback_said(config),
+        "fallback": describe_fallback(config),
         "audio_context": config.audio_context,
         "long_form": chunks.METHOD,
     }

@@ -22,13 +22,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from whisper_qat.errors import InputError
+from whisper_qat.model.plan.plan import HEAD
 from whisper_qat.runs.folders import make_ordinary, new_folder, read_json, write_json
 
 MODEL_NAME = "model.safetensors"
 OPTIMIZER_NAME = "optimizer.safetensors"
 STATE_NAME = "state.json"
 STEP_FOLDER = re.compile(r"step-(\d+)")
-TIED_HEAD = "proj_out"  # shares weight and scale of the token table; stored once
 
 
 @dataclass
@@ -111,7 +111,8 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _is_tied(name: str) -> bool:
-    return TIED_HEAD in name.split(".")
+    """The head shares weight and scale of the token table, and both are stored once."""
+    return HEAD in name.split(".")
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

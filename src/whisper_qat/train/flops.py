@@ -12,7 +12,7 @@ from transformers import WhisperConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class WhisperSize:
     """The sizes that the count depends on; `mels` input channels, `vocabulary` of the head."""
 
     encoder_layers: int
@@ -24,7 +24,7 @@ class Shape:
     vocabulary: int
 
     @classmethod
-    def of(cls, config: WhisperConfig) -> "Shape":
+    def of(cls, config: WhisperConfig) -> "WhisperSize":
         return cls(
             encoder_layers=config.encoder_layers, decoder_layers=config.decoder_layers,
             width=config.d_model, encoder_ffn=config.encoder_ffn_dim,
@@ -34,13 +34,13 @@ class Shape:
 
 
 # bofenghuang/whisper-large-v3-distil-fr-v0.2
-V02 = Shape(
+V02 = WhisperSize(
     encoder_layers=32, decoder_layers=2, width=1280, encoder_ffn=5120, decoder_ffn=5120, mels=128,
     vocabulary=51866,
 )  # fmt: skip
 
 
-def encoder_forward(shape: Shape, frames: int) -> int:
+def encoder_forward(shape: WhisperSize, frames: int) -> int:
     """FLOPs of encoding one clip of `frames` mel frames (even)."""
     d, s = shape.width, frames // 2
     convolutions = 2 * 3 * shape.mels * d * frames + 2 * 3 * d * d * s
@@ -48,7 +48,7 @@ def encoder_forward(shape: Shape, frames: int) -> int:
     return convolutions + shape.encoder_layers * layer
 
 
-def decoder_forward(shape: Shape, frames: int, tokens: int) -> int:
+def decoder_forward(shape: WhisperSize, frames: int, tokens: int) -> int:
     """FLOPs of decoding `tokens` tokens of one clip, teacher-forced, head included."""
     d, s, t = shape.width, frames // 2, tokens
     own = 8 * t * d * d + 4 * t * t * d
@@ -58,7 +58,7 @@ def decoder_forward(shape: Shape, frames: int, tokens: int) -> int:
 
 
 def training_step(
-    shape: Shape, frames: int, tokens: int, *, teacher_frames: int | None = None
+    shape: WhisperSize, frames: int, tokens: int, *, teacher_frames: int | None = None
 ) -> int:
     """FLOPs of training on one clip: forward, backward, and the teacher's forward if it has one."""
     student = encoder_forward(shape, frames) + decoder_forward(shape, frames, tokens)

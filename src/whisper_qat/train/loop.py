@@ -20,13 +20,14 @@ from torch import Tensor, nn
 from whisper_qat.data.batches import epoch_batches, num_steps, step_batches
 from whisper_qat.data.loader import Batch, Collator, Examples, iterate
 from whisper_qat.errors import InputError
-from whisper_qat.train import checkpoint, losses, objective, scales, schedule
+from whisper_qat.train import checkpoint, objective, scales, schedule
 from whisper_qat.train.curriculum import Curriculum
 from whisper_qat.train.history import History
 from whisper_qat.train.interrupt import Interrupt
-from whisper_qat.train.memory import out_of_memory
 from whisper_qat.train.objective import Losses, Objective
+from whisper_qat.train.out_of_memory import out_of_memory
 from whisper_qat.train.step_weights import quantized_for_step
+from whisper_qat.train.terms.registry import TERMS
 
 Evaluate = Callable[[nn.Module], dict[str, float]]
 
@@ -155,7 +156,7 @@ class Loop:
         self.curriculum.begin_step(self.progress.step, self.total)
         self.student.train()
         tokens = self._sum(torch.tensor(float(sum(batch.num_tokens for batch in batches))))
-        sums = torch.zeros(4)
+        sums = torch.zeros(1 + len(TERMS))
         with self.step_weights():
             for i, batch in enumerate(batches):
                 last = i == len(batches) - 1
@@ -164,9 +165,10 @@ class Loop:
                     sums += self._backward(batch, tokens)
         norm = self._update()
         self.progress.step += 1
-        total, ce, kl, states = (self._sum(sums) / tokens).tolist()
+        total, *parts = (self._sum(sums) / tokens).tolist()
         return {
-            "step": self.progress.step, "loss": total, "ce": ce, "kl": kl, "encoder_states": states,
+            "step": self.progress.step, "loss": total,
+            **{term.name: part for term, part in zip(TERMS, parts, strict=True)},
             "grad_norm": norm,
             "learning_rate": self.optimizer.param_groups[0]["lr"], "tokens": tokens.item(),
             "seconds": time.perf_counter() - began,
@@ -190,8 +192,7 @@ class Loop:
         except RuntimeError as error:  # torch.OutOfMemoryError is one
             size, accumulation = s.per_device_batch_size, s.gradient_accumulation_steps
             raise out_of_memory(error, batch, size, accumulation) or error from None
-        parts = [result.total.detach(), result.ce, result.kl, result.states]
-        return torch.stack(parts).float().cpu()
+        return torch.stack([result.total.detach(), *result.sums.values()]).float().cpu()
 
     def _update(self) -> float:
         factor = schedule.rate_factor(
@@ -212,7 +213,7 @@ class Loop:
         return float(norm)
 
     def _check_finite(self, result: Losses, batch: Batch) -> None:
-        if not losses.is_finite(result.total):
+        if not torch.isfinite(result.total):
             saved = checkpoint.folders(self.checkpoints)
             kept = f"the last good checkpoint is {saved[-1]}" if saved else "nothing was saved yet"
             raise InputError(
@@ -256,7 +257,7 @@ class Loop:
 
 def parameter_groups(student: nn.Module, settings: Settings) -> list[dict[str, Any]]:
     """The weights, and the learned scales with a rate of their own and no decay."""
-    apart = scales.learned(student)
+    apart = scales.learned_scales(student)
     weights = [p for p in student.parameters() if p.requires_grad and id(p) not in apart]
     groups = [{"params": weights, "ratio": 1.0, "weight_decay": settings.weight_decay,
                "lr": settings.learning_rate}]  # fmt: skip

@@ -4,7 +4,9 @@ The teacher is the float checkpoint with an encoder of its own: given the studen
 it would silently become quantized.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,8 @@ from transformers import WhisperForConditionalGeneration
 
 from whisper_qat.data.loader import Batch
 from whisper_qat.model import forward
-from whisper_qat.train import losses
+from whisper_qat.train.terms.registry import TERMS
+from whisper_qat.train.terms.term import Outputs, Term
 
 
 class Whisper(nn.Module):
@@ -33,48 +36,61 @@ class Whisper(nn.Module):
         return forward.decode(self.model, tokens, state, checkpointing=use), encoded
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Objective:
-    """Weights of the losses; without `kl_weight` and `encoder_weight` no teacher is needed."""
+    """The training settings that the registered terms read, by name; a missing weight is 0."""
 
-    ce_weight: float
-    kl_weight: float
-    temperature: float
-    encoder_weight: float = 0.0
+    settings: Mapping[str, float]
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Objective":
+        """The terms' settings among all those of a run, by their flat names."""
+        names = [name for term in TERMS for name in (term.weight, *term.others)]
+        return cls({name: settings[name] for name in names})
+
+    def weight(self, term: Term) -> float:
+        return self.settings.get(term.weight, 0.0)
+
+    @property
+    def needs_teacher(self) -> bool:
+        """True when a term that counts compares the student with the float model."""
+        return any(term.needs_teacher and self.weight(term) for term in TERMS)
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Sums over a micro-batch's labelled tokens; `total` carries the gradient."""
+    """Over a micro-batch's labelled tokens; `total` carries the gradient, `sums` are by term."""
 
     total: Tensor
-    ce: Tensor
-    kl: Tensor
-    states: Tensor
+    sums: dict[str, Tensor]
 
 
 def compute(student: nn.Module, teacher: nn.Module | None, batch: Batch, how: Objective) -> Losses:
-    """The summed losses of `batch`; `student` and `teacher` are called as (mel, tokens)."""
-    logits, encoded = student(batch.mel, batch.tokens)
-    ce = losses.cross_entropy_sum(logits, batch.labels)
-    total, kl, states = how.ce_weight * ce, ce.new_zeros(()), ce.new_zeros(())
+    """The summed losses of `batch`; `student` and `teacher` are called as (mel, tokens).
+
+    Terms that need a teacher count only where there is one; what does not count is reported as 0.
+    """
+    found = Outputs(*student(batch.mel, batch.tokens))
+    target = found
     if teacher is not None:
         with torch.no_grad():
             heard = batch.mel if batch.teacher_mel is None else batch.teacher_mel
-            target, target_states = teacher(heard, batch.tokens)
-        if how.kl_weight:
-            kl = losses.distillation_sum(logits, target, batch.labels, how.temperature)
-            total = total + how.kl_weight * kl
-        if how.encoder_weight:
-            within = target_states[:, : encoded.shape[1]]
-            states = losses.encoder_sum(encoded, within, batch.labels)
-            total = total + how.encoder_weight * states
-    return Losses(total, ce.detach(), kl.detach(), states.detach())
+            target = Outputs(*teacher(heard, batch.tokens))
+    zero = found.logits.new_zeros((), dtype=torch.float32)
+    total, sums = None, {term.name: zero for term in TERMS}
+    for term in TERMS:
+        weight, possible = how.weight(term), teacher is not None or not term.needs_teacher
+        if possible and (weight or term.reported):
+            value = term.sum(found, target, batch.labels, how.settings)
+            total = weight * value if total is None else total + weight * value
+            sums[term.name] = value.detach()
+    assert total is not None, "no term of the objective is reported"
+    return Losses(total, sums)
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
-    def moved(tensor: Tensor) -> Tensor:
+    def move(tensor: Tensor) -> Tensor:
         return tensor.to(device=device, non_blocking=True)
 
-    whole = None if batch.teacher_mel is None else moved(batch.teacher_mel)
-    return Batch(moved(batch.mel), moved(batch.tokens), moved(batch.labels), batch.ids, whole)
+    whole = None if batch.teacher_mel is None else move(batch.teacher_mel)
+    return Batch(move(batch.mel), move(batch.tokens), move(batch.labels), batch.ids, whole)

@@ -8,8 +8,8 @@ from typing import Any
 from whisper_qat.data.clips.selection import Selection
 from whisper_qat.errors import InputError
 from whisper_qat.runs.folders import is_finished, read_json, read_manifest, write_json
+from whisper_qat.runs.settings import SETTINGS_NAME, refuse_other_settings
 
-SETTINGS_NAME = "settings.json"
 LEFT_OUT_NAME = "left_out.jsonl"
 # These may differ between the runs of one training: they do not change its numbers.
 FREE_KEYS = {"output_dir", "dry_run", "resume"}
@@ -27,9 +27,9 @@ def is_done(folder: Path, config: dict[str, Any], *, resume: bool) -> bool:
     """
     finished = is_finished(folder / "final")
     if has_begun(folder):
-        _refuse_other_settings(folder, read_json(folder / SETTINGS_NAME)["config"], config)
+        _refuse_another_run(folder, read_json(folder / SETTINGS_NAME)["config"], config)
     elif finished:
-        _refuse_other_settings(folder, read_manifest(folder / "final")["config"], config)
+        _refuse_another_run(folder, read_manifest(folder / "final")["config"], config)
     if not finished and has_begun(folder) and not resume:
         raise InputError(
             f"{folder}: holds an unfinished run; pass --resume true or another --output_dir"
@@ -51,10 +51,6 @@ def record_settings(folder: Path, config: dict[str, Any], selection: Selection) 
     write_json(folder / SETTINGS_NAME, {"config": config, "clips": selection.fingerprint})
 
 
-def _refuse_other_settings(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
-    for key in sorted((before.keys() | now.keys()) - FREE_KEYS):
-        if before.get(key) != now.get(key):
-            raise InputError(
-                f"{folder}: holds a run with {key}={before.get(key)!r}, asked for "
-                f"{key}={now.get(key)!r}; give another --output_dir or remove that folder"
-            )
+def _refuse_another_run(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    advice = "give another --output_dir or remove that folder"
+    refuse_other_settings(str(folder), before, now, advice=advice, ignored=FREE_KEYS)

@@ -19,24 +19,24 @@ def learn(model: nn.Module, start: str = "ort") -> None:
     for layer in fake_quantized(model).values():
         key = id(layer.weight)
         if key not in shared:
-            shared[key] = nn.Parameter(_started(layer, start))
+            shared[key] = nn.Parameter(_start_value(layer, start))
         layer.weight_scale = shared[key]
 
 
 def restart(model: nn.Module, start: str) -> None:
     """Give learned scales the values that `start` finds for the present weights, in place."""
-    for parameter, layer in learned(model).values():
-        parameter.data.copy_(_started(layer, start))
+    for parameter, layer in learned_scales(model).values():
+        parameter.data.copy_(_start_value(layer, start))
 
 
-def learned(model: nn.Module) -> dict[int, tuple[nn.Parameter, FakeQuantWeight]]:
+def learned_scales(model: nn.Module) -> dict[int, tuple[nn.Parameter, FakeQuantWeight]]:
     """The learned scales by id, each with a layer that uses it."""
     layers = fake_quantized(model).values()
     scales = [(layer.weight_scale, layer) for layer in layers]
     return {id(s): (s, layer) for s, layer in scales if isinstance(s, nn.Parameter)}
 
 
-def _started(layer: FakeQuantWeight, start: str) -> Tensor:
+def _start_value(layer: FakeQuantWeight, start: str) -> Tensor:
     assert start in ("ort", "least-squares"), start
     chosen = least_squares_scale if start == "least-squares" else numerics.of_weight(layer.scheme)
     scale: Tensor = chosen.choose_params(layer.weight, layer.scheme)[0]

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from whisper_qat.data.audio.reading import SAMPLE_RATE, probe, read_audio
+from whisper_qat.data.audio.reading import probe, read_audio
 from whisper_qat.data.clips.clip import Clip, EmbeddedAudio, Segment
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import SAMPLE_RATE
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000, 96_000])

@@ -61,7 +61,7 @@ def test_an_interrupted_run_goes_on(clips, out):
 
 def test_other_settings_are_refused(clips, out):
     convert(clips[:1], out, SETTINGS, read_audio)
-    with pytest.raises(InputError, match=r"other settings \(seed 1, now 2\); give another"):
+    with pytest.raises(InputError, match=r"other settings \(seed=1, now 2\); give another"):
         convert(clips, out, {"seed": 2}, read_audio)
     assert json.loads((out / JOURNAL_NAME).read_text().splitlines()[0]) == {"settings": SETTINGS}
 

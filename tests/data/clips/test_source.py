@@ -5,7 +5,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from whisper_qat.data.audio.reading import SAMPLE_RATE, read_audio
+from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.data.clips.clip import EmbeddedAudio
 from whisper_qat.data.clips.source import (
     JOURNAL_NAME,
@@ -15,6 +15,7 @@ from whisper_qat.data.clips.source import (
     load_splits,
 )
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.runs.folders import write_json
 
 SRC = Path(__file__).parents[3] / "src"

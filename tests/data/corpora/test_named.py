@@ -4,8 +4,10 @@ import pytest
 
 from whisper_qat.data.corpora.named import (
     DEFAULT_CONFIG,
+    CorpusEntry,
     CorpusUnreachable,
     load_corpus,
+    on_the_hub,
     read_entries,
 )
 from whisper_qat.errors import InputError
@@ -129,3 +131,14 @@ def test_unknown_names(config, tmp_path):
         load_corpus("zaion", config("zaion5: {path: a}"))
     with pytest.raises(InputError, match="no such file; expected the list of corpora"):
         read_entries(tmp_path / "none.yaml")
+
+
+def test_a_known_corpus_needs_no_address(config):
+    path = config("mls-fr: {path: /no}\nmine: {path: /no}")
+    entries = read_entries(path)
+    known = on_the_hub("mls-fr", entries["mls-fr"])
+    assert (known.hub, known.config) == ("facebook/multilingual_librispeech", "french")
+    assert (known.text_field, known.data_files) == ("transcript", "french/test-*.parquet")
+    own = CorpusEntry(path="/no", hub="some/where")
+    assert on_the_hub("mls-fr", own) == own
+    assert on_the_hub("mine", entries["mine"]) == entries["mine"]

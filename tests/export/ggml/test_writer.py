@@ -23,7 +23,7 @@ from whisper_qat.infer.decoding.greedy import greedy
 from whisper_qat.infer.decoding.rules import read_rules
 from whisper_qat.infer.decoding.text_decoder import TextDecoder
 from whisper_qat.infer.torch_backend import TorchBackend
-from whisper_qat.metrics.french import normalize_french
+from whisper_qat.metrics.normalizers.french import normalize_french
 from whisper_qat.metrics.wer import Counts, count_words
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.layers import fake_quantized, quantized_once

@@ -6,8 +6,8 @@ import torch
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from tests.export import cases
-from whisper_qat.export.onnx.decoder import DECODER_FILE
 from whisper_qat.export.onnx.float_activations import float_activations
+from whisper_qat.model.onnx_files import DECODER_FILE
 
 FLOAT_NOISE = 1e-5  # two float32 summation orders
 TOKENS = np.array([[3, 11, 42, 96, 7, 8], [3, 9, 0, 5, 77, 1]], dtype=np.int64)

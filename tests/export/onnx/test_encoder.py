@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.export import cases
-from whisper_qat.export.onnx.encoder import ENCODER_FILE
+from whisper_qat.model.onnx_files import ENCODER_FILE
 
 FLOAT_NOISE = 1e-5  # two float32 summation orders
 

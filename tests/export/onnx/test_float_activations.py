@@ -5,8 +5,6 @@ import pytest
 import torch
 
 from tests.export import cases
-from whisper_qat.export.onnx.decoder import DECODER_FILE
-from whisper_qat.export.onnx.encoder import ENCODER_FILE
 from whisper_qat.export.onnx.float_activations import (
     float_activations,
     float_activations_folder,
@@ -14,6 +12,7 @@ from whisper_qat.export.onnx.float_activations import (
 )
 from whisper_qat.export.onnx.read import read_codes
 from whisper_qat.model import forward
+from whisper_qat.model.onnx_files import DECODER_FILE, ENCODER_FILE
 
 MEL = {"input_features": np.random.default_rng(6).normal(size=(1, 8, 40)).astype(np.float32)}
 

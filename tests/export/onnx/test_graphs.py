@@ -8,10 +8,8 @@ import torch
 
 from tests.export import cases
 from whisper_qat.errors import InputError
-from whisper_qat.export.onnx.decoder import DECODER_FILE
-from whisper_qat.export.onnx.encoder import ENCODER_FILE
 from whisper_qat.export.onnx.float_activations import float_activations_folder
-from whisper_qat.export.onnx.graphs import model_bytes, write_graphs
+from whisper_qat.export.onnx.folder import model_bytes, write_graphs
 from whisper_qat.export.onnx.read import all_nodes
 from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.source import checkpoint_weights
@@ -21,6 +19,7 @@ from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.checkpoint.info import Info
 from whisper_qat.model.checkpoint.load import load_whisper
 from whisper_qat.model.fake_quant import layers
+from whisper_qat.model.onnx_files import DECODER_FILE, ENCODER_FILE
 from whisper_qat.model.plan.plan import default_rules
 from whisper_qat.ptq.round_to_nearest import round_to_nearest
 

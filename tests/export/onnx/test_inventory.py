@@ -6,11 +6,11 @@ import pytest
 
 from tests.export import cases
 from whisper_qat.errors import InputError
-from whisper_qat.export.onnx.decoder import DECODER_FILE
 from whisper_qat.export.onnx.external_data import ExternalData
+from whisper_qat.export.onnx.folder import model_bytes
 from whisper_qat.export.onnx.graph import Graph
-from whisper_qat.export.onnx.graphs import model_bytes
-from whisper_qat.export.onnx.inventory import duplicates, graph_files, take, wasted
+from whisper_qat.export.onnx.inventory import duplicates, graph_files, take, wasted_bytes
+from whisper_qat.model.onnx_files import DECODER_FILE
 
 LARGE = np.arange(8192, dtype=np.float32)  # beside the graph
 SMALL = np.arange(512, dtype=np.float32)  # inside it
@@ -71,7 +71,7 @@ def test_the_same_bytes_under_two_names_are_found(tmp_path, array):
     save(tmp_path, {"x": array, "y": array, "z": array + 1})
     (group,) = duplicates(take(tmp_path).tensors)
     assert [tensor.name for tensor in group] == ["x", "y"]
-    assert wasted(group) == array.nbytes
+    assert wasted_bytes(group) == array.nbytes
 
 
 def test_the_same_bytes_in_two_files_are_found(tmp_path):

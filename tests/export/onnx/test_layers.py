@@ -11,7 +11,8 @@ from tests.export import cases
 from whisper_qat.export.onnx import layers
 from whisper_qat.export.onnx.external_data import ExternalData
 from whisper_qat.export.onnx.graph import Graph
-from whisper_qat.export.weights import TABLE, Weights
+from whisper_qat.export.weights import Weights
+from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 from whisper_qat.quant import (
     block_activation,
     block_weight,

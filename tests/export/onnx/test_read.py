@@ -13,7 +13,8 @@ from whisper_qat.export.onnx.read import (
     read_grids,
     read_layer,
 )
-from whisper_qat.export.weights import HEAD, TABLE
+from whisper_qat.model.plan.plan import HEAD
+from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 from whisper_qat.quant import block_weight
 from whisper_qat.quant.numerics import fake_quantize_activation, of_weight
 

@@ -8,14 +8,12 @@ import onnx
 import pytest
 
 from tests.export import cases
-from whisper_qat.export.onnx import decoder, step
-from whisper_qat.export.onnx.decoder import DECODER_FILE
-from whisper_qat.export.onnx.step import CROSS_FILE, STEP_FILE
-from whisper_qat.infer.onnx import backend, step_decoder
+from whisper_qat.export.onnx import step
 from whisper_qat.infer.onnx.backend import OnnxBackend, open_decoder
 from whisper_qat.infer.onnx.merged_decoder import MergedDecoder
 from whisper_qat.infer.onnx.ort_value import value
 from whisper_qat.infer.onnx.session import session
+from whisper_qat.model.onnx_files import CROSS_FILE, DECODER_FILE, STEP_FILE
 
 TOKENS = np.array([[3, 11, 42, 96]], dtype=np.int64)
 # optimum.onnxruntime.constants: found anywhere in a folder's names
@@ -128,11 +126,6 @@ def test_a_folder_without_them_runs_through_the_merged_graph(tmp_path):
     ours, theirs = (OnnxBackend.from_folder(folder, 1) for folder in (new, old))
     a, b = (side.logits(TOKENS, side.encode(mel)) for side in (ours, theirs))
     assert isinstance(theirs.decoder, MergedDecoder) and (a == b).all()
-
-
-def test_names_agree_with_the_engine():
-    assert (STEP_FILE, CROSS_FILE) == (step_decoder.STEP_FILE, step_decoder.CROSS_FILE)
-    assert DECODER_FILE == backend.DECODER_FILE == decoder.DECODER_FILE
 
 
 def test_a_merged_graph_without_the_final_norm_is_refused():

@@ -18,14 +18,13 @@ from whisper_qat.data.audio.features import Features
 from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.data.clips.source import load_clips
 from whisper_qat.errors import InputError
-from whisper_qat.export.onnx.decoder import DECODER_FILE
-from whisper_qat.export.onnx.encoder import ENCODER_FILE
 from whisper_qat.export.onnx.external_data import read_tensor
 from whisper_qat.export.onnx.transformers_js import arrange, dtype_of
 from whisper_qat.infer.decoding.greedy import greedy
 from whisper_qat.infer.decoding.rules import read_rules
 from whisper_qat.infer.decoding.text_decoder import TextDecoder
 from whisper_qat.infer.onnx.backend import OnnxBackend
+from whisper_qat.model.onnx_files import DECODER_FILE, ENCODER_FILE
 from whisper_qat.runs.folders import read_json
 from whisper_qat.tasks import quantize_ptq
 from whisper_qat.tasks.convert import convert

@@ -12,7 +12,8 @@ from whisper_qat.infer.decoding.beam import BeamSettings, beam_search
 from whisper_qat.infer.decoding.greedy import greedy
 from whisper_qat.infer.decoding.rules import read_rules
 from whisper_qat.infer.onnx import backend as onnx_backend
-from whisper_qat.infer.onnx.backend import STEP_FILE, OnnxBackend
+from whisper_qat.infer.onnx.backend import OnnxBackend
+from whisper_qat.model.onnx_files import STEP_FILE
 from whisper_qat.quant.block_scheme import BlockScheme
 from whisper_qat.quant.channel_scheme import DynamicScheme
 

@@ -6,13 +6,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.export import cases
-from whisper_qat.export.onnx.decoder import DECODER_FILE
 from whisper_qat.export.onnx.step import CROSS_FILE
 from whisper_qat.infer.onnx import session
 from whisper_qat.infer.onnx.backend import open_decoder
 from whisper_qat.infer.onnx.branch_weights import branches, multiplied, with_branch_weights
 from whisper_qat.infer.onnx.merged_decoder import MergedDecoder
 from whisper_qat.infer.onnx.ort_value import value
+from whisper_qat.model.onnx_files import DECODER_FILE
 
 WEIGHTS = np.arange(-120, 120, 15, dtype=np.int8).reshape(4, 4)  # beyond seven bits
 ZERO = np.array(0, np.int8)

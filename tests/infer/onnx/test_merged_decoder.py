@@ -3,10 +3,10 @@
 import numpy as np
 
 from tests.export import cases
-from whisper_qat.export.onnx.decoder import DECODER_FILE
 from whisper_qat.infer.onnx.merged_decoder import MergedDecoder
 from whisper_qat.infer.onnx.ort_value import value
 from whisper_qat.infer.onnx.session import session
+from whisper_qat.model.onnx_files import DECODER_FILE
 
 TOKENS = np.array([[3, 11, 42, 96]], dtype=np.int64)
 

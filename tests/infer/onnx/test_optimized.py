@@ -7,11 +7,10 @@ import pytest
 
 from tests.export import cases
 from whisper_qat.errors import InputError
-from whisper_qat.export.onnx.decoder import DECODER_FILE
-from whisper_qat.export.onnx.encoder import ENCODER_FILE
 from whisper_qat.export.onnx.external_data import ExternalData
 from whisper_qat.export.onnx.graph import Graph
 from whisper_qat.infer.onnx.optimized import optimized_model
+from whisper_qat.model.onnx_files import DECODER_FILE, ENCODER_FILE
 
 
 def op_types(model):

@@ -6,9 +6,9 @@ import pytest
 
 from tests.export import cases
 from whisper_qat.errors import InputError
-from whisper_qat.export.onnx.step import STEP_FILE
 from whisper_qat.infer.onnx.ort_value import value
 from whisper_qat.infer.onnx.step_decoder import StepDecoder
+from whisper_qat.model.onnx_files import STEP_FILE
 
 PROMPT = np.array([[3, 11, 42, 96]], dtype=np.int64)
 

@@ -1,4 +1,4 @@
-"""Our engine as a peer: its transcript, and a fixed number of tokens."""
+"""Our engine: its transcript, and a fixed number of tokens."""
 
 import numpy as np
 import pytest
@@ -11,13 +11,13 @@ from whisper_qat.measure.systems.system import Setup
 
 @pytest.fixture(scope="module")
 def folder(tiny_whisper, tmp_path_factory):
-    return onnx_folder(tiny_whisper, tmp_path_factory.mktemp("peer") / "onnx")
+    return onnx_folder(tiny_whisper, tmp_path_factory.mktemp("ours") / "onnx")
 
 
 def test_transcript_and_fixed_length(folder):
-    peer = open_ours(Setup(folder=folder, threads=1, language="fr", max_new_tokens=6))
+    system = open_ours(Setup(folder=folder, threads=1, language="fr", max_new_tokens=6))
     audio = np.random.default_rng(0).normal(scale=0.1, size=16_000).astype(np.float32)
     plain = Transcriber.from_folder(folder, 1, language="fr", max_new_tokens=6)
-    assert peer.transcribe(audio) == plain.transcribe(audio).text
-    assert [peer.fixed(audio, n) for n in (1, 9)] == [1, 9]
-    assert peer.facts()["onnxruntime"]
+    assert system.transcribe(audio) == plain.transcribe(audio).text
+    assert [system.decode_fixed(audio, n) for n in (1, 9)] == [1, 9]
+    assert system.facts()["onnxruntime"]

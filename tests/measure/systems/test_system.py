@@ -2,16 +2,16 @@
 
 import pytest
 
-from whisper_qat.measure.systems.system import PeerMissing, needed
+from whisper_qat.measure.systems.system import SystemMissing, require_module
 
 
 def test_a_missing_runtime_names_its_extra():
     with pytest.raises(
-        PeerMissing,
+        SystemMissing,
         match=r"no_such_runtime cannot be imported .*; install it with .* install -e '.\[bench\]",
     ):
-        needed("no_such_runtime")
+        require_module("no_such_runtime")
 
 
 def test_an_installed_one_is_its_module():
-    assert needed("json").loads("1") == 1
+    assert require_module("json").loads("1") == 1

@@ -1,4 +1,4 @@
-"""transformers as a peer: text of `generate`, chunks of long audio, a fixed number of tokens."""
+"""transformers: text of `generate`, chunks of long audio, a fixed number of tokens."""
 
 import numpy as np
 
@@ -10,12 +10,12 @@ from whisper_qat.measure.systems.transformers_torch import open_transformers
 
 def test_same_text_as_ours_and_fixed_length(tiny_whisper, tmp_path):
     setup = Setup(folder=tiny_whisper, threads=1, language="fr", max_new_tokens=6)
-    peer = open_transformers(setup)
+    system = open_transformers(setup)
     folder = onnx_folder(tiny_whisper, tmp_path / "onnx")
     ours = open_ours(Setup(folder=folder, threads=1, language="fr", max_new_tokens=6))
     rng = np.random.default_rng(0)
     for seconds in (1, 31):
         audio = rng.normal(scale=0.1, size=16_000 * seconds).astype(np.float32)
-        assert peer.transcribe(audio) == ours.transcribe(audio)
-    assert [peer.fixed(audio[:16_000], n) for n in (1, 9)] == [1, 9]
-    assert set(peer.facts()) == {"torch", "transformers"}
+        assert system.transcribe(audio) == ours.transcribe(audio)
+    assert [system.decode_fixed(audio[:16_000], n) for n in (1, 9)] == [1, 9]
+    assert set(system.facts()) == {"torch", "transformers"}

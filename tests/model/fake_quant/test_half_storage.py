@@ -8,7 +8,7 @@ from torch.nn import functional
 from whisper_qat.model.fake_quant.half_storage import (
     HalfConv1d,
     HalfLinear,
-    half_stored,
+    half_storages,
     in_half,
     positions,
 )
@@ -49,4 +49,4 @@ def test_what_has_no_form_is_refused():
 
 def test_half_stored_finds_them_by_name():
     model = nn.Sequential(nn.Linear(2, 2), in_half(nn.Linear(2, 2)))
-    assert set(half_stored(model)) == {"1"}
+    assert set(half_storages(model)) == {"1"}

@@ -5,7 +5,7 @@ from torch import nn
 
 from tests.train.tiny_run import tiny_whisper
 from whisper_qat.errors import InputError
-from whisper_qat.model.fake_quant.half_storage import half_stored
+from whisper_qat.model.fake_quant.half_storage import half_storages
 from whisper_qat.model.fake_quant.layers import FakeQuantEmbedding, FakeQuantLinear, fake_quantized
 from whisper_qat.model.fake_quant.prepare import apply_plan, plan, quantizable
 from whisper_qat.model.plan.plan import STORED, TOKEN_TABLE, Plan, PlanEntry, Rule, default_rules
@@ -48,7 +48,7 @@ def test_convolutions_and_positions_are_stored_in_half_by_default(model):
     made = plan(model, default_rules("int8", 32))
     assert made.half() == list(STORED)
     apply_plan(model, made)
-    assert set(half_stored(model)) == set(STORED)
+    assert set(half_storages(model)) == set(STORED)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from typing import Any
 
 from tests.report.synthetic import CONTEXT, all_rows, row, trained
 from whisper_qat.report.evaluation.groups import KIND_WORDS, Group, Pair, group_rows, members, pairs
-from whisper_qat.report.evaluation.rows import Row, read_row
+from whisper_qat.report.evaluation.rows import EvaluatedSystem, read_row
 
 FULL = {"mode": "full", "margin_s": 0.0}
 
 
-def read(records: list[dict[str, Any]]) -> list[Row]:
+def read(records: list[dict[str, Any]]) -> list[EvaluatedSystem]:
     return [read_row(record, Path("m.json")) for record in records]
 
 

@@ -28,6 +28,8 @@ def test_normalisers(results: dict[str, Any]):
     rows = normalizers_table(results).rows
     assert [row[0] for row in rows] == ["card", "fr"]
     assert all(all(row) for row in rows)
+    gone = {"normalizers": [{"name": "gone", "version": 1, "fingerprint": "a"}]}
+    assert normalizers_table(gone).rows[0][-1] == "no longer known"
 
 
 def test_settings_are_flattened():

@@ -6,7 +6,7 @@ import pytest
 
 from tests.tasks.evaluation_folders import write_clips
 from whisper_qat.errors import GateError, InputError
-from whisper_qat.measure.systems.system import PeerMissing
+from whisper_qat.measure.systems.system import SystemMissing
 from whisper_qat.runs.folders import read_json, read_manifest
 from whisper_qat.tasks.benchmark import benchmark, rows
 from whisper_qat.tasks.benchmark.benchmark import BenchmarkConfig, load_at_start, run
@@ -58,11 +58,11 @@ def test_rows_of_one_checkpoint(tiny_whisper, clips, tmp_path, capsys):
     assert rounds.count(1) == 4
 
 
-def test_missing_peers_are_said_in_one_line_each(tiny_whisper, clips, tmp_path, monkeypatch):
+def test_missing_runtimes_are_named_in_one_line_each(tiny_whisper, clips, tmp_path, monkeypatch):
     def absent(module):
-        raise PeerMissing(f"{module} cannot be imported")
+        raise SystemMissing(f"{module} cannot be imported")
 
-    monkeypatch.setattr(rows, "needed", absent)
+    monkeypatch.setattr(rows, "require_module", absent)
     with pytest.raises(
         GateError,
         match=r"no row can be measured: whisper.cpp-q4_0: left out: _pywhispercpp cannot be",

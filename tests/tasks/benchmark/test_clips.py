@@ -11,10 +11,10 @@ from whisper_qat.errors import InputError
 from whisper_qat.tasks.benchmark.clips import (
     PAUSE_S,
     build_sets,
-    filled,
+    duration_s,
+    fill_runs,
     full_groups,
     join,
-    joined_s,
     long_group,
     short_groups,
     warm_up_clip,
@@ -61,7 +61,7 @@ def test_full_clips_have_one_speaker_and_fit_the_window():
     clips = [clip(i, 9.0, "ab"[i % 2]) for i in range(8)]
     groups = full_groups(clips, 9)
     assert [[c.id for c in group] for group in groups] == [["c0", "c2", "c4"], ["c1", "c3", "c5"]]
-    assert joined_s(groups[0]) == 28.0
+    assert duration_s(groups[0]) == 28.0
     assert full_groups(clips, 1) == groups[:1]
     assert full_groups([clip(0, 45.0)], 3) == []
 
@@ -73,7 +73,7 @@ def test_the_long_file_repeats_clips():
 
 
 def test_runs_are_as_long_as_they_may():
-    runs = list(filled([clip(i, 5.0) for i in range(4)], 10.5))
+    runs = list(fill_runs([clip(i, 5.0) for i in range(4)], 10.5))
     assert [len(run) for run in runs] == [2, 2]
 
 

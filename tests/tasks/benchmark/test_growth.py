@@ -7,7 +7,7 @@ from whisper_qat.errors import InputError
 from whisper_qat.runs.folders import is_finished, read_json
 from whisper_qat.tasks.benchmark import growth, models
 from whisper_qat.tasks.benchmark.growth import GrowthConfig, run
-from whisper_qat.tasks.benchmark.shapes import Shape
+from whisper_qat.tasks.benchmark.shapes import RandomWhisper
 
 
 def config(base, root, **changes):
@@ -21,7 +21,7 @@ def config(base, root, **changes):
 
 def test_points_and_laws(tiny_whisper, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(models, "code_hash", lambda *_: "the same throughout")
-    shape = Shape(encoder_layers=2, decoder_layers=1, width=64)
+    shape = RandomWhisper(encoder_layers=2, decoder_layers=1, width=64)
     monkeypatch.setitem(growth.SHAPES, "depth", [shape])
     write_clips(tmp_path / "clips", seconds=(1.0, 1.5, 2.0))
     settings = config(tiny_whisper, tmp_path)

@@ -4,7 +4,7 @@ import numpy as np
 
 from whisper_qat.measure.systems.ours import open_ours
 from whisper_qat.measure.systems.system import Setup
-from whisper_qat.tasks.benchmark.shapes import PUBLISHED, Shape, make_random
+from whisper_qat.tasks.benchmark.shapes import PUBLISHED, RandomWhisper, make_random
 
 
 def test_parameters_of_the_published_shapes():
@@ -13,8 +13,8 @@ def test_parameters_of_the_published_shapes():
 
 
 def test_a_random_shape_runs(tiny_whisper, tmp_path):
-    shape = Shape(encoder_layers=1, decoder_layers=2, width=64)
+    shape = RandomWhisper(encoder_layers=1, decoder_layers=2, width=64)
     make_random(shape, tiny_whisper, tmp_path / "model", "int8")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model"]
     setup = Setup(folder=tmp_path / "model", threads=1, language="fr", max_new_tokens=4)
-    assert open_ours(setup).fixed(np.zeros(16_000, np.float32), 5) == 5
+    assert open_ours(setup).decode_fixed(np.zeros(16_000, np.float32), 5) == 5

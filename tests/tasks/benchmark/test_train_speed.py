@@ -8,7 +8,7 @@ from whisper_qat.errors import InputError
 from whisper_qat.model.checkpoint.load import load_whisper
 from whisper_qat.tasks.benchmark.train_speed import measure
 from whisper_qat.train import flops
-from whisper_qat.train.flops import Shape
+from whisper_qat.train.flops import WhisperSize
 
 
 @pytest.mark.parametrize("kl_weight", [0.0, 1.0])
@@ -24,7 +24,7 @@ def test_the_counted_steps(tiny_whisper, tmp_path, kl_weight):
     assert len(speed.seconds) == len(speed.waited_s) == len(speed.losses) == 1
     assert speed.seconds[0] > 0 and speed.waited_s[0] > 0
     assert speed.clips == [2] and speed.audio_s == [60.0] and speed.peak_bytes > 2**20
-    shape = Shape.of(load_whisper(tiny_whisper).config)
+    shape = WhisperSize.of(load_whisper(tiny_whisper).config)
     least = 2 * flops.training_step(shape, 3000, 4, teacher_frames=3000 if kl_weight else None)
     most = 2 * flops.training_step(shape, 3000, 20, teacher_frames=3000 if kl_weight else None)
     assert least < speed.model_flops[0] < most

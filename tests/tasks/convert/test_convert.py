@@ -6,12 +6,12 @@ import pytest
 
 from whisper_qat.errors import InputError
 from whisper_qat.export.onnx.read import read_codes
-from whisper_qat.export.onnx.step import CROSS_FILE, STEP_FILE
 from whisper_qat.model.checkpoint.final import fix_scales, load_final, save_final
 from whisper_qat.model.checkpoint.info import Info, read_info
 from whisper_qat.model.checkpoint.load import load_whisper
 from whisper_qat.model.fake_quant.layers import fake_quantized
 from whisper_qat.model.fake_quant.prepare import apply_plan, plan
+from whisper_qat.model.onnx_files import CROSS_FILE, STEP_FILE
 from whisper_qat.model.plan.plan import HEAD, default_rules
 from whisper_qat.runs.folders import read_json, read_manifest
 from whisper_qat.tasks.convert.convert import ConvertConfig, run

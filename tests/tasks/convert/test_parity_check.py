@@ -47,7 +47,7 @@ def test_a_failed_gate_keeps_the_report_and_no_folder(config, monkeypatch):
     assert report["failed"] == ["wiring"]
 
 
-def test_speech_that_is_gone_gives_noise_and_says_so(config, trained, capsys, monkeypatch):
+def test_speech_that_is_gone_gives_noise_and_says_so(config, trained, caplog, monkeypatch):
     from whisper_qat.tasks.convert import parity_check
 
     monkeypatch.setattr(

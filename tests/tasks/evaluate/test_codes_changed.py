@@ -5,7 +5,7 @@ import pytest
 
 from tests.tasks.evaluation_folders import all_roles
 from whisper_qat.export.onnx.read import read_codes
-from whisper_qat.tasks.evaluate.codes_changed import codes_changed
+from whisper_qat.tasks.evaluate.codes_changed import count_changed_codes
 from whisper_qat.tasks.evaluate.rows import open_row
 
 
@@ -18,7 +18,7 @@ def test_codes_are_counted_against_base_and_control(roles):
     rows = [
         open_row(roles[name], name) for name in ("base-float", "qat", "base-ptq", "control-ptq")
     ]
-    first, second = codes_changed(rows)
+    first, second = count_changed_codes(rows)
     assert (first["row"], first["against"], second["against"]) == ("qat", "base-ptq", "control-ptq")
     mine, theirs = read_codes(roles["qat"]), read_codes(roles["base-ptq"])
     assert first["layers"] == len(mine)
@@ -30,14 +30,14 @@ def test_codes_are_counted_against_base_and_control(roles):
 
 def test_untrained_codes_are_zero_changed(tiny_whisper_folder, tmp_path):
     still = all_roles(tiny_whisper_folder(), tmp_path, change=0.0)
-    (entry,) = codes_changed([open_row(still["qat"]), open_row(still["base-ptq"])])
+    (entry,) = count_changed_codes([open_row(still["qat"]), open_row(still["base-ptq"])])
     assert entry["changed"] == 0 and entry["share"] == 0
 
 
 def test_rows_of_another_base_are_not_compared(roles, tiny_whisper_folder, tmp_path):
     other = all_roles(tiny_whisper_folder(seed=5), tmp_path)["base-ptq"]
-    assert codes_changed([open_row(roles["qat"]), open_row(other)]) == []
+    assert count_changed_codes([open_row(roles["qat"]), open_row(other)]) == []
 
 
 def test_torch_rows_have_no_written_codes(roles):
-    assert codes_changed([open_row(roles["qat-final"]), open_row(roles["base-ptq"])]) == []
+    assert count_changed_codes([open_row(roles["qat-final"]), open_row(roles["base-ptq"])]) == []

@@ -132,7 +132,7 @@ def test_a_changed_plan_file_is_other_settings(config, monkeypatch, tmp_path):
     path.write_text("- {pattern: .*, scheme: block-int8-32-f16}\n")
     interrupted(changed(config, plan=path), monkeypatch)
     path.write_text("- {pattern: .*, scheme: block-int8-64-f16}\n")
-    with pytest.raises(InputError, match="holds a run with plan="):
+    with pytest.raises(InputError, match=r"exists with other settings \(plan="):
         run(changed(config, plan=path))
 
 
@@ -169,9 +169,7 @@ def test_a_second_run_does_nothing(config, caplog):
 
 def test_other_settings_are_refused(config):
     run(config)
-    with pytest.raises(
-        InputError, match=r"holds a run with seed=3, asked for seed=4; give another"
-    ):
+    with pytest.raises(InputError, match=r"other settings \(seed=3, now 4\); give another"):
         run(changed(config, seed=4))
 
 

@@ -8,12 +8,8 @@ import math
 from dataclasses import dataclass
 
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import MAX_FRAMES, POSITIONS_PER_SECOND, SAMPLE_RATE, WINDOW_S
 
-SAMPLE_RATE = 16_000
-WINDOW_S = 30
-FRAMES_PER_SECOND = 100
-POSITIONS_PER_SECOND = FRAMES_PER_SECOND // 2  # the second convolution has stride 2
-MAX_FRAMES = WINDOW_S * FRAMES_PER_SECOND
 MODES = ("full", "dynamic")
 
 

@@ -13,17 +13,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from whisper_qat.data.audio.context import MAX_FRAMES, SAMPLE_RATE, WINDOW_S, AudioContext
+from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.data.audio.mel_filters import mel_filters
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import HOP, MAX_FRAMES, N_FFT, SAMPLE_RATE, WINDOW, WINDOW_S
 from whisper_qat.runs.folders import read_json
 
 PADDING_POLICY = "silence to 30 s before the log-mel, then cut to the audio context"
 CONFIG_NAME = "preprocessor_config.json"
-N_FFT = 400
-HOP = SAMPLE_RATE // 100
 HALF = N_FFT // 2  # a frame's centre: the signal is mirrored by so much at either end
-WINDOW = WINDOW_S * SAMPLE_RATE
 # What every Whisper has; a front end of another kind is refused, not approximated.
 FIXED = {
     "n_fft": N_FFT,

@@ -18,8 +18,8 @@ import soxr
 
 from whisper_qat.data.clips.clip import Clip, EmbeddedAudio, Segment
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import SAMPLE_RATE
 
-SAMPLE_RATE = 16_000
 LOWEST_RATE, HIGHEST_RATE = 8_000, 96_000
 EXPECTED = "expected WAV, FLAC, OGG or MP3"
 UNKNOWN_SIZES = (0, 0x7FFFFFFF - 36, 0x7FFFFFFF, 0xFFFFFFFF - 36, 0xFFFFFFFF)  # written by pipes

@@ -1,6 +1,6 @@
 """An audio file block by block, as 16 kHz mono: an hour of it takes no more memory than a minute.
 
-The samples are exactly those of `data.audio.read_audio` (tested), and so are the refusals, though
+The samples are exactly those of `reading.read_audio` (tested), and so are the refusals, though
 damage in the middle of a file shows only when it is reached.
 """
 
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from whisper_qat.data.audio.reading import (
     MP3_SLACK_S,
-    SAMPLE_RATE,
     check_header,
     cut_off,
     existing,
@@ -23,6 +22,7 @@ from whisper_qat.data.audio.reading import (
     undecodable,
 )
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import SAMPLE_RATE
 
 BLOCK_S = 10
 
@@ -47,7 +47,7 @@ def blocks(path: str | Path) -> Iterator[NDArray[np.float32]]:
         with Forward(where) as file:
             opened = True
             check_header(file.frames, file.samplerate, where)
-            yield from _resampled(_decoded(file, where), file.samplerate)
+            yield from _resample(_decode(file, where), file.samplerate)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise InputError(undecodable(where, error, opened=opened)) from None
 
@@ -65,7 +65,7 @@ def _check_whole(where: str) -> None:
         raise InputError(f"{where}: truncated: the file ends before its audio does")
 
 
-def _decoded(file: soundfile.SoundFile, where: str) -> Iterator[NDArray[np.float32]]:
+def _decode(file: soundfile.SoundFile, where: str) -> Iterator[NDArray[np.float32]]:
     """Mono blocks at the file's own rate."""
     found = 0
     while len(samples := file.read(BLOCK_S * file.samplerate, dtype="float32", always_2d=True)):
@@ -76,7 +76,7 @@ def _decoded(file: soundfile.SoundFile, where: str) -> Iterator[NDArray[np.float
         raise InputError(f"{where}: truncated: {found} of {file.frames} frames decode")
 
 
-def _resampled(mono: Iterator[NDArray[np.float32]], rate: int) -> Iterator[NDArray[np.float32]]:
+def _resample(mono: Iterator[NDArray[np.float32]], rate: int) -> Iterator[NDArray[np.float32]]:
     if rate == SAMPLE_RATE:
         yield from mono
         return

@@ -1,7 +1,8 @@
 """One utterance: where its audio lies, what is said in it, and by whom.
 
 A clip never holds samples. 60,000 of them are a few dozen MB, so lists of clips travel freely
-between splitting, training and evaluation, and the audio is read when it is used (data/audio.py).
+between splitting, training and evaluation, and the audio is read when it is used
+(`data.audio.reading`).
 """
 
 from dataclasses import dataclass, field

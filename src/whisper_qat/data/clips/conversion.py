@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from whisper_qat.data.audio.reading import SAMPLE_RATE
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.screen import MAX_DURATION_S, check_duration, examine
 from whisper_qat.data.clips.source import JOURNAL_NAME
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.runs.progress import Bar
+from whisper_qat.runs.settings import refuse_other_settings
 
 AUDIO_FOLDER = "audio"
 MAX_NAME = 120  # characters; file systems allow 255 bytes
@@ -66,21 +67,19 @@ def read_journal(path: Path, settings: dict[str, Any]) -> dict[str, Outcome]:
         return {}
     whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
     first, *lines = whole.split("\n")
-    check_settings(path.parent, json.loads(first)["settings"] if first else settings, settings)
+    refuse_other_conversion(
+        path.parent, json.loads(first)["settings"] if first else settings, settings
+    )
     path.write_text(
         "\n".join([json.dumps({"settings": settings}), *lines]) + "\n", encoding="utf-8"
     )
     return {outcome["id"]: outcome for outcome in map(json.loads, lines)}
 
 
-def check_settings(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
-    """InputError naming each setting in which an existing folder differs from this run."""
-    changed = [name for name in now if before.get(name) != now[name]]
-    if changed:
-        listed = ", ".join(f"{name} {before.get(name)!r}, now {now[name]!r}" for name in changed)
-        raise InputError(
-            f"{folder}: made with other settings ({listed}); give another --output_dir or delete it"
-        )
+def refuse_other_conversion(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """InputError naming the settings in which an existing data folder differs from this run."""
+    advice = "give another --output_dir or delete it"
+    refuse_other_settings(str(folder), before, now, advice=advice, ignore_former=True)
 
 
 def file_names(ids: list[str]) -> dict[str, str]:

@@ -48,7 +48,7 @@ def read_clips(
     folder = Path(audio_folder) if audio_folder else path.parent
     clips = []
     for place, row in _rows(path, audio_field):
-        audio = _required(place, row, audio_field)
+        audio = _require(place, row, audio_field)
         if not isinstance(audio, str) or not audio.strip():
             raise InputError(
                 f"{place}: {audio_field!r} is {audio!r}, expected an audio file's path"
@@ -127,7 +127,7 @@ def _table(path: Path, audio_field: str) -> Iterator[Row]:
 
 def _clip(place: str, row: dict[str, Any], text_field: str | None, audio: str, path: str) -> Clip:
     field = text_field or next((name for name in TEXT_FIELDS if name in row), "text")
-    text = _required(place, row, field)
+    text = _require(place, row, field)
     if not isinstance(text, str | None):
         raise InputError(f"{place}: {field!r} is {text!r}, expected text")
     duration_s = _seconds(place, row, "duration")
@@ -141,7 +141,7 @@ def _clip(place: str, row: dict[str, Any], text_field: str | None, audio: str, p
     )
 
 
-def _required(place: str, row: dict[str, Any], name: str) -> Any:
+def _require(place: str, row: dict[str, Any], name: str) -> Any:
     if name not in row:
         raise InputError(f"{place}: missing field {name!r}{nearest(name, row)}; it has {list(row)}")
     return row[name]

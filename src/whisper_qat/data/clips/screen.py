@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whisper_qat.data.audio.reading import SAMPLE_RATE, probe, read_audio
+from whisper_qat.data.audio.reading import probe, read_audio
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.split import text_key
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import SAMPLE_RATE
 
 MAX_DURATION_S = 30.0  # Whisper's window
 SILENT_PEAK = 10 ** (-60 / 20)  # -60 dB of full scale: below any speech, above dither and hum

@@ -4,11 +4,11 @@ The same source for both gives its train and validation splits. A source with on
 5 % by text and, where known, by speaker. `max_samples` is a seeded draw from the training clips.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from whisper_qat.data.clips.clip import Clip
+from whisper_qat.data.clips.fingerprint import hash_splits
 from whisper_qat.data.clips.screen import Rejected, screen
 from whisper_qat.data.clips.source import load_splits
 from whisper_qat.data.clips.split import describe, hold_out, sample_clips, text_key
@@ -28,12 +28,8 @@ class Selection:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over ids and texts in order: which clips these are."""
-        digest = hashlib.sha256()
-        for name, clips in (("train", self.train), ("validation", self.validation)):
-            for clip in clips:
-                digest.update(f"{name}\0{clip.id}\0{clip.text}\n".encode())
-        return digest.hexdigest()
+        """Which clips these are: changes with any id, text or order."""
+        return hash_splits({"train": self.train, "validation": self.validation})
 
 
 def select(

@@ -1,8 +1,8 @@
 """Where clips come from: a folder, a manifest, a saved dataset or a Hub id, all by one name.
 
-Datasets are opened with ``Audio(decode=False)``: the bytes stay in the table until data/audio.py
-decodes them, so neither torchcodec nor memory for the audio is needed. A source is a set of named
-splits; ``load_splits`` gives them all, ``load_clips`` one of them.
+Datasets are opened with ``Audio(decode=False)``: the bytes stay in the table until
+`data.audio.reading` decodes them, so neither torchcodec nor memory for the audio is needed. A
+source is a set of named splits; ``load_splits`` gives them all, ``load_clips`` one of them.
 """
 
 import os
@@ -271,9 +271,9 @@ def _unique(clips: Iterable[Clip]) -> list[Clip]:
     for clip in clips:
         seen[clip.id] = seen.get(clip.id, 0) + 1
         number = seen[clip.id]
-        result.append(clip if number == 1 else _renamed(clip, f"{clip.id}#{number}"))
+        result.append(clip if number == 1 else _rename_clip(clip, f"{clip.id}#{number}"))
     return result
 
 
-def _renamed(clip: Clip, name: str) -> Clip:
+def _rename_clip(clip: Clip, name: str) -> Clip:
     return Clip(**{**vars(clip), "id": name})

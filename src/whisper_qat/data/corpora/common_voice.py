@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.manifest_file import read_clips
 from whisper_qat.data.clips.source import Collection
+from whisper_qat.data.corpora.record import NamedSource
 from whisper_qat.errors import InputError
 from whisper_qat.runs.folders import hash_file, read_json, write_json
 from whisper_qat.runs.progress import Bar
@@ -122,3 +123,10 @@ def _clips(folder: Path, file: str, durations: dict[str, float]) -> list[Clip]:
         dataclasses.replace(clip, duration_s=durations.get(Path(str(clip.audio)).name), lang="fr")
         for clip in clips
     ]
+
+
+COMMON_VOICE_FR = NamedSource(
+    name="common-voice-fr",
+    collect=lambda request: collect(request.archive, request.cache),
+    takes=frozenset({"archive"}),
+)

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from whisper_qat.data.clips.clip import Clip, Segment
+from whisper_qat.data.corpora.record import FolderLayout
 from whisper_qat.errors import InputError
 
 AUDIO_SUFFIXES = (".flac", ".wav")
@@ -67,3 +68,6 @@ def _clip(place: str, index: int, entry: Any, text: str, wavs: Path, lang: str) 
         speaker=str(entry.get("speaker_id") or talk),
         lang=lang,
     )
+
+
+MTEDX = FolderLayout(name="mtedx", matches=is_mtedx, load=load_segments)

@@ -23,7 +23,8 @@ from whisper_qat.data.clips.source import (
     load_hub,
     load_splits,
 )
-from whisper_qat.data.corpora.mtedx import is_mtedx, load_segments
+from whisper_qat.data.corpora.hub import HUB_CORPORA
+from whisper_qat.data.corpora.registry import LAYOUTS
 from whisper_qat.errors import InputError, nearest
 from whisper_qat.shipped import CORPORA
 
@@ -45,7 +46,8 @@ class CorpusEntry:
     """One name of configs/corpora.yaml.
 
     ``path`` is a manifest, data folder or mTEDx folder, relative to the working directory, and goes
-    first when it exists; ``hub`` a dataset id, with its ``config``. ``data_files`` is a pattern
+    first when it exists; ``hub`` a dataset id, with its ``config`` (not needed for the names in
+    `registry`). ``data_files`` is a pattern
     that spares downloading the other splits. ``note`` is for the reader of the file.
     """
 
@@ -127,6 +129,7 @@ def _entry(place: str, values: Any) -> CorpusEntry:
 def _load_entry(name: str, entry: CorpusEntry, config_path: str | Path) -> list[Clip]:
     if entry.path and Path(entry.path).exists():
         return _load_path(Path(entry.path), entry)
+    entry = on_the_hub(name, entry)
     if not entry.hub:
         raise CorpusUnreachable(
             name, f"{entry.path} is not there; put it there or change its path in {config_path}"
@@ -140,7 +143,19 @@ def _load_entry(name: str, entry: CorpusEntry, config_path: str | Path) -> list[
     return next(iter(clips.values()))
 
 
+def on_the_hub(name: str, entry: CorpusEntry) -> CorpusEntry:
+    """`entry` with the Hub address that is known for its name, where it gives none itself."""
+    if entry.hub or name not in HUB_CORPORA:
+        return entry
+    corpus = HUB_CORPORA[name]
+    return dataclasses.replace(
+        entry, hub=corpus.dataset_id, config=corpus.config, text_field=corpus.text_field,
+        data_files=corpus.files(entry.split),
+    )  # fmt: skip
+
+
 def _load_path(path: Path, entry: CorpusEntry) -> list[Clip]:
-    if is_mtedx(path, entry.split):
-        return load_segments(path, entry.split)
+    for layout in LAYOUTS:
+        if layout.matches(path, entry.split):
+            return layout.load(path, entry.split)
     return load_clips(path, split=entry.split, text_field=entry.text_field)

@@ -20,7 +20,9 @@ from whisper_qat.data.audio.reading import open_bytes
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.screen import Rejected
 from whisper_qat.data.clips.source import ONLY, Collection
+from whisper_qat.data.corpora.record import NamedSource
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.runs.folders import hash_file, read_json, write_json
 
 TEXT_PACKAGE = "asterisk-core-sounds-fr"
@@ -32,7 +34,7 @@ KNOWN_SHA256 = {  # of the packages that the documented figures were made with
 TRANSCRIPTS = Path("usr/share/doc/asterisk-core-sounds-fr/core-sounds-fr.txt.gz")
 SOUNDS = Path("usr/share/asterisk/sounds/fr_CA_f_June")
 SPEAKER = "june_wallack"
-G722_RATE, G722_BITRATE = 16_000, 64_000
+G722_RATE, G722_BITRATE = SAMPLE_RATE, 64_000
 RECORD_NAME = "packages.json"
 INSTEAD = (
     "give --source a manifest (JSONL or CSV with 'audio' and 'text'), an audiofolder, a folder "
@@ -85,7 +87,7 @@ def fetch(cache: Path) -> list[Package]:
     record = cache / RECORD_NAME
     if not record.is_file():
         _download(cache, record)
-    return [_checked(cache, name, **about) for name, about in read_json(record).items()]
+    return [_check_package(cache, name, **about) for name, about in read_json(record).items()]
 
 
 def require_tools() -> None:
@@ -129,7 +131,7 @@ def _run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def _checked(cache: Path, name: str, file: str, version: str, sha256: str) -> Package:
+def _check_package(cache: Path, name: str, file: str, version: str, sha256: str) -> Package:
     path = cache / file
     expected = KNOWN_SHA256.get((name, version), sha256)
     actual = hash_file(path) if path.is_file() else "no such file"
@@ -212,3 +214,6 @@ def decode_g722(data: bytes) -> np.ndarray:
     """64 kbit/s G.722 (two samples in each byte) to float32 [samples]."""
     samples = np.frombuffer(G722(G722_RATE, G722_BITRATE).decode(data), dtype=np.int16)
     return samples.astype(np.float32) / 32768
+
+
+TELEPHONE_FR = NamedSource(name="telephone-fr", collect=lambda request: collect(request.cache))

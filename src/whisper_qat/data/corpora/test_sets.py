@@ -4,19 +4,18 @@ Clips that cannot be used are left out here, before any model runs, so that ever
 clips and the reason is in the report.
 """
 
-import hashlib
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from whisper_qat.data.audio.context import WINDOW_S
 from whisper_qat.data.clips.clip import Clip
+from whisper_qat.data.clips.fingerprint import hash_clips_as_json
 from whisper_qat.data.clips.screen import Rejected, screen
 from whisper_qat.data.clips.split import sample_clips
 from whisper_qat.data.corpora.named import CorpusUnreachable, load_any, load_corpus
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import WINDOW_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +30,7 @@ class Corpus:
     @property
     def fingerprint(self) -> str:
         """Changes with any id or reference text."""
-        content = json.dumps([[clip.id, clip.text] for clip in self.clips])
-        return hashlib.sha256(content.encode()).hexdigest()
+        return hash_clips_as_json(self.clips)
 
     def describe(self) -> dict[str, Any]:
         """The corpus's entry in measurements.json."""
@@ -72,7 +70,7 @@ def gather(
     seed: int,
 ) -> list[Corpus]:
     """Every corpus that was asked for; one that cannot be had carries its reason."""
-    found = [_named(name, corpora_config, max_samples, seed) for name in corpora]
+    found = [_load_named(name, corpora_config, max_samples, seed) for name in corpora]
     if test_data is not None:
         name = name_of_test_set(test_data)
         try:
@@ -82,7 +80,7 @@ def gather(
     return found
 
 
-def _named(name: str, corpora_config: Path, max_samples: int | None, seed: int) -> Corpus:
+def _load_named(name: str, corpora_config: Path, max_samples: int | None, seed: int) -> Corpus:
     try:
         return usable(name, load_corpus(name, corpora_config), max_samples, seed)
     except CorpusUnreachable as error:

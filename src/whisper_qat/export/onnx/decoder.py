@@ -17,9 +17,9 @@ from whisper_qat.export.onnx.graph import Graph
 from whisper_qat.export.onnx.layers import TokenTable, layer_norm, linear, mlp, positions
 from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.weights import Weights
+from whisper_qat.model.onnx_files import DECODER_FILE, data_file
 
 DECODER = "model.decoder"
-DECODER_FILE = "decoder_model_merged.onnx"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Step:
 
 def build_decoder(shape: WhisperShape, weights: Weights, folder: Path) -> None:
     """Writes decoder_model_merged.onnx and its data file into `folder`."""
-    with ExternalData(folder / f"{DECODER_FILE}_data") as data:
+    with ExternalData(folder / data_file(DECODER_FILE)) as data:
         g = Graph("decoder", data)
         table = TokenTable(g, weights)
         ids = g.input("input_ids", TensorProto.INT64, ["batch_size", "decoder_sequence_length"])

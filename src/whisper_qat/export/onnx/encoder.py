@@ -14,14 +14,14 @@ from whisper_qat.export.onnx.graph import Graph
 from whisper_qat.export.onnx.layers import layer_norm, linear, mlp, positions
 from whisper_qat.export.onnx.shape import WhisperShape
 from whisper_qat.export.weights import Weights
+from whisper_qat.model.onnx_files import ENCODER_FILE, data_file
 
 ENCODER = "model.encoder"
-ENCODER_FILE = "encoder_model.onnx"
 
 
 def build_encoder(shape: WhisperShape, weights: Weights, folder: Path) -> None:
     """Writes encoder_model.onnx and its data file into `folder`."""
-    with ExternalData(folder / f"{ENCODER_FILE}_data") as data:
+    with ExternalData(folder / data_file(ENCODER_FILE)) as data:
         g = Graph("encoder", data)
         mel: list[int | str] = ["batch_size", shape.num_mel_bins, "feature_length"]
         x = embed(g, g.input("input_features", TensorProto.FLOAT, mel), weights)

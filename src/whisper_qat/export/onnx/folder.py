@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from whisper_qat.errors import InputError
-from whisper_qat.export.onnx.graphs import model_bytes, write_graphs
+from whisper_qat.export.onnx.decoder import build_decoder
+from whisper_qat.export.onnx.encoder import build_encoder
 from whisper_qat.export.onnx.shape import WhisperShape
+from whisper_qat.export.onnx.step import build_step
 from whisper_qat.export.source import checkpoint_weights
 from whisper_qat.export.weights import Weights
 from whisper_qat.model.checkpoint.final import Final, copy_companions, load_final
 from whisper_qat.model.checkpoint.info import INFO_NAME, Info
 from whisper_qat.model.checkpoint.load import fingerprint, load_whisper, resolve_checkpoint
-from whisper_qat.runs.folders import (
-    is_finished,
-    new_folder,
-    read_json,
-    read_manifest,
-    write_json,
-    write_manifest,
+from whisper_qat.runs.folders import new_folder, read_json, write_json, write_manifest
+from whisper_qat.runs.settings import (
+    finished_manifest,
+    refuse_other_inputs,
+    refuse_other_settings,
 )
 
 KIND = "onnx"
@@ -59,29 +59,17 @@ def is_up_to_date(
     output: Path, inputs: dict[str, str], config: dict[str, Any], kind: str = KIND
 ) -> bool:
     """True when `output` is this very conversion; InputError when it is anything else."""
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+    where, advice = f"--output_path {output}", "give another --output_path or remove it"
+    manifest = finished_manifest(output, where, kind=kind, advice=advice)
+    if manifest is None:
         return False
-    advice = "give another --output_path or remove it"
-    if not is_finished(output):
-        raise InputError(f"--output_path {output}: exists and is not a finished folder; {advice}")
-    manifest = read_manifest(output)
-    if manifest["kind"] != kind:
-        raise InputError(f"--output_path {output}: is a {manifest['kind']} folder; {advice}")
     if kind == KIND and manifest.get("graph_version") != GRAPH_VERSION:
         raise InputError(
-            f"--output_path {output}: its graphs are of an earlier version (graph_version "
+            f"{where}: its graphs are of an earlier version (graph_version "
             f"{manifest.get('graph_version')}, now {GRAPH_VERSION}); {advice}"
         )
-    if manifest["inputs"] != inputs:
-        names = [name for name in inputs if manifest["inputs"].get(name) != inputs[name]]
-        what = OTHERS[names[0]] if names else "more inputs"
-        raise InputError(f"--output_path {output}: made from {what}; {advice}")
-    for name, value in config.items():
-        if manifest["config"].get(name) != value:
-            raise InputError(
-                f"--output_path {output}: exists with other settings "
-                f"({name}={manifest['config'].get(name)!r}, now {value!r}); {advice}"
-            )
+    refuse_other_inputs(where, manifest["inputs"], inputs, advice=advice, names=OTHERS)
+    refuse_other_settings(where, manifest["config"], config, advice=advice, ignore_former=True)
     return True
 
 
@@ -107,6 +95,22 @@ def with_context(final: Final, mode: str | None, margin_s: float | None) -> Fina
     margin = 0.0 if mode == "full" else kept if margin_s is None else margin_s
     context = {"mode": mode, "margin_s": margin}
     return replace(final, info=replace(final.info, audio_context=context))
+
+
+def write_graphs(shape: WhisperShape, weights: Weights, folder: Path) -> None:
+    """Writes encoder, merged decoder, and the two graphs of this project's own engine.
+
+    InputError when a planned layer or a tensor found no place.
+    """
+    build_encoder(shape, weights, folder)
+    build_decoder(shape, weights, folder)
+    weights.check_all_used()
+    build_step(folder)
+
+
+def model_bytes(folder: Path) -> int:
+    """Size of all .onnx files and their external data, and of nothing else."""
+    return sum(p.stat().st_size for p in folder.rglob("*") if ".onnx" in p.name)
 
 
 def write_onnx_folder(

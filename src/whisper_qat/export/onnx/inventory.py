@@ -13,7 +13,7 @@ import onnx
 
 from whisper_qat.errors import InputError
 from whisper_qat.export.onnx.external_data import read_tensor
-from whisper_qat.export.onnx.step import CROSS_FILE, STEP_FILE
+from whisper_qat.model.onnx_files import CROSS_FILE, STEP_FILE
 
 SUBFOLDER = "onnx"  # where transformers.js looks for the graphs
 PARTS = {".weight_q": "codes", ".scales": "scales", ".bias": "bias", ".weight": "weight"}
@@ -122,9 +122,9 @@ def duplicates(tensors: Iterable[Stored]) -> list[list[Stored]]:
     groups: dict[str, list[Stored]] = {}
     for tensor in places.values():
         groups.setdefault(tensor.digest, []).append(tensor)
-    return sorted((g for g in groups.values() if len(g) > 1), key=wasted, reverse=True)
+    return sorted((g for g in groups.values() if len(g) > 1), key=wasted_bytes, reverse=True)
 
 
-def wasted(group: list[Stored]) -> int:
+def wasted_bytes(group: list[Stored]) -> int:
     """Bytes of all copies but the first."""
     return sum(tensor.bytes for tensor in group[1:])

@@ -2,7 +2,9 @@
 
 from whisper_qat.export.onnx.graph import Graph
 from whisper_qat.export.onnx.schemes.nodes import lookup_nodes_of, nodes_of
-from whisper_qat.export.weights import HEAD, TABLE, QuantizedWeight, Weights
+from whisper_qat.export.weights import QuantizedWeight, Weights
+from whisper_qat.model.plan.plan import HEAD
+from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 
 LAYER_NORM_EPSILON = 1e-5  # torch's default; Whisper's config has no such setting
 

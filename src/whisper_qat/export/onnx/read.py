@@ -14,12 +14,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from whisper_qat.errors import InputError
-from whisper_qat.export.onnx.decoder import DECODER_FILE
-from whisper_qat.export.onnx.encoder import ENCODER_FILE
 from whisper_qat.export.onnx.external_data import read_tensor
 from whisper_qat.export.onnx.graph import IR_VERSION
 from whisper_qat.export.onnx.schemes.nodes import NodeIndex, attributes, nodes_by_operator
-from whisper_qat.export.weights import HEAD, TABLE
+from whisper_qat.model.onnx_files import DECODER_FILE, ENCODER_FILE
+from whisper_qat.model.plan.plan import HEAD
+from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 from whisper_qat.quant.packing import unpack
 from whisper_qat.quant.scheme import Scheme
 

@@ -23,11 +23,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from whisper_qat.export.onnx.decoder import DECODER, DECODER_FILE
+from whisper_qat.export.onnx.decoder import DECODER
 from whisper_qat.export.onnx.in_place_cache import CAPACITY, PAST_LENGTH, in_place
+from whisper_qat.model.onnx_files import CROSS_FILE, DECODER_FILE, STEP_FILE
 
-STEP_FILE = "step.onnx"
-CROSS_FILE = "cross.onnx"
 CROSS_LENGTHS = "cross_lengths"  # int32 [clips]
 LOGITS_FROM = "logits_from"  # int64 [1]: the first new token that wants logits; -1 is the last
 USE_CACHE = "use_cache_branch"
@@ -51,7 +50,7 @@ def cross_graph(merged: onnx.GraphProto) -> onnx.GraphProto:
     """Encoder states -> present.N.encoder.key and value: the first-step branches of `If`."""
     inputs = [by_name(merged.input)[STATES]]
     outputs = [value for name, value in by_name(merged.output).items() if ".encoder." in name]
-    nodes = without_identities(inlined(merged, "else_branch"), set(by_name(outputs)))
+    nodes = without_identities(inline_branch(merged, "else_branch"), set(by_name(outputs)))
     return cut_out(merged, "cross", nodes, inputs=inputs, outputs=outputs)
 
 
@@ -60,7 +59,7 @@ def step_graph(merged: onnx.GraphProto) -> onnx.GraphProto:
     inputs = {
         name: v for name, v in by_name(merged.input).items() if name not in (USE_CACHE, STATES)
     }
-    nodes = [folded(node, inputs) for node in inlined(merged, "then_branch")]
+    nodes = [fold_past(node, inputs) for node in inline_branch(merged, "then_branch")]
     outputs = [value for name, value in by_name(merged.output).items() if ".encoder." not in name]
     nodes = without_identities(nodes, set(by_name(outputs)))
     nodes = shared_by_rows(nodes, inputs)
@@ -79,7 +78,7 @@ def step_graph(merged: onnx.GraphProto) -> onnx.GraphProto:
     return cut_out(merged, "step", nodes, inputs=list(inputs.values()), outputs=outputs)
 
 
-def inlined(graph: onnx.GraphProto, branch: str) -> list[onnx.NodeProto]:
+def inline_branch(graph: onnx.GraphProto, branch: str) -> list[onnx.NodeProto]:
     """The nodes of `graph`, those of one branch in the place of each `If`, which is gone."""
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
@@ -96,7 +95,7 @@ def identity(source: str, target: str) -> onnx.NodeProto:
     return helper.make_node("Identity", [source], [target], f"{target}/identity")
 
 
-def folded(node: onnx.NodeProto, inputs: Iterable[str]) -> onnx.NodeProto:
+def fold_past(node: onnx.NodeProto, inputs: Iterable[str]) -> onnx.NodeProto:
     """The past is always used: what cut it to its length 0 or all of it is nothing any more."""
     if node.op_type == "Slice" and node.input[0] in inputs:
         return identity(node.input[0], node.output[0])

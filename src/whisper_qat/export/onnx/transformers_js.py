@@ -12,9 +12,13 @@ from pathlib import Path
 import onnx
 
 from whisper_qat.errors import InputError
-from whisper_qat.export.onnx.decoder import DECODER_FILE
-from whisper_qat.export.onnx.encoder import ENCODER_FILE
-from whisper_qat.export.onnx.step import CROSS_FILE, STEP_FILE
+from whisper_qat.model.onnx_files import (
+    CROSS_FILE,
+    DECODER_FILE,
+    ENCODER_FILE,
+    STEP_FILE,
+    data_file,
+)
 from whisper_qat.runs.folders import read_json, write_json
 
 SUBFOLDER = "onnx"
@@ -62,8 +66,8 @@ def move_graph(source: Path, target: Path, suffix: str) -> str:
     for tensor in model.graph.initializer:  # branches of If have none of their own
         for entry in tensor.external_data:
             if entry.key == "location":
-                entry.value = f"{name}_data"
+                entry.value = data_file(name)
     (target / name).write_bytes(model.SerializeToString())
-    source.with_name(f"{source.name}_data").rename(target / f"{name}_data")
+    source.with_name(data_file(source.name)).rename(target / data_file(name))
     source.unlink()
     return name

@@ -17,7 +17,7 @@ from whisper_qat.infer.decoding.greedy import Decoded, best, greedy
 from whisper_qat.infer.decoding.rules import DecodingRules
 
 
-class Row:
+class BatchRow:
     """A clip on its way: tokens and margins so far, and whether an end came."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Row:
         if not self.ended:
             self.tokens.append(token)
 
-    def decoded(self) -> Decoded:
+    def result(self) -> Decoded:
         return Decoded(tokens=self.tokens, margins=self.margins, ended=self.ended)
 
 
@@ -43,7 +43,7 @@ def greedy_batch(
     """Decode clips [n_mels, frames] of any lengths, in their order."""
     if not backend.rows_independent or len(mels) < 2:
         return [greedy(backend, mel, rules) for mel in mels]
-    rows = [Row() for _ in mels]
+    rows = [BatchRow() for _ in mels]
     state = backend.encode_clips(mels)
     active = list(rows)
     new = np.tile(np.array(rules.prompt, dtype=np.int64), (len(rows), 1))
@@ -56,4 +56,4 @@ def greedy_batch(
         if len(going) < len(active):
             active = [active[place] for place in backend.keep_clips(state, going)]
         new = np.array([[row.tokens[-1]] for row in active], dtype=np.int64)
-    return [row.decoded() for row in rows]
+    return [row.result() for row in rows]

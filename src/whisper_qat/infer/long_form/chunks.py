@@ -12,12 +12,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from whisper_qat.data.audio.context import SAMPLE_RATE, WINDOW_S
+from whisper_qat.front_end import HOP, SAMPLE_RATE, WINDOW, WINDOW_S
 
-WINDOW = WINDOW_S * SAMPLE_RATE
 SEARCH_S = 5
 QUIET_S = 0.2
-HOP = SAMPLE_RATE // 100
 METHOD = (
     f"chunks of at most {WINDOW_S} s, cut at the quietest {QUIET_S} s of their last {SEARCH_S} s"
 )

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whisper_qat.data.audio.context import WINDOW_S
 from whisper_qat.data.audio.recordings import Recording
 from whisper_qat.data.audio.stream import blocks
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import WINDOW_S
 from whisper_qat.infer.decoding.greedy import Decoded
 from whisper_qat.infer.long_form.chunks import chunks
 from whisper_qat.infer.transcribe import DecodedChunk, Transcriber, Transcription, chunk_at

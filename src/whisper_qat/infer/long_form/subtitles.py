@@ -22,7 +22,7 @@ def srt(segments: Sequence[SpokenSegment]) -> str:
 def vtt(segments: Sequence[SpokenSegment]) -> str:
     """The content of a .vtt file."""
     cues = [
-        f"{clock(s.start_s, '.')} --> {clock(s.end_s, '.')}\n{escaped(one_line(s.text))}\n"
+        f"{clock(s.start_s, '.')} --> {clock(s.end_s, '.')}\n{escape(one_line(s.text))}\n"
         for s in segments
     ]
     return "\n".join(["WEBVTT\n", *cues])
@@ -41,6 +41,6 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """`text` without what WebVTT reads as markup."""
     return "".join(ESCAPES.get(letter, letter) for letter in text)

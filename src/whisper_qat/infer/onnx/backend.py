@@ -18,12 +18,10 @@ from whisper_qat.infer.kernels.kernel_check import check_kernel, same_bits_besid
 from whisper_qat.infer.onnx.merged_decoder import MergedDecoder
 from whisper_qat.infer.onnx.ort_value import value
 from whisper_qat.infer.onnx.session import session
-from whisper_qat.infer.onnx.step_decoder import ALL, LAST, STEP_FILE, StepDecoder, StepState
+from whisper_qat.infer.onnx.step_decoder import ALL, LAST, StepDecoder, StepState
+from whisper_qat.model.onnx_files import DECODER_FILE, ENCODER_FILE, STEP_FILE
 from whisper_qat.model.plan.plan import PLAN_NAME, read_plan
 from whisper_qat.quant.scheme import Scheme
-
-ENCODER_FILE = "encoder_model.onnx"
-DECODER_FILE = "decoder_model_merged.onnx"
 
 
 class OnnxBackend:
@@ -57,7 +55,7 @@ class OnnxBackend:
 
     def encode(self, mel: NDArray[np.float32]) -> Any:
         """State of a new utterance from `mel` [1, n_mels, frames]."""
-        return self.decoder.start([self._encoded(mel)])
+        return self.decoder.start([self._run_encoder(mel)])
 
     def logits(self, tokens: NDArray[np.int64], state: Any) -> NDArray[np.float32]:
         """float32 [rows, n, vocab] after the new `tokens` [rows, n]."""
@@ -69,7 +67,7 @@ class OnnxBackend:
 
     def encode_clips(self, mels: Sequence[NDArray[np.float32]]) -> StepState:
         """State of one row per clip; each is encoded alone, so none is padded there."""
-        return self._steps().start([self._encoded(mel[None]) for mel in mels])
+        return self._steps().start([self._run_encoder(mel[None]) for mel in mels])
 
     def keep_clips(self, state: StepState, clips: Sequence[int]) -> list[int]:
         """Drops all clips but `clips`: the last ones move into the places of those that left."""
@@ -88,7 +86,7 @@ class OnnxBackend:
         self._steps()
         state.take_rows(rows)
 
-    def _encoded(self, mel: NDArray[np.float32]) -> ort.OrtValue:
+    def _run_encoder(self, mel: NDArray[np.float32]) -> ort.OrtValue:
         feeds = {"input_features": value(mel)}
         (encoded,) = self.encoder.run_with_ort_values(["last_hidden_state"], feeds)
         return encoded

@@ -12,6 +12,7 @@ import onnxruntime as ort
 from whisper_qat.errors import InputError
 from whisper_qat.infer.kernels.saturation import saturates
 from whisper_qat.infer.onnx.branch_weights import with_branch_weights
+from whisper_qat.model.onnx_files import data_file
 
 PROVIDERS = ["CPUExecutionProvider"]
 PINNED = {
@@ -70,5 +71,5 @@ def save_to(options: ort.SessionOptions, path: Path) -> None:
     """Writes the optimized graph to `path`; constants outside, as a file of 2 GB cannot be read."""
     options.optimized_model_filepath = str(path)
     key = "session.optimized_model_external_initializers_"
-    options.add_session_config_entry(f"{key}file_name", f"{path.name}_data")
+    options.add_session_config_entry(f"{key}file_name", data_file(path.name))
     options.add_session_config_entry(f"{key}min_size_in_bytes", "1024")

@@ -17,9 +17,8 @@ from whisper_qat.errors import InputError
 from whisper_qat.infer.onnx.ort_value import value
 from whisper_qat.infer.onnx.self_cache import SelfCache
 from whisper_qat.infer.onnx.session import session
+from whisper_qat.model.onnx_files import CROSS_FILE, STEP_FILE
 
-STEP_FILE = "step.onnx"
-CROSS_FILE = "cross.onnx"
 ALL, LAST = 0, -1  # of the new tokens' logits: from the first on, or the last alone
 
 
@@ -84,12 +83,12 @@ class StepDecoder:
             feeds = {_past(name): v for name, v in zip(self._cross_names, found, strict=True)}
             feeds["cross_lengths"] = value(lengths)
             return StepState(feeds=feeds, lengths=lengths, cache=cache)
-        cross = self._joined(encoded)
+        cross = self._join(encoded)
         state = StepState(feeds={}, lengths=lengths, cache=cache, cross=cross)
         state.use_clips(len(lengths))
         return state
 
-    def _joined(self, encoded: Sequence[ort.OrtValue]) -> dict[str, NDArray[np.float32]]:
+    def _join(self, encoded: Sequence[ort.OrtValue]) -> dict[str, NDArray[np.float32]]:
         """Cross keys and values [clips, heads, longest, head_dim], zeros behind the short ones.
 
         The longest are written where they stay; 30 s of Whisper base are 37 MB.

@@ -9,14 +9,20 @@ The limit passed to it is therefore doubled, and it cannot decode fewer than two
 """
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whisper_qat.data.audio.context import SAMPLE_RATE, AudioContext
+from whisper_qat.data.audio.context import AudioContext
+from whisper_qat.export.onnx.folder import load_checkpoint
+from whisper_qat.export.runtime_folder import write_runtime_folder
+from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.infer.long_form.chunks import chunks
-from whisper_qat.measure.systems.system import Setup, needed
+from whisper_qat.measure.systems.runtime import Form, Runtime, Variant
+from whisper_qat.measure.systems.system import Setup, require_module
+from whisper_qat.runs.folders import hash_folder, new_folder, write_manifest
 
 POLICY = "beam size 1, temperature 0 without fallback, its own features and filters; padded to 30 s"
 POLICY_SHORT = (
@@ -27,6 +33,7 @@ OPTIONS: dict[str, Any] = {
     "condition_on_previous_text": False, "no_speech_threshold": None,
     "log_prob_threshold": None, "compression_ratio_threshold": None,
 }  # fmt: skip
+COPIED = ["tokenizer.json", "preprocessor_config.json"]
 PROMPT = 4  # start, language, task, no timestamps
 
 
@@ -36,7 +43,7 @@ def max_length(new_tokens: int) -> int:
 
 
 class FasterWhisper:
-    """A CTranslate2 folder; see `measure.systems.system.Peer`."""
+    """A CTranslate2 folder; see `measure.systems.system.System`."""
 
     def __init__(self, model: Any, setup: Setup) -> None:
         self.model = model
@@ -47,7 +54,7 @@ class FasterWhisper:
         limit = self.setup.max_new_tokens
         return " ".join(self._decode(piece, limit, [-1])[0] for piece in chunks(audio)).strip()
 
-    def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
+    def decode_fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
         return self._decode(audio, tokens, [-1, self.end])[1]
 
     def facts(self) -> dict[str, str]:
@@ -73,8 +80,8 @@ class ShortFasterWhisper(FasterWhisper):
     def __init__(self, model: Any, setup: Setup) -> None:
         super().__init__(model, setup)
         self.context = AudioContext(mode="dynamic", margin_s=setup.options["margin_s"])
-        module = needed("faster_whisper.transcribe")
-        self.tokenizer = needed("faster_whisper.tokenizer").Tokenizer(
+        module = require_module("faster_whisper.transcribe")
+        self.tokenizer = require_module("faster_whisper.tokenizer").Tokenizer(
             model.hf_tokenizer, True, task="transcribe", language=setup.language
         )
         self.suppressed = module.get_suppressed_tokens
@@ -97,9 +104,50 @@ class ShortFasterWhisper(FasterWhisper):
 
 def open_faster_whisper(setup: Setup) -> FasterWhisper:
     """Open a folder; options: compute_type (float32, int8), and margin_s for a short context."""
-    model = needed("faster_whisper").WhisperModel(
+    model = require_module("faster_whisper").WhisperModel(
         str(setup.folder), device="cpu", compute_type=setup.options["compute_type"],
         cpu_threads=setup.threads, num_workers=1, local_files_only=True,
     )  # fmt: skip
     kind = ShortFasterWhisper if "margin_s" in setup.options else FasterWhisper
     return kind(model, setup)
+
+
+def make_ct2_float(source: Path, folder: Path, settings: dict[str, Any], plan: Path | None) -> None:
+    """Our own writer, float32."""
+    write_runtime_folder(
+        load_checkpoint(source, str(source)), source, folder, format="ctranslate2",
+        requantize=False, inputs={"model": hash_folder(source)}, config=settings,
+    )  # fmt: skip
+
+
+def make_ct2_int8(source: Path, folder: Path, settings: dict[str, Any], plan: Path | None) -> None:
+    """CTranslate2's own converter: of a float checkpoint ours writes float only."""
+    converters = require_module("ctranslate2.converters")
+    with new_folder(folder) as partial:
+        converter = converters.TransformersConverter(str(source), copy_files=COPIED)
+        converter.convert(str(partial / "model"), quantization="int8")  # wants a new folder
+        for path in (partial / "model").iterdir():
+            path.rename(partial / path.name)
+        (partial / "model").rmdir()
+        inputs = {"model": hash_folder(source)}
+        write_manifest(partial, kind="ctranslate2", inputs=inputs, config=settings)
+
+
+CT2_FLOAT32 = Form(name="ct2-float32", kind="ct2-float32", make=make_ct2_float)
+CT2_INT8 = Form(
+    name="ct2-int8", kind="ct2-int8", make=make_ct2_int8, converters=("ctranslate2",)
+)  # fmt: skip
+FASTER_WHISPER = Runtime(
+    name="faster-whisper", open=open_faster_whisper, policy=POLICY, short_policy=POLICY_SHORT,
+    modules=("faster_whisper",),
+    variants=(
+        Variant(
+            name="faster-whisper-float32", form=CT2_FLOAT32, options={"compute_type": "float32"}
+        ),
+        Variant(name="faster-whisper-int8", form=CT2_INT8, options={"compute_type": "int8"}),
+        Variant(
+            name="faster-whisper-int8-short", form=CT2_INT8, options={"compute_type": "int8"},
+            short=True,
+        ),
+    ),
+)  # fmt: skip

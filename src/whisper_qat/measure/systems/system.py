@@ -3,10 +3,12 @@
 Each runtime has a file in this package, which opens one model for one process with a fixed number
 of threads. All runtimes decode greedily, in one language, without timestamps, temperature fallback,
 voice activity detection or the text of the previous chunk. Audio over 30 s is cut into the same
-chunks for every runtime (`infer.long_form.chunks`). POLICY in each file states any difference.
+chunks for every runtime (`infer.long_form.chunks`). The record of each
+runtime (`runtime.Runtime`) states any difference as its policy.
 """
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +22,7 @@ from whisper_qat.errors import InputError
 INSTALL = ".venv/bin/pip install -e '.[bench]'"
 
 
-class PeerMissing(InputError):
+class SystemMissing(InputError):
     """A runtime that is not installed; its rows are left out with this message."""
 
 
@@ -35,14 +37,14 @@ class Setup:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-class Peer(Protocol):
+class System(Protocol):
     """An opened model of a runtime; audio is float32 [samples] at 16 kHz."""
 
     def transcribe(self, audio: NDArray[np.float32]) -> str:
         """The text of `audio`, of any length."""
         ...
 
-    def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
+    def decode_fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
         """Decode `tokens` tokens of at most 30 s, past the end of text; returns their number."""
         ...
 
@@ -51,11 +53,14 @@ class Peer(Protocol):
         ...
 
 
-def needed(module: str) -> ModuleType:
-    """Import the module of a runtime; PeerMissing names the command that installs it."""
+Opener = Callable[[Setup], System]
+
+
+def require_module(module: str) -> ModuleType:
+    """Import the module of a runtime; SystemMissing names the command that installs it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise PeerMissing(
+        raise SystemMissing(
             f"{module} cannot be imported ({error}); install it with {INSTALL}"
         ) from None

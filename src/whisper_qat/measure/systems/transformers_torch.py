@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 from transformers.utils.logging import set_verbosity_error
 
-from whisper_qat.data.audio.context import SAMPLE_RATE
+from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.infer.decoding.text_decoder import TextDecoder
 from whisper_qat.infer.long_form.chunks import chunks
+from whisper_qat.measure.systems.runtime import CHECKPOINT, Form, Runtime, Variant
 from whisper_qat.measure.systems.system import Setup
 from whisper_qat.model.checkpoint.load import load_whisper
 
@@ -21,7 +22,7 @@ POLICY = (
 
 
 class TransformersTorch:
-    """A checkpoint folder; see `measure.systems.system.Peer`."""
+    """A checkpoint folder; see `measure.systems.system.System`."""
 
     def __init__(self, model: WhisperForConditionalGeneration, setup: Setup) -> None:
         self.model = model
@@ -34,7 +35,7 @@ class TransformersTorch:
         parts = [self.text.text(self._generate(piece, limit)) for piece in chunks(audio)]
         return " ".join(parts).strip()
 
-    def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
+    def decode_fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
         found = self._generate(audio, {"min_new_tokens": tokens, "max_new_tokens": tokens})
         return len(found)
 
@@ -64,3 +65,11 @@ def open_transformers(setup: Setup) -> TransformersTorch:
     torch.set_num_threads(setup.threads)
     set_verbosity_error()  # each call warns that max_new_tokens overrides max_length
     return TransformersTorch(load_whisper(setup.folder), setup)
+
+
+TRANSFORMERS = Runtime(
+    name="transformers", open=open_transformers, policy=POLICY,
+    variants=(
+        Variant(name="transformers-float32", form=Form(name="checkpoint", kind=CHECKPOINT)),
+    ),
+)  # fmt: skip

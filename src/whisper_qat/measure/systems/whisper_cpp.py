@@ -8,6 +8,7 @@ every step. A run of a fixed number of tokens may therefore end early, so the de
 counted.
 """
 
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,14 @@ from numpy.typing import NDArray
 
 from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.errors import InputError
+from whisper_qat.export.onnx.folder import load_checkpoint
+from whisper_qat.export.runtime_folder import write_runtime_folder
 from whisper_qat.infer.long_form.chunks import chunks
-from whisper_qat.measure.systems.system import Setup, needed
+from whisper_qat.measure.systems.runtime import Form, Runtime, Variant
+from whisper_qat.measure.systems.system import Setup, require_module
+from whisper_qat.model.plan.rules_file import read_rules_file
+from whisper_qat.ptq.round_to_nearest import round_to_nearest
+from whisper_qat.runs.folders import hash_folder
 
 POLICY = (
     "greedy with best_of 1, no fallback, no timestamps, its own features and filters, its default "
@@ -33,7 +40,7 @@ OPTIONS: dict[str, Any] = {
 
 
 class WhisperCpp:
-    """A ggml file; see `measure.systems.system.Peer`."""
+    """A ggml file; see `measure.systems.system.System`."""
 
     def __init__(self, model: Any, native: Any, setup: Setup) -> None:
         self.model = model
@@ -48,7 +55,7 @@ class WhisperCpp:
         parts = [self._decode(piece, self.setup.max_new_tokens) for piece in chunks(audio)]
         return " ".join(parts).strip()
 
-    def fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
+    def decode_fixed(self, audio: NDArray[np.float32], tokens: int) -> int:
         self._decode(audio, tokens)
         context = self.model._ctx  # pywhispercpp offers no other way to count tokens
         segments = self.native.whisper_full_n_segments(context)
@@ -71,7 +78,7 @@ class WhisperCpp:
 
 def open_whisper_cpp(setup: Setup) -> WhisperCpp:
     """Open the ggml file of a folder written with `--format ggml`."""
-    native, module = needed("_pywhispercpp"), needed("pywhispercpp.model")
+    native, module = require_module("_pywhispercpp"), require_module("pywhispercpp.model")
     path = ggml_file(setup.folder)
     return WhisperCpp(
         module.Model(str(path), redirect_whispercpp_logs_to=None, n_threads=setup.threads),
@@ -85,3 +92,34 @@ def ggml_file(folder: Path) -> Path:
     if len(files) != 1:
         raise InputError(f"{folder}: expected one file ggml-model-*.bin, found {len(files)}")
     return files[0]
+
+
+def make_ggml(source: Path, folder: Path, settings: dict[str, Any], plan: Path | None) -> None:
+    """Every matrix in one of whisper.cpp's block types, by the plan shipped for it."""
+    assert plan is not None, "a ggml form names its plan"
+    final = load_checkpoint(source, str(source))
+    rules = read_rules_file(plan)
+    info = replace(final.info, quantization_type=settings["type"], method="ptq",
+                   ptq_method="round-to-nearest")  # fmt: skip
+    final = replace(final, plan=round_to_nearest(final.model, rules), info=info)
+    write_runtime_folder(
+        final, source, folder, format="ggml", requantize=False,
+        inputs={"model": hash_folder(source)}, config=settings,
+    )  # fmt: skip
+
+
+Q8_0 = Form(
+    name="ggml-q8_0", kind="ggml", settings={"plan": "ggml_q8_0", "type": "int8"}, make=make_ggml
+)  # fmt: skip
+Q4_0 = Form(
+    name="ggml-q4_0", kind="ggml", settings={"plan": "ggml_q4_0", "type": "int4"}, make=make_ggml
+)  # fmt: skip
+WHISPER_CPP = Runtime(
+    name="whisper.cpp", open=open_whisper_cpp, policy=POLICY, short_policy=POLICY_SHORT,
+    modules=("_pywhispercpp",),
+    variants=(
+        Variant(name="whisper.cpp-q8_0", form=Q8_0),
+        Variant(name="whisper.cpp-q4_0", form=Q4_0),
+        Variant(name="whisper.cpp-q8_0-short", form=Q8_0, short=True),
+    ),
+)  # fmt: skip

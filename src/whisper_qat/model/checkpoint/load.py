@@ -27,7 +27,7 @@ PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "tf_
 def resolve_checkpoint(spec: str, cache: Path) -> Path:
     """Local folder of `spec`: a folder, `ctranslate2:FOLDER` (imported to `cache`) or a Hub id."""
     if spec.startswith(CTRANSLATE2_PREFIX):
-        return _imported(Path(spec.removeprefix(CTRANSLATE2_PREFIX)), cache)
+        return _import(Path(spec.removeprefix(CTRANSLATE2_PREFIX)), cache)
     if Path(spec).is_dir():
         return Path(spec)
     if spec.count("/") != 1 or spec.startswith((".", "/", "~")):
@@ -82,7 +82,7 @@ def fingerprint(folder: Path) -> str:
     return hash_file(files[0]) if len(files) == 1 else "+".join(map(hash_file, files))
 
 
-def _imported(source: Path, cache: Path) -> Path:
+def _import(source: Path, cache: Path) -> Path:
     if not source.is_dir():
         raise InputError(f"{CTRANSLATE2_PREFIX}{source}: no such folder")
     target = cache / f"{source.resolve().name}-transformers"

@@ -41,12 +41,12 @@ def read_tokenizer(path: Path, vocab_size: int) -> dict[str, Any]:
         raise InputError(f"{path}: missing; copy tokenizer.json from the model it was made from")
     tokenizer = read_json(path)
     try:
-        ids = {**tokenizer["model"]["vocab"], **_added(tokenizer)}
+        ids = {**tokenizer["model"]["vocab"], **_added_ids(tokenizer)}
         next_id = ids[NO_TIMESTAMPS] + 1
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: not a Whisper tokenizer (no {error})") from None
     missing = [t for t in enumerate(TIMESTAMPS, start=next_id) if t[1] not in ids]
-    tokenizer["added_tokens"] += [_added_token(i, token) for i, token in missing]
+    tokenizer["added_tokens"] += [_make_added_token(i, token) for i, token in missing]
     largest = max(*ids.values(), next_id + len(TIMESTAMPS) - 1)
     if largest >= vocab_size:
         raise InputError(
@@ -58,7 +58,7 @@ def read_tokenizer(path: Path, vocab_size: int) -> dict[str, Any]:
 
 def special_tokens(tokenizer: dict[str, Any]) -> SpecialTokens:
     """The steering tokens of a tokenizer.json; InputError names one that is missing."""
-    ids = {**tokenizer["model"]["vocab"], **_added(tokenizer)}
+    ids = {**tokenizer["model"]["vocab"], **_added_ids(tokenizer)}
     needed = [END, START, PREVIOUS, NO_TIMESTAMPS, *(f"<|{task}|>" for task in TASKS)]
     absent = [token for token in needed if token not in ids]
     if absent:
@@ -100,10 +100,10 @@ def write_tokenizer(tokenizer: dict[str, Any], folder: Path) -> None:
     write_json(folder / "tokenizer_config.json", roles | settings)
 
 
-def _added(tokenizer: dict[str, Any]) -> dict[str, int]:
+def _added_ids(tokenizer: dict[str, Any]) -> dict[str, int]:
     return {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
 
 
-def _added_token(token_id: int, content: str) -> dict[str, Any]:
+def _make_added_token(token_id: int, content: str) -> dict[str, Any]:
     kinds = ("single_word", "lstrip", "rstrip", "normalized", "special")
     return {"id": token_id, "content": content} | dict.fromkeys(kinds, False)

@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import HOP, MAX_FRAMES, N_FFT, SAMPLE_RATE, WINDOW, WINDOW_S
 from whisper_qat.model.checkpoint.whisper_tokens import (
     SpecialTokens,
     read_tokenizer,
@@ -22,11 +23,10 @@ from whisper_qat.model.checkpoint.whisper_tokens import (
 )
 from whisper_qat.model.ctranslate2.model_file import read_file
 from whisper_qat.model.ctranslate2.weights import Dimensions, convert
+from whisper_qat.model.plan.plan import HEAD
 from whisper_qat.runs.folders import make_ordinary, read_json, write_json
 
 ENGLISH_ONLY_VOCABULARY = 51864  # CTranslate2's own test for an .en model
-HEAD = "proj_out.weight"
-SAMPLE_RATE, WINDOW_S, HOP, N_FFT = 16_000, 30, 160, 400
 MAX_INITIAL_TIMESTAMP = 50  # 1 s in steps of 20 ms, as in openai/whisper-*
 
 
@@ -121,8 +121,8 @@ def feature_settings(num_mel_bins: int) -> dict[str, Any]:
         "feature_size": num_mel_bins,
         "sampling_rate": SAMPLE_RATE,
         "chunk_length": WINDOW_S,
-        "n_samples": WINDOW_S * SAMPLE_RATE,
-        "nb_max_frames": WINDOW_S * SAMPLE_RATE // HOP,
+        "n_samples": WINDOW,
+        "nb_max_frames": MAX_FRAMES,
         "hop_length": HOP,
         "n_fft": N_FFT,
         "dither": 0.0,
@@ -136,7 +136,7 @@ def check_weights(config: dict[str, Any], weights: dict[str, Tensor], path: Path
     """InputError unless names and shapes are exactly those of transformers' own model."""
     with torch.device("meta"):
         model = WhisperForConditionalGeneration(WhisperConfig(**config))
-    expected = {name: p.shape for name, p in model.state_dict().items() if name != HEAD}
+    expected = {name: p.shape for name, p in model.state_dict().items() if name != f"{HEAD}.weight"}
     assert expected.keys() == weights.keys(), expected.keys() ^ weights.keys()
     for name, shape in expected.items():
         if weights[name].shape != shape:

@@ -61,6 +61,6 @@ def positions(table: nn.Module) -> Tensor:
     return weight
 
 
-def half_stored(model: nn.Module) -> dict[str, HalfStorage]:
+def half_storages(model: nn.Module) -> dict[str, HalfStorage]:
     """The layers of a model that are stored in float16, by module name."""
     return {n: m for n, m in model.named_modules() if isinstance(m, HalfStorage)}

@@ -147,16 +147,16 @@ def settle(model: nn.Module) -> None:
 @contextmanager
 def activations_in_float(model: nn.Module) -> Iterator[None]:
     """Switch activation quantization off within the block (parity of the wiring)."""
-    yield from _switched(model, "quantize_activation", False)
+    yield from _switch(model, "quantize_activation", False)
 
 
 @contextmanager
 def summed_in_reverse(model: nn.Module) -> Iterator[None]:
     """Sum K in reverse within the block: what another summation order alone does to the model."""
-    yield from _switched(model, "reverse_sum", True)
+    yield from _switch(model, "reverse_sum", True)
 
 
-def _switched(model: nn.Module, attribute: str, value: bool) -> Iterator[None]:
+def _switch(model: nn.Module, attribute: str, value: bool) -> Iterator[None]:
     layers = [m for m in fake_quantized(model).values() if isinstance(m, FakeQuantLinear)]
     for layer in layers:
         setattr(layer, attribute, value)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from whisper_qat.metrics.normalize import get_normalizer
+from whisper_qat.metrics.normalizers.registry import get_normalizer
 from whisper_qat.metrics.significance import Interval, interval, ratio_interval
 from whisper_qat.metrics.wer import count_words
 from whisper_qat.report.benchmark.journal import Answers, read_lines, transcripts

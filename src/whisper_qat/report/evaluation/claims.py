@@ -19,7 +19,7 @@ from whisper_qat.report.evaluation.groups import (
     TRAINING,
     Group,
 )
-from whisper_qat.report.evaluation.rows import QAT, Row
+from whisper_qat.report.evaluation.rows import QAT, EvaluatedSystem
 from whisper_qat.report.render.printing import listing, percent, plural, points
 
 MIN_SEEDS = 3
@@ -118,7 +118,7 @@ NO_WIDTH = (
 )
 
 
-def targets(row: Row) -> tuple[str, float, float]:
+def targets(row: EvaluatedSystem) -> tuple[str, float, float]:
     """The number format, its target and the stricter one, which is wider for large blocks."""
     bits = row.quantization_type.partition("-")[0]
     stricter = STRICTER_TARGETS[bits]

@@ -12,7 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import repeat
 
-from whisper_qat.report.evaluation.rows import BASE_FLOAT, BASE_PTQ, CONTROL, CONTROL_PTQ, QAT, Row
+from whisper_qat.report.evaluation.rows import (
+    BASE_FLOAT,
+    BASE_PTQ,
+    CONTROL,
+    CONTROL_PTQ,
+    QAT,
+    EvaluatedSystem,
+)
 
 QUANTIZATION, QAT_EFFECT, ADAPTATION = "quantization", "QAT effect", "adaptation"
 TRAINING, TOTAL, CONTEXT, RUNTIME = "training", "total", "audio context", "runtime"
@@ -40,7 +47,7 @@ class Group:
     """Rows that differ only in their training seed; a group of one row has that row's name."""
 
     name: str
-    rows: list[Row]
+    rows: list[EvaluatedSystem]
 
     @property
     def role(self) -> str:
@@ -62,9 +69,9 @@ class Pair:
     b: Group
 
 
-def group_rows(rows: list[Row]) -> list[Group]:
+def group_rows(rows: list[EvaluatedSystem]) -> list[Group]:
     """Pool rows that differ only in their training seed; every other row is a group of its own."""
-    pools: dict[tuple[object, ...], list[Row]] = {}
+    pools: dict[tuple[object, ...], list[EvaluatedSystem]] = {}
     for row in rows:
         setting = (row.context, row.runtime, row.base_model)
         recipe = (row.role, row.quantization_type, row.scheme, row.plan, row.ptq_method)
@@ -73,25 +80,25 @@ def group_rows(rows: list[Row]) -> list[Group]:
     return [_unique(group, groups) for group in groups]
 
 
-def _pool(rows: list[Row]) -> list[Group]:
+def _pool(rows: list[EvaluatedSystem]) -> list[Group]:
     seeds = {row.training_seed for row in rows}
     alone = [Group(name=row.name, rows=[row]) for row in rows]
     if len(rows) == 1 or rows[0].role not in POOLED or None in seeds:
         return alone
     if len(seeds) == len(rows):
         return [Group(name=f"{_pool_name(rows)} ({len(rows)} seeds)", rows=rows)]
-    recipes: dict[str, list[Row]] = {}
+    recipes: dict[str, list[EvaluatedSystem]] = {}
     for row in rows:
         recipes.setdefault(stem(row), []).append(row)
     return alone if len(recipes) == 1 else [g for recipe in recipes.values() for g in _pool(recipe)]
 
 
-def stem(row: Row) -> str:
+def stem(row: EvaluatedSystem) -> str:
     """The row's name without its training seed: `int4-s2` and `int4-seed2` become `int4`."""
     return re.sub(rf"(?<=.)[-_.](?:s|seed)?{row.training_seed}$", "", row.name)
 
 
-def _pool_name(rows: list[Row]) -> str:
+def _pool_name(rows: list[EvaluatedSystem]) -> str:
     stems = {stem(row) for row in rows}
     if len(stems) == 1:
         return stems.pop()
@@ -107,12 +114,12 @@ def _unique(group: Group, groups: list[Group]) -> Group:
     return group if len(same) == 1 else replace(group, name=f"{group.name}, {group.rows[0].name}")
 
 
-def is_comparable(a: Row, b: Row) -> bool:
+def is_comparable(a: EvaluatedSystem, b: EvaluatedSystem) -> bool:
     """Whether two rows share audio context, runtime and base model."""
     return a.context == b.context and a.runtime == b.runtime and same_model(a, b)
 
 
-def same_model(a: Row, b: Row) -> bool:
+def same_model(a: EvaluatedSystem, b: EvaluatedSystem) -> bool:
     """Whether two rows have the same base model, by name or fingerprint; an unknown one matches."""
     if not any(a.base_model) or not any(b.base_model):
         return True
@@ -171,7 +178,7 @@ def _counterparts(group: Group, groups: list[Group], role: str) -> list[Group]:
     ]
 
 
-def _kind_against_baseline(start: Row, row: Row) -> str:
+def _kind_against_baseline(start: EvaluatedSystem, row: EvaluatedSystem) -> str:
     """Kind of the comparison of a row with the baseline."""
     recipe = (start.role, start.quantization_type, start.scheme)
     same = recipe == (row.role, row.quantization_type, row.scheme) and same_model(start, row)
@@ -180,7 +187,7 @@ def _kind_against_baseline(start: Row, row: Row) -> str:
     return RUNTIME if same and start.runtime != row.runtime else TOTAL
 
 
-def members(pair: Pair) -> list[tuple[Row, Row]]:
+def members(pair: Pair) -> list[tuple[EvaluatedSystem, EvaluatedSystem]]:
     """Pairs of rows to compare: rows of equal seeds, else a single row with each of the others."""
     by_seed = {row.training_seed: row for row in pair.a.rows}
     same = [
@@ -188,7 +195,7 @@ def members(pair: Pair) -> list[tuple[Row, Row]]:
     ]
     if same:
         return same
-    sides: tuple[Iterable[Row], Iterable[Row]] = (pair.a.rows, pair.b.rows)
+    sides: tuple[Iterable[EvaluatedSystem], Iterable[EvaluatedSystem]] = (pair.a.rows, pair.b.rows)
     if len(pair.a.rows) == 1:
         sides = (repeat(pair.a.rows[0]), pair.b.rows)
     elif len(pair.b.rows) == 1:

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from whisper_qat.metrics.normalizers.registry import NORMALIZERS
 from whisper_qat.report.render.printing import count, duration, plural
 from whisper_qat.report.render.tables import Column, Results, Table, table
 
@@ -63,7 +64,7 @@ def left_out_table(results: Results) -> Table:
 
 
 def normalizers_table(results: Results) -> Table:
-    """Text normalisers by name, version and fingerprint."""
+    """Text normalisers by name, version and fingerprint, with the words of the registry."""
     columns = [
         Column(
             title="Normaliser",
@@ -76,8 +77,13 @@ def normalizers_table(results: Results) -> Table:
             meaning="hash of name, version and behaviour on test sentences",
             numeric=False,
         ),
+        Column(title="Rules", meaning="", numeric=False),
     ]
-    rows = [[n["name"], str(n["version"]), n["fingerprint"]] for n in results["normalizers"]]
+    known = {name: normalizer.about for name, normalizer in NORMALIZERS.items()}
+    rows = [
+        [n["name"], str(n["version"]), n["fingerprint"], known.get(n["name"], "no longer known")]
+        for n in results["normalizers"]
+    ]
     return table("Normalisers", columns, rows)
 
 

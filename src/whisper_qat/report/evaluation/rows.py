@@ -54,7 +54,7 @@ class ClipResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class EvaluatedSystem:
     """One measured system; ``record`` is its entry in measurements.json, unchanged."""
 
     name: str
@@ -81,7 +81,7 @@ class Row:
 class Evaluation:
     """Everything measured: ``clips[row name, corpus name]`` in the order of measurement."""
 
-    rows: list[Row]
+    rows: list[EvaluatedSystem]
     corpora: list[str]  # the measured ones
     clips: dict[tuple[str, str], list[ClipResult]]
     measurements: dict[str, Any]
@@ -113,8 +113,8 @@ def clips_path(folder: str | Path, row: str, corpus: str) -> Path:
     return Path(folder) / "rows" / row / f"{corpus.replace('/', '--')}.jsonl"
 
 
-def read_row(record: dict[str, Any], path: Path) -> Row:
-    """One entry of measurements.json as a Row."""
+def read_row(record: dict[str, Any], path: Path) -> EvaluatedSystem:
+    """One entry of measurements.json as an EvaluatedSystem."""
     _require(record, ROW_FIELDS, path)
     kind = (record["method"], bool(record["fine_tuned"]))
     if kind not in ROLES:
@@ -125,7 +125,7 @@ def read_row(record: dict[str, Any], path: Path) -> Row:
     row_was_trained = ROLES[kind] in (CONTROL, CONTROL_PTQ, QAT)
     context = record.get("audio_context") or {"mode": "full", "margin_s": 0.0}
     base = record.get("base_model") or {}
-    return Row(
+    return EvaluatedSystem(
         name=record["name"],
         role=ROLES[kind],
         runtime=record["runtime"],
@@ -180,13 +180,13 @@ def _require(record: Any, fields: tuple[str, ...], where: str | Path) -> None:
         raise InputError(f"{where}: missing field {missing[0]!r}; required are {', '.join(fields)}")
 
 
-def describe_method(row: Row) -> str:
+def describe_method(row: EvaluatedSystem) -> str:
     """Training and quantization of the row in words, with the PTQ method where it is recorded."""
     words = ROLE_WORDS[row.role]
     return f"{words} ({row.ptq_method})" if row.ptq_method else words
 
 
-def describe_context(row: Row) -> str:
+def describe_context(row: EvaluatedSystem) -> str:
     """The audio context in words, with the margin of silence that follows the clip."""
     mode, margin_s = row.context
     return "full (30 s)" if mode == "full" else f"{mode} (+{margin_s:g} s)"

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from whisper_qat.metrics.normalize import Normalizer, get_normalizer
+from whisper_qat.metrics.normalizers.normalizer import Normalizer
+from whisper_qat.metrics.normalizers.registry import get_normalizer
 from whisper_qat.report.evaluation.changes import changed_clips
 from whisper_qat.report.evaluation.claims import claims
 from whisper_qat.report.evaluation.comparisons import ALL, Tallies, compare_all
@@ -30,8 +31,8 @@ from whisper_qat.report.evaluation.latency import speed
 from whisper_qat.report.evaluation.resampling_units import choose_units
 from whisper_qat.report.evaluation.rows import (
     QAT,
+    EvaluatedSystem,
     Evaluation,
-    Row,
     describe_context,
     describe_method,
     read_evaluation,
@@ -120,7 +121,7 @@ def describe_normalizer(normalizer: Normalizer) -> dict[str, Any]:
     }
 
 
-def describe_row(row: Row) -> dict[str, Any]:
+def describe_row(row: EvaluatedSystem) -> dict[str, Any]:
     """The record of a row, with its role and its size as a fraction of the float models."""
     record = row.record
     size = record.get("model_bytes")

@@ -1,8 +1,8 @@
 """The benchmark: this project's models beside other runtimes, same weights, same clips, one run.
 
-The order of work: forms of the checkpoint (benchmark_models), clips (benchmark_clips), threads and
-starts (benchmark_pilot), rounds (benchmark_rounds). Everything measured is in journals, so an
-interrupted run goes on where it was; the report is made of them and may be made again.
+The order of work: forms of the checkpoint (`models`), clips (`clips`), threads and starts
+(`pilot`), rounds (`rounds`). Everything measured is in journals, so an interrupted run goes on
+where it was; the report is made of them and may be made again.
 """
 
 import logging
@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 from whisper_qat.errors import GateError, InputError
 from whisper_qat.infer.long_form.chunks import METHOD
 from whisper_qat.measure.worker import Worker
-from whisper_qat.metrics.normalize import NORMALIZERS, get_normalizer
+from whisper_qat.metrics.normalizers.registry import NORMALIZERS, get_normalizer
 from whisper_qat.model.checkpoint.load import check_checkpoint
 from whisper_qat.report.benchmark.page import render, text
 from whisper_qat.runs.environment import cpu, git_revision, package_versions
@@ -28,7 +28,14 @@ from whisper_qat.tasks.benchmark.clips import ClipSet, build_sets, warm_up_clip
 from whisper_qat.tasks.benchmark.models import engine_hash
 from whisper_qat.tasks.benchmark.pilot import best_threads, measure_starts
 from whisper_qat.tasks.benchmark.rounds import Schedule, measure_set
-from whisper_qat.tasks.benchmark.rows import ReadyRow, available, choose, fits, given, ready
+from whisper_qat.tasks.benchmark.rows import (
+    ReadyRow,
+    available,
+    choose,
+    fits,
+    ready,
+    rows_of_folders,
+)
 
 logger = logging.getLogger(__name__)
 KIND = "benchmark"
@@ -156,7 +163,7 @@ def run(config: BenchmarkConfig) -> None:
             full_clips=config.full_clips, long_s=config.long_s, seed=config.seed,
         )  # fmt: skip
         threads = choose_threads(config, rows, sets, folder)
-        write_json(folder / "measured.json", described(config, rows, sets, threads, notes, load))
+        write_json(folder / "measured.json", describe_run(config, rows, sets, threads, notes, load))
         measure(config, rows, sets, threads, folder)
         results = render(folder)
         print(text(results))
@@ -169,7 +176,7 @@ def prepare(config: BenchmarkConfig) -> tuple[list[ReadyRow], list[str]]:
     """Rows with their folders; what is not installed is left out with a line."""
     cache = config.cache_dir or config.output_dir.parent / "benchmark-models"
     cache.mkdir(parents=True, exist_ok=True)
-    extra = given(config.compare)
+    extra = rows_of_folders(config.compare)
     kept, notes = available(choose(config.rows))
     if not kept and not extra:
         raise GateError("no row can be measured: " + "; ".join(notes))
@@ -203,7 +210,7 @@ def choose_threads(
 
 def open_worker(config: BenchmarkConfig, row: ReadyRow, threads: int) -> Worker:
     """A process with the row's model."""
-    return Worker(row.row.opener, row.setup(threads, config.language, config.max_new_tokens))
+    return Worker(row.row.runtime.open, row.setup(threads, config.language, config.max_new_tokens))
 
 
 def measure(
@@ -226,7 +233,7 @@ def measure(
         measure_set(clips, mine, schedule, path, warm_up, logger.info)
 
 
-def described(
+def describe_run(
     config: BenchmarkConfig, rows: list[ReadyRow], sets: list[ClipSet],
     threads: dict[str, dict[str, Any]], notes: list[str], load: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from whisper_qat.data.audio.context import SAMPLE_RATE, WINDOW_S
 from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.clips.split import sample_clips
 from whisper_qat.data.corpora.named import load_any
 from whisper_qat.data.corpora.test_sets import name_of_test_set, usable
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import SAMPLE_RATE, WINDOW_S
 
 SHORT, FULL, LONG = KINDS = ("short", "30s", "long")
 SHORT_S = 6.0
@@ -86,27 +86,27 @@ def full_groups(clips: list[Clip], number: int) -> list[list[Clip]]:
     by_speaker: dict[str | None, list[Clip]] = {}
     for clip in clips:
         by_speaker.setdefault(clip.speaker, []).append(clip)
-    runs = [run for own in by_speaker.values() for run in filled(own, WINDOW_S)]
-    return [run for run in runs if LEAST_FULL_S <= joined_s(run) <= WINDOW_S][:number]
+    runs = [run for own in by_speaker.values() for run in fill_runs(own, WINDOW_S)]
+    return [run for run in runs if LEAST_FULL_S <= duration_s(run) <= WINDOW_S][:number]
 
 
 def long_group(clips: list[Clip], limit_s: float) -> list[list[Clip]]:
     """One run of clips up to `limit_s`, repeated when they do not suffice; none for 0."""
-    return [next(filled(cycle(clips), limit_s))] if limit_s else []
+    return [next(fill_runs(cycle(clips), limit_s))] if limit_s else []
 
 
-def filled(clips: Iterable[Clip], limit_s: float) -> Iterator[list[Clip]]:
+def fill_runs(clips: Iterable[Clip], limit_s: float) -> Iterator[list[Clip]]:
     """Clips in order as runs of at most `limit_s` with their pauses; a longer clip stands alone."""
     run: list[Clip] = []
     for clip in clips:
-        if run and joined_s([*run, clip]) > limit_s:
+        if run and duration_s([*run, clip]) > limit_s:
             yield run
             run = []
         run.append(clip)
     yield run
 
 
-def joined_s(run: list[Clip]) -> float:
+def duration_s(run: list[Clip]) -> float:
     """Seconds of the clips and the pauses between them."""
     return sum(map(seconds, run)) + PAUSE_S * (len(run) - 1)
 

@@ -17,7 +17,9 @@ from whisper_qat.data.clips.clip import Clip
 from whisper_qat.data.corpora.named import load_any
 from whisper_qat.data.corpora.test_sets import usable
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import WINDOW_S
 from whisper_qat.measure.systems.ours import open_ours
+from whisper_qat.measure.systems.registry import find_form
 from whisper_qat.measure.systems.system import Setup
 from whisper_qat.measure.worker import Answer, Request, Worker
 from whisper_qat.model.checkpoint.load import check_checkpoint
@@ -29,9 +31,9 @@ from whisper_qat.runs.locks import folder_lock
 from whisper_qat.runs.settings import check_settings
 from whisper_qat.tasks.benchmark.benchmark import cores, environment, load_at_start
 from whisper_qat.tasks.benchmark.clips import SHORT_S, BenchClip, long_group, short_groups, write
-from whisper_qat.tasks.benchmark.models import MODELS, engine_hash, made, shortened
+from whisper_qat.tasks.benchmark.models import build_form, engine_hash, with_short_context
 from whisper_qat.tasks.benchmark.pilot import candidates
-from whisper_qat.tasks.benchmark.shapes import DEPTHS, PUBLISHED, WIDTHS, Shape, make_random
+from whisper_qat.tasks.benchmark.shapes import DEPTHS, PUBLISHED, WIDTHS, RandomWhisper, make_random
 
 logger = logging.getLogger(__name__)
 KIND = "benchmark-growth"
@@ -42,7 +44,6 @@ SHAPES = {"depth": DEPTHS, "width": WIDTHS, "shape": PUBLISHED}
 UNITS = {"length": "s of audio", "clips": "clips", "threads": "threads", "depth": "layers a side",
          "width": "d_model", "shape": "M weights in layers"}  # fmt: skip
 FULL, SHORT = "30 s context", "clip's own context"
-WINDOW_S = 30.0
 NOT_SETTINGS = ("output_dir", "cache_dir", "axes", "max_s", "max_clips", "max_weights_m")
 
 
@@ -108,7 +109,7 @@ class Point:
     axis: str
     row: str
     size: float
-    folder: Path | Shape
+    folder: Path | RandomWhisper
     threads: int
     requests: list[Request]
 
@@ -128,8 +129,8 @@ def run(config: GrowthConfig) -> None:
     with folder_lock(config.output_dir) as folder:
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
         kept = {k: v for k, v in asdict(config).items() if k not in NOT_SETTINGS}
-        model = next(m for m in MODELS if m.name == f"onnx-{config.quantization_type}")
-        full = made(model, config.model_path, cache)
+        form = find_form(f"onnx-{config.quantization_type}")
+        full = build_form(form, config.model_path, cache)
         plain = {k: str(v) if isinstance(v, Path) else v for k, v in kept.items()}
         check_settings(folder, plain | {"model": hash_folder(full), "engine": engine_hash()})
         notes = [f"{config.quantization_type}, {config.threads} threads but on that axis"]
@@ -141,7 +142,7 @@ def run(config: GrowthConfig) -> None:
             for point in points(config, full, folder / "clips"):
                 if point.id not in journal.done:
                     logger.info(f"measuring {point.id}")
-                    journal.append(measured(point, config))
+                    journal.append(measure_point(point, config))
         print(text(render(folder)))
         logger.info(f"page: {folder / 'growth.html'}")
         inputs = {"model": hash_folder(full)}
@@ -153,7 +154,7 @@ def points(config: GrowthConfig, full: Path, clips: Path) -> Iterator[Point]:
     corpus = usable("growth", load_any(config.data), 2000, config.seed)
     if corpus.reason is not None:
         raise InputError(f"--data {config.data}: {corpus.reason}")
-    window = joined(corpus.clips, WINDOW_S, clips)
+    window = join_clips(corpus.clips, WINDOW_S, clips)
     fixed = [Request(audio=window.path, tokens=config.fixed_tokens)]
     makers = {
         "length": lambda: lengths(config, full, corpus.clips, clips),
@@ -167,7 +168,7 @@ def points(config: GrowthConfig, full: Path, clips: Path) -> Iterator[Point]:
         yield from makers[axis]()
 
 
-def joined(clips: list[Clip], seconds: float, folder: Path) -> BenchClip:
+def join_clips(clips: list[Clip], seconds: float, folder: Path) -> BenchClip:
     """Speech of at most `seconds`; the first clip, however long, at least."""
     (run_of_clips,) = long_group(clips, seconds)
     return write(run_of_clips, folder)
@@ -175,9 +176,9 @@ def joined(clips: list[Clip], seconds: float, folder: Path) -> BenchClip:
 
 def lengths(config: GrowthConfig, full: Path, clips: list[Clip], folder: Path) -> Iterator[Point]:
     """The first so many seconds of long speech, with either context."""
-    own = shortened(full, config.margin_s)
+    own = with_short_context(full, config.margin_s)
     longest = max(seconds for seconds in LENGTHS_S if seconds <= config.max_s)
-    audio = joined(clips, longest + WINDOW_S, folder)  # cut to the second when it is read
+    audio = join_clips(clips, longest + WINDOW_S, folder)  # cut to the second when it is read
     for seconds in LENGTHS_S:
         if seconds <= config.max_s:
             request = Request(audio=audio.path, seconds=seconds)
@@ -188,7 +189,7 @@ def lengths(config: GrowthConfig, full: Path, clips: list[Clip], folder: Path) -
 
 def numbers(config: GrowthConfig, full: Path, clips: list[Clip], folder: Path) -> Iterator[Point]:
     """So many short clips one after another in one process."""
-    own = shortened(full, config.margin_s)
+    own = with_short_context(full, config.margin_s)
     drawn = [write(group, folder) for group in short_groups(clips, 50, config.seed)]
     if not drawn:
         raise InputError(f"--data {config.data}: no clip under {SHORT_S:g} s for --axes clips")
@@ -209,7 +210,7 @@ def shapes(config: GrowthConfig, axis: str, requests: list[Request]) -> Iterator
                         threads=config.threads, requests=requests)  # fmt: skip
 
 
-def measured(point: Point, config: GrowthConfig) -> dict[str, Any]:
+def measure_point(point: Point, config: GrowthConfig) -> dict[str, Any]:
     """One line of the journal; a random model is made for it and removed."""
     place = {"id": point.id, "axis": point.axis, "row": point.row, "size": point.size,
              "unit": UNITS[point.axis]}  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any
 from whisper_qat.measure.worker import Request, Worker
 from whisper_qat.runs.journal import Journal, repair
 from whisper_qat.tasks.benchmark.clips import BenchClip
-from whisper_qat.tasks.benchmark.rounds import WARM_UP_S, opened, order
+from whisper_qat.tasks.benchmark.rounds import WARM_UP_S, open_worker, order
 
 REPEATS = 3
 Open = Callable[[str, int], Worker]  # (row's name, threads) -> its process
@@ -46,7 +46,7 @@ def pilot(name: str, tried: list[int], clip: BenchClip, open_row: Open) -> dict[
     walls: dict[int, list[float]] = {threads: [] for threads in tried}
     with ExitStack() as stack:
         workers = {
-            threads: stack.enter_context(opened(name, partial(open_row, name, threads)))
+            threads: stack.enter_context(open_worker(name, partial(open_row, name, threads)))
             for threads in tried
         }
         for repeat in range(REPEATS + 1):
@@ -75,7 +75,7 @@ def measure_starts(
 def start(name: str, opener: Callable[[], Worker], clip: BenchClip) -> dict[str, Any]:
     """Seconds to the first transcript, the part of it that opened the model, and the runtime."""
     began = perf_counter()
-    with opened(name, opener) as worker:
+    with open_worker(name, opener) as worker:
         answer = worker.ask(Request(audio=clip.path, seconds=WARM_UP_S))
         return {
             "first_transcript_s": perf_counter() - began,

@@ -92,7 +92,7 @@ def measure_set(
                 if not missing:
                     continue
                 if name not in workers:
-                    workers[name] = stack.enter_context(opened(name, openers[name]))
+                    workers[name] = stack.enter_context(open_worker(name, openers[name]))
                 take_turn(name, workers[name], missing, journal, warm_up)
                 if not schedule.keep_alive:
                     workers.pop(name).close()
@@ -100,7 +100,7 @@ def measure_set(
             say(f"{clips.name}: round {tasks[0].round + 1} of {rounds}, turn {turn + 1}")
 
 
-def opened(name: str, opener: Callable[[], Worker]) -> Worker:
+def open_worker(name: str, opener: Callable[[], Worker]) -> Worker:
     """A process that is ready; GateError names the row whose process died."""
     try:
         return opener()

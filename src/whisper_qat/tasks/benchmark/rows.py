@@ -1,56 +1,44 @@
-"""The rows of a benchmark: which runtime runs which form of the checkpoint, and by what policy."""
+"""The rows of a benchmark: every variant of every runtime, and folders given beside them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from whisper_qat.errors import InputError, nearest
 from whisper_qat.infer.transcribe import find_runtime, read_context
-from whisper_qat.measure.systems import (
-    faster_whisper,
-    openvino_ours,
-    ours,
-    transformers_torch,
-    whisper_cpp,
-)
-from whisper_qat.measure.systems.faster_whisper import open_faster_whisper
-from whisper_qat.measure.systems.openvino_ours import open_openvino
-from whisper_qat.measure.systems.ours import open_ours
-from whisper_qat.measure.systems.system import Peer, PeerMissing, Setup, needed
-from whisper_qat.measure.systems.transformers_torch import open_transformers
-from whisper_qat.measure.systems.whisper_cpp import open_whisper_cpp
+from whisper_qat.measure.systems.ours import OURS
+from whisper_qat.measure.systems.registry import RUNTIMES
+from whisper_qat.measure.systems.runtime import ONNX, Form, Runtime, Variant
+from whisper_qat.measure.systems.system import Setup, SystemMissing, require_module
 from whisper_qat.runs.folders import hash_folder
 from whisper_qat.tasks.benchmark.clips import SHORT
-from whisper_qat.tasks.benchmark.models import MODELS, made, shortened, weight_bytes
+from whisper_qat.tasks.benchmark.models import build_form, weight_bytes, with_short_context
 from whisper_qat.tasks.evaluate.rows import parse_compare
 
-Opener = Callable[[Setup], Peer]
-OURS, PEER = "ours", "peer"
+SIDES = {True: "ours", False: "peer"}  # as measured.json has it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """A runtime on a form of the checkpoint (`model`).
+class BenchmarkRow:
+    """A runtime on a form of the checkpoint."""
 
-    `short` rows hear the clip and a margin instead of 30 s and are measured on short clips only.
-    """
+    runtime: Runtime
+    variant: Variant
 
-    name: str
-    opener: Opener
-    model: str
-    policy: str
-    side: str = PEER
-    modules: tuple[str, ...] = ()
-    options: dict[str, Any] = field(default_factory=dict)
-    short: bool = False
+    @property
+    def name(self) -> str:
+        return self.variant.name
+
+    @property
+    def policy(self) -> str:
+        return self.runtime.short_policy if self.variant.short else self.runtime.policy
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadyRow:
     """A row with its folder."""
 
-    row: Row
+    row: BenchmarkRow
     folder: Path
     options: dict[str, Any]
 
@@ -69,9 +57,9 @@ class ReadyRow:
         """The row's entry in the record."""
         return {
             "name": self.name,
-            "side": self.row.side,
+            "side": SIDES[self.row.runtime.is_ours],
             "policy": self.row.policy,
-            "short": self.row.short,
+            "short": self.row.variant.short,
             "folder": str(self.folder),
             "fingerprint": hash_folder(self.folder),
             "model_bytes": weight_bytes(self.folder),
@@ -79,53 +67,11 @@ class ReadyRow:
         }
 
 
-def _ours(name: str, model: str, **changes: Any) -> Row:
-    settings = {"policy": ours.POLICY, "side": OURS} | changes
-    return Row(name=name, opener=open_ours, model=model, **settings)
-
-
-def _faster(name: str, model: str, kind: str, **changes: Any) -> Row:
-    return Row(
-        name=name, opener=open_faster_whisper, model=model, modules=("faster_whisper",),
-        options={"compute_type": kind}, **({"policy": faster_whisper.POLICY} | changes),
-    )  # fmt: skip
-
-
-def _cpp(name: str, model: str, **changes: Any) -> Row:
-    return Row(
-        name=name, opener=open_whisper_cpp, model=model, modules=("_pywhispercpp",),
-        **({"policy": whisper_cpp.POLICY} | changes),
-    )  # fmt: skip
-
-
-ROWS = [
-    _ours("ours-float32", "onnx-float32"),
-    _ours("ours-int8", "onnx-int8"),
-    _ours("ours-int4", "onnx-int4"),
-    _ours("ours-int8-row", "onnx-int8-row"),
-    _ours("ours-int4-row", "onnx-int4-row"),
-    _ours("ours-int8-short", "onnx-int8", short=True),
-    _ours("ours-int4-short", "onnx-int4", short=True),
-    _ours("ours-int8-row-short", "onnx-int8-row", short=True),
-    _ours("ours-int4-row-short", "onnx-int4-row", short=True),
-    _ours("optimum-int8", "onnx-optimum-int8", side=PEER,
-          policy="optimum's int8 settings on our encoder and merged decoder, our search"),
-    Row(name="transformers-float32", opener=open_transformers, model="checkpoint",
-        policy=transformers_torch.POLICY),
-    _faster("faster-whisper-float32", "ct2-float32", "float32"),
-    _faster("faster-whisper-int8", "ct2-int8", "int8"),
-    _faster("faster-whisper-int8-short", "ct2-int8", "int8", short=True,
-            policy=faster_whisper.POLICY_SHORT),
-    _cpp("whisper.cpp-q8_0", "ggml-q8_0"),
-    _cpp("whisper.cpp-q4_0", "ggml-q4_0"),
-    _cpp("whisper.cpp-q8_0-short", "ggml-q8_0", short=True, policy=whisper_cpp.POLICY_SHORT),
-    Row(name="openvino-int8", opener=open_openvino, model="openvino-int8",
-        policy=openvino_ours.POLICY, modules=("openvino", "nncf")),
-]  # fmt: skip
+ROWS = [BenchmarkRow(runtime=r, variant=variant) for r in RUNTIMES for variant in r.variants]
 NAMES = [row.name for row in ROWS]
 
 
-def choose(names: list[str]) -> list[Row]:
+def choose(names: list[str]) -> list[BenchmarkRow]:
     """The rows of these names, all for none; InputError for an unknown one."""
     for name in names:
         if name not in NAMES:
@@ -133,30 +79,30 @@ def choose(names: list[str]) -> list[Row]:
     return [row for row in ROWS if not names or row.name in names]
 
 
-def available(rows: list[Row]) -> tuple[list[Row], list[str]]:
+def available(rows: list[BenchmarkRow]) -> tuple[list[BenchmarkRow], list[str]]:
     """Rows whose runtime is installed, and a line for each that is left out."""
     kept, notes = [], []
     for row in rows:
         try:
-            for module in row.modules:
-                needed(module)
+            for module in row.runtime.modules:
+                require_module(module)
             kept.append(row)
-        except PeerMissing as error:
+        except SystemMissing as error:
             notes.append(f"{row.name}: left out: {error}")
     return kept, notes
 
 
-def ready(row: Row, source: Path, cache: Path, margin_s: float) -> ReadyRow:
+def ready(row: BenchmarkRow, source: Path, cache: Path, margin_s: float) -> ReadyRow:
     """The row with its folder, which is made if need be."""
-    model = next(model for model in MODELS if model.name == row.model)
-    folder = made(model, source, cache)
-    if row.short and row.side == OURS:
-        folder = shortened(folder, margin_s)
-    options = row.options | ({"margin_s": margin_s} if row.short else {})
+    variant = row.variant
+    folder = build_form(variant.form, source, cache)
+    if variant.short and row.runtime.is_ours:
+        folder = with_short_context(folder, margin_s)
+    options = variant.options | ({"margin_s": margin_s} if variant.short else {})
     return ReadyRow(row=row, folder=folder, options=options)
 
 
-def given(words: list[str]) -> list[ReadyRow]:
+def rows_of_folders(words: list[str]) -> list[ReadyRow]:
     """Rows of converted folders, NAME=FOLDER, with weights of their own; checked here."""
     found = []
     for name, spec in parse_compare(words).items():
@@ -169,12 +115,13 @@ def given(words: list[str]) -> list[ReadyRow]:
                 "(scripts/convert_qat_to_quantized.py)"
             )
         context = read_context(folder)
-        policy = f"{ours.POLICY}: {context.mode}; weights of its own"
-        row = Row(name=name, opener=open_ours, model="given", policy=policy, side=OURS)
+        policy = f"{OURS.policy}: {context.mode}; weights of its own"
+        variant = Variant(name=name, form=Form(name="given", kind=ONNX))
+        row = BenchmarkRow(runtime=replace(OURS, policy=policy), variant=variant)
         found.append(ReadyRow(row=row, folder=folder, options={}))
     return found
 
 
-def fits(row: Row, kind: str) -> bool:
+def fits(row: BenchmarkRow, kind: str) -> bool:
     """Whether a row is measured on clips of this kind."""
-    return kind == SHORT or not row.short
+    return kind == SHORT or not row.variant.short

@@ -19,7 +19,7 @@ HEAD_WIDTH = 64  # of every published Whisper
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class RandomWhisper:
     """Layers of encoder and decoder, and the width of both."""
 
     encoder_layers: int
@@ -32,19 +32,20 @@ class Shape:
         return (12 * self.encoder_layers + 16 * self.decoder_layers) * self.width**2
 
 
-DEPTHS = [Shape(encoder_layers=n, decoder_layers=n, width=256) for n in (1, 2, 4, 8, 16)]
+DEPTHS = [RandomWhisper(encoder_layers=n, decoder_layers=n, width=256) for n in (1, 2, 4, 8, 16)]
 WIDTHS = [
-    Shape(encoder_layers=2, decoder_layers=2, width=d) for d in (128, 256, 384, 512, 768, 1280)
+    RandomWhisper(encoder_layers=2, decoder_layers=2, width=d)
+    for d in (128, 256, 384, 512, 768, 1280)
 ]
 PUBLISHED = [
-    Shape(encoder_layers=4, decoder_layers=4, width=384),  # tiny
-    Shape(encoder_layers=6, decoder_layers=6, width=512),  # base
-    Shape(encoder_layers=12, decoder_layers=12, width=768),  # small
-    Shape(encoder_layers=32, decoder_layers=2, width=1280),  # distil-large-v3 and v0.2
+    RandomWhisper(encoder_layers=4, decoder_layers=4, width=384),  # tiny
+    RandomWhisper(encoder_layers=6, decoder_layers=6, width=512),  # base
+    RandomWhisper(encoder_layers=12, decoder_layers=12, width=768),  # small
+    RandomWhisper(encoder_layers=32, decoder_layers=2, width=1280),  # distil-large-v3 and v0.2
 ]
 
 
-def make_random(shape: Shape, base: Path, folder: Path, quantization_type: str) -> None:
+def make_random(shape: RandomWhisper, base: Path, folder: Path, quantization_type: str) -> None:
     """A converted folder of that shape with random weights; `base` gives all but the weights."""
     checkpoint = folder.with_name(f"{folder.name}-checkpoint")
     config = WhisperConfig.from_pretrained(base)

@@ -6,7 +6,7 @@ not counted.
 """
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from whisper_qat.runs.setting_groups import changed
 from whisper_qat.tasks.train.config import TrainConfig
 from whisper_qat.tasks.train.parts import load, make_accelerator, make_loop
 from whisper_qat.train import flops
-from whisper_qat.train.flops import Shape
+from whisper_qat.train.flops import WhisperSize
 from whisper_qat.train.loop import Loop
+from whisper_qat.train.objective import Objective
 
 WARM_UP = 2
 
@@ -65,7 +66,7 @@ def measure(config: TrainConfig, steps: int) -> Speed:
 
 
 def _run(loop: Loop, config: TrainConfig) -> Speed:
-    seen = _Seen(loop.student, Shape.of(loop.bare.get_submodule("model").config), config)
+    seen = _Seen(loop.student, WhisperSize.of(loop.bare.get_submodule("model").config), config)
     per_step: list[dict[str, float]] = []
     work: list[dict[str, Any]] = []
 
@@ -89,8 +90,9 @@ def _run(loop: Loop, config: TrainConfig) -> Speed:
 class _Seen:
     """Counts what the student is given between two steps."""
 
-    def __init__(self, student: nn.Module, shape: Shape, config: TrainConfig) -> None:
+    def __init__(self, student: nn.Module, shape: WhisperSize, config: TrainConfig) -> None:
         self.shape, self.config = shape, config
+        self.has_teacher = Objective.of(asdict(config)).needs_teacher
         self._reset()
         student.register_forward_pre_hook(self._add)
 
@@ -101,7 +103,7 @@ class _Seen:
         mel, tokens = inputs
         clips, frames = len(mel), mel.shape[-1]
         teacher = None
-        if self.config.distillation.kl_weight or self.config.distillation.encoder_weight:
+        if self.has_teacher:
             teacher = 3000 if self.config.context.teacher_context == "full" else frames
         one = flops.training_step(self.shape, frames, tokens.shape[1], teacher_frames=teacher)
         self._work["clips"] += clips

@@ -18,10 +18,10 @@ from whisper_qat.export.onnx.folder import (
     checkpoint_folder,
     is_up_to_date,
     load_checkpoint,
+    model_bytes,
     with_context,
     write_onnx_folder,
 )
-from whisper_qat.export.onnx.graphs import model_bytes
 from whisper_qat.export.onnx.transformers_js import arrange
 from whisper_qat.export.runtime_folder import WINDOW, WRITERS, write_runtime_folder
 from whisper_qat.model.checkpoint.final import Final

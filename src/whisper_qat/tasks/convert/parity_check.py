@@ -32,7 +32,7 @@ def parity_check(
 
     def check(folder: Path) -> None:
         material = _material(final, source, data, positions)
-        rules = read_rules(source, language=_trained(source, "language") or LANGUAGE)
+        rules = read_rules(source, language=_training_setting(source, "language") or LANGUAGE)
         report = gate.run(final, folder, material, rules, logger.info, transcripts_of=transcripts)
         write_json(folder / REPORT_NAME, report)
         if not report["passed"]:
@@ -44,8 +44,10 @@ def parity_check(
 
 
 def _material(final: Final, source: Path, data: str | None, positions: int) -> Material:
-    language = _trained(source, "language") or LANGUAGE
-    rules = read_rules(source, language=language, task=_trained(source, "task") or "transcribe")
+    language = _training_setting(source, "language") or LANGUAGE
+    rules = read_rules(
+        source, language=language, task=_training_setting(source, "task") or "transcribe"
+    )
     config = final.model.config
     labeller = Labeller.from_pretrained(
         source, rules.prompt, config.eos_token_id, config.max_target_positions
@@ -60,7 +62,7 @@ def _material(final: Final, source: Path, data: str | None, positions: int) -> M
 
 def _clips(source: Path, data: str | None) -> list[Clip]:
     """Clips of `data`, else of the training's own data, validation before train; else none."""
-    spec = data or _trained(source, "eval_data") or _trained(source, "train_data")
+    spec = data or _training_setting(source, "eval_data") or _training_setting(source, "train_data")
     if spec is None:
         logger.info(
             "parity: no speech known for this checkpoint (--parity_data); using seeded noise"
@@ -77,6 +79,6 @@ def _clips(source: Path, data: str | None) -> list[Clip]:
     return [clip for name in order for clip in splits[name]]
 
 
-def _trained(source: Path, key: str) -> Any:
+def _training_setting(source: Path, key: str) -> Any:
     """A setting of the training that made `source`; None when it was not made by one."""
     return read_manifest(source)["config"].get(key) if is_finished(source) else None

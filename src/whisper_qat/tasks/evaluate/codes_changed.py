@@ -11,7 +11,7 @@ from whisper_qat.export.onnx.read import read_codes, read_grids
 from whisper_qat.tasks.evaluate.rows import RowFolder
 
 
-def codes_changed(rows: list[RowFolder]) -> list[dict[str, Any]]:
+def count_changed_codes(rows: list[RowFolder]) -> list[dict[str, Any]]:
     """One entry for each QAT row against each PTQ row of its base or control, all ONNX folders."""
     onnx = [row for row in rows if row.runtime == "onnx"]
     return [

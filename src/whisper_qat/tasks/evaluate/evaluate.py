@@ -23,7 +23,7 @@ from whisper_qat.infer.decoding.rules import read_rules
 from whisper_qat.infer.long_form import chunks
 from whisper_qat.measure.row import CorpusJob, RowJob, RowMeasure, measure_row
 from whisper_qat.measure.torch_row import measure_torch_row
-from whisper_qat.metrics.normalize import NORMALIZERS, get_normalizer
+from whisper_qat.metrics.normalizers.registry import NORMALIZERS, get_normalizer
 from whisper_qat.report.evaluation import headline
 from whisper_qat.report.evaluation.page import render
 from whisper_qat.report.evaluation.rows import clips_path
@@ -40,7 +40,7 @@ from whisper_qat.runs.folders import (
 )
 from whisper_qat.runs.locks import folder_lock
 from whisper_qat.runs.settings import check_clips, check_settings
-from whisper_qat.tasks.evaluate.codes_changed import codes_changed
+from whisper_qat.tasks.evaluate.codes_changed import count_changed_codes
 from whisper_qat.tasks.evaluate.forced import measure_all_forced, references
 from whisper_qat.tasks.evaluate.rows import RowFolder, describe, open_rows
 
@@ -127,8 +127,11 @@ def run(config: EvaluateConfig) -> None:
     reference_of = references(rows, baseline, config.kl_reference)
     with folder_lock(config.output_dir) as folder:
         check_settings(folder, settings(config, rows))
-        finished = {"inputs": {r.name: r.fingerprint for r in rows}, "config": wanted(config)}
-        if is_finished(folder) and shown(read_manifest(folder)) == finished:
+        finished = {
+            "inputs": {r.name: r.fingerprint for r in rows},
+            "config": changeable_settings(config),
+        }
+        if is_finished(folder) and settings_of_report(read_manifest(folder)) == finished:
             logger.info(f"{folder}: finished with these settings; nothing to measure")
             print(headline.text(read_json(folder / "results.json")))
             logger.info(f"report: {folder / 'report.html'}")
@@ -136,7 +139,7 @@ def run(config: EvaluateConfig) -> None:
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
         for note in notes:
             logger.info(note)
-        corpora = reached(config, folder)
+        corpora = gather_corpora(config, folder)
         measures = {row.name: measure(config, row, corpora, folder) for row in rows}
         if config.teacher_forced:
             measure_all_forced(
@@ -150,12 +153,12 @@ def run(config: EvaluateConfig) -> None:
         write_manifest(folder, kind=KIND, inputs=finished["inputs"], config=asdict(config))
 
 
-def wanted(config: EvaluateConfig) -> dict[str, Any]:
+def changeable_settings(config: EvaluateConfig) -> dict[str, Any]:
     """What may differ between the runs of one folder, and then makes another report."""
     return {name: getattr(config, name) for name in MAY_CHANGE}
 
 
-def shown(manifest: dict[str, Any]) -> dict[str, Any]:
+def settings_of_report(manifest: dict[str, Any]) -> dict[str, Any]:
     """The rows and settings that a finished folder's report was made with."""
     config = {name: manifest["config"].get(name) for name in MAY_CHANGE}
     return {"inputs": manifest["inputs"], "config": config}
@@ -183,7 +186,7 @@ def num_threads(config: EvaluateConfig) -> int:
     return os.cpu_count() or 1
 
 
-def reached(config: EvaluateConfig, folder: Path) -> list[Corpus]:
+def gather_corpora(config: EvaluateConfig, folder: Path) -> list[Corpus]:
     """The corpora with what can be measured; GateError when that is nothing at all."""
     corpora = gather(
         config.corpora,
@@ -239,12 +242,12 @@ def measure(
         corpora=jobs,
         fallback=Fallback() if config.fallback else None,
     )
-    found = asdict(_measured(job, folder))
+    found = asdict(_measure_in_child(job, folder))
     write_json(record, found)
     return found
 
 
-def _measured(job: RowJob, folder: Path) -> RowMeasure:
+def _measure_in_child(job: RowJob, folder: Path) -> RowMeasure:
     try:
         return in_child(MEASURES[job.runtime], job)
     except ChildDied as error:
@@ -274,7 +277,7 @@ def measurements(
     return {
         "rows": [describe(row) | measures[row.name] for row in rows],
         "corpora": [corpus.describe() for corpus in corpora],
-        "codes_changed": codes_changed(rows),
+        "codes_changed": count_changed_codes(rows),
         "decoding": {
             "language": config.language,
             "task": TASK,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from whisper_qat.errors import InputError
-from whisper_qat.export.onnx.graphs import model_bytes
+from whisper_qat.export.onnx.folder import model_bytes
 from whisper_qat.infer.transcribe import find_runtime
 from whisper_qat.model.checkpoint.info import INFO_NAME, Info, read_info
 from whisper_qat.model.checkpoint.load import check_checkpoint, fingerprint, resolve_checkpoint
@@ -116,13 +116,13 @@ def open_rows(
 
     Without `baseline_model` the baseline is the checkpoint that the model's record names.
     """
-    with named("--model_path"):
+    with naming_flag("--model_path"):
         model = open_row(model_path, cache=cache)
-    with named("--baseline_model"):
+    with naming_flag("--baseline_model"):
         baseline, notes = open_baseline(model, baseline_model, cache)
     others = []
     for name, folder in parse_compare(compare).items():
-        with named(f"--compare {name}"):
+        with naming_flag(f"--compare {name}"):
             others.append(open_row(folder, name, cache=cache))
     rows = [model]
     if baseline is not None and baseline.fingerprint != model.fingerprint:
@@ -141,7 +141,7 @@ def open_rows(
 
 
 @contextmanager
-def named(flag: str) -> Iterator[None]:
+def naming_flag(flag: str) -> Iterator[None]:
     """An InputError inside says which flag it is about."""
     try:
         yield

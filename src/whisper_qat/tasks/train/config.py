@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from whisper_qat.data.audio.context import WINDOW_S, AudioContext
+from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.errors import InputError
+from whisper_qat.front_end import WINDOW_S
 from whisper_qat.model.plan.plan import default_rules
 from whisper_qat.model.plan.rules_file import decide_type, read_rules_file
 from whisper_qat.runs.setting_groups import flat

@@ -29,7 +29,7 @@ from whisper_qat.train import checkpoint, curriculum, precision, scales
 from whisper_qat.train.curriculum import Curriculum
 from whisper_qat.train.loop import Data, Loop, Settings
 from whisper_qat.train.objective import Objective, Whisper
-from whisper_qat.train.validator import Validator
+from whisper_qat.train.validation import Validator
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +73,9 @@ def load(config: TrainConfig, folder: Path, accelerator: Accelerator) -> Parts:
         data.train_data, data.eval_data or data.train_data, max_samples=data.max_samples,
         max_eval_samples=data.max_eval_samples, seed=config.schedule.seed, fits=labeller.fits,
     )  # fmt: skip
-    needed = config.distillation.kl_weight or config.distillation.encoder_weight
+    needed = Objective.of(asdict(config.distillation)).needs_teacher
     teacher = deepcopy(model).requires_grad_(False) if needed else None
-    made = _planned(model, config.quantization)
+    made = _apply_plan(model, config.quantization)
     features = Features.from_pretrained(base)
     if config.quantization.scales == "learned":
         scales.learn(model)
@@ -112,7 +112,9 @@ def _start_scales(config: TrainConfig, parts: Parts, accelerator: Accelerator) -
         parameter.data.copy_(broadcast(parameter.data.to(accelerator.device)))
 
 
-def _planned(model: WhisperForConditionalGeneration, settings: QuantizationSettings) -> Plan | None:
+def _apply_plan(
+    model: WhisperForConditionalGeneration, settings: QuantizationSettings
+) -> Plan | None:
     if settings.quantization_type == "none":
         return None
     rules = default_rules(settings.quantization_type, settings.block_size)
@@ -175,8 +177,7 @@ def make_loop(config: TrainConfig, folder: Path, accelerator: Accelerator, parts
 def _settings(config: TrainConfig, num_clips: int, accelerator: Accelerator) -> Settings:
     schedule, values = config.schedule, flat(config)
     shared = {name: values[name] for name in Settings.__dataclass_fields__ if name in values}
-    how = Objective(**asdict(config.distillation))
     if not config.output.eval_steps:
         per_step = schedule.per_device_batch_size * schedule.gradient_accumulation_steps
         shared["eval_steps"] = max(1, -(-num_clips // (per_step * accelerator.num_processes)))
-    return Settings(**shared, objective=how)
+    return Settings(**shared, objective=Objective.of(asdict(config)))

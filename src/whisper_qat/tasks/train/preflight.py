@@ -15,20 +15,20 @@ from pathlib import Path
 import psutil
 import torch
 
-from whisper_qat.data.audio.context import SAMPLE_RATE
 from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.data.batches import MicroBatch
 from whisper_qat.data.clips.selection import Selection
 from whisper_qat.data.loader import Batch, iterate
 from whisper_qat.errors import InputError
 from whisper_qat.export.onnx.folder import write_onnx_folder
+from whisper_qat.front_end import SAMPLE_RATE
 from whisper_qat.infer.transcribe import Transcriber
 from whisper_qat.model.checkpoint.final import Final, load_final, save_final
 from whisper_qat.model.checkpoint.info import Info
 from whisper_qat.model.plan.plan import Plan
 from whisper_qat.train import objective
 from whisper_qat.train.loop import Loop
-from whisper_qat.train.memory import out_of_memory
+from whisper_qat.train.out_of_memory import out_of_memory
 
 logger = logging.getLogger(__name__)
 CHECKPOINT_COPIES = (

@@ -8,7 +8,8 @@ from whisper_qat.export.onnx.external_data import ExternalData
 from whisper_qat.export.onnx.graph import Graph
 from whisper_qat.export.onnx.layers import TokenTable, linear
 from whisper_qat.export.onnx.schemes.nodes import NodeIndex
-from whisper_qat.export.weights import TABLE, Weights
+from whisper_qat.export.weights import Weights
+from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 
 NAME = "layer"
 ROWS, WIDTH = 24, 64

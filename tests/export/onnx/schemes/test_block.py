@@ -8,7 +8,7 @@ import pytest
 from tests.export.onnx.schemes import one_layer
 from whisper_qat.export.onnx.schemes import block
 from whisper_qat.export.onnx.schemes.nodes import attributes
-from whisper_qat.export.weights import TABLE
+from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 from whisper_qat.quant.block_scheme import BlockScheme
 
 SCHEMES = pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 
 from whisper_qat.data.loader import Batch
 from whisper_qat.errors import InputError
-from whisper_qat.train.memory import out_of_memory
+from whisper_qat.train.out_of_memory import out_of_memory
 
 BATCH = Batch(torch.zeros(2, 80, 400), torch.zeros(2, 3), torch.zeros(2, 3), ("a", "b"))
 

@@ -25,6 +25,8 @@ from decimal import Decimal
 
 from text_to_num import alpha2digit
 
+from whisper_qat.metrics.normalizers.normalizer import Normalizer
+
 LANGUAGE = "fr"
 EVERY_NUMBER = 0.0  # threshold of text2num, below which a single number stays a word
 DIGITS = r"(?<![\d,])"  # a number begins here
@@ -133,3 +135,9 @@ def _substitute(rules: list[Rule], text: str) -> str:
     for pattern, replacement in rules:
         text = re.sub(pattern, replacement, text)
     return text
+
+
+FRENCH = Normalizer(
+    name="fr", version=1, apply=normalize_french,
+    about="French: one written form for numbers, hours, money, percent, titles and signs",
+)  # fmt: skip

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from whisper_qat.metrics.french import normalize_french
+from whisper_qat.metrics.normalizers.french import normalize_french
 
 EQUAL = [
     ("99", "quatre-vingt-dix-neuf"),

@@ -1,0 +1,32 @@
+"""Word error rate of a model in memory: greedy transcripts of a few clips, scored as they come.
+
+For choices on held-out speech while a model is being trained or taken apart. Evaluations of
+finished models are `measure.row` and `metrics`: they keep every transcript.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whisper_qat.infer.transcribe import Transcriber
+from whisper_qat.metrics.normalizers.registry import get_normalizer
+from whisper_qat.metrics.wer import count_words, total
+
+NORMALIZER = "card"
+
+
+def greedy_wer(
+    transcriber: Transcriber, speech: Iterable[tuple[str, NDArray[np.float32]]]
+) -> float:  # fmt: skip
+    """Errors over reference words, as a fraction; `speech` is (reference, audio [samples], 16 kHz).
+
+    References without words are left out. ValueError when no word is left.
+    """
+    normalize = get_normalizer(NORMALIZER).apply
+    counts = []
+    for text, audio in speech:
+        if reference := normalize(text):
+            hypothesis = transcriber.transcribe(audio).text
+            counts.append(count_words(reference, normalize(hypothesis)))
+    return total(counts).rate
