@@ -92,7 +92,7 @@ class _Seen:
 
     def __init__(self, student: nn.Module, shape: WhisperSize, config: TrainConfig) -> None:
         self.shape, self.config = shape, config
-        self.has_teacher = Objective.of(asdict(config)).needs_teacher
+        self.has_teacher = Objective.of(asdict(config.distillation)).needs_teacher
         self._reset()
         student.register_forward_pre_hook(self._add)
 

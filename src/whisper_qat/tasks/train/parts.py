@@ -180,4 +180,4 @@ def _settings(config: TrainConfig, num_clips: int, accelerator: Accelerator) -> 
     if not config.output.eval_steps:
         per_step = schedule.per_device_batch_size * schedule.gradient_accumulation_steps
         shared["eval_steps"] = max(1, -(-num_clips // (per_step * accelerator.num_processes)))
-    return Settings(**shared, objective=Objective.of(asdict(config)))
+    return Settings(**shared, objective=Objective.of(values))
