@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_architecture import LAYERS
+from whisper_qat.cli.program import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src" / "whisper_qat"
@@ -89,6 +90,17 @@ def is_module_or_name(dotted: str) -> bool:
 def test_a_target_of_make_exists(page):
     goals = re.findall(r"`make ([a-z][a-z0-9-]*)", page.read_text())
     assert [goal for goal in goals if goal not in TARGETS] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=name)
+def test_a_subcommand_exists(page):
+    calls = [re.match(r"whisper-qat ([a-z][a-z-]+)", span) for span in in_backticks(page)]
+    assert {call[1] for call in calls if call} - COMMANDS.keys() == set()
+
+
+def test_the_changelog_lists_the_subcommands():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert [command for command in COMMANDS if f"`{command}`" not in text] == []
 
 
 @cache
