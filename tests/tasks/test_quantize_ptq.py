@@ -133,7 +133,14 @@ def test_a_plan_file_decides(settings, tmp_path, caplog):
 def test_a_plan_of_another_width_is_refused(settings, tmp_path):
     path = tmp_path / "plan.yaml"
     path.write_text("- {pattern: '.*layers.*', scheme: block-int8-32, why: x}\n")
-    with pytest.raises(InputError, match="the plan puts 100% of the layers' weights in int8"):
+    with pytest.raises(InputError, match="has no layer of quantization_type=int4, only of int8"):
+        settings("least-squares", plan=path)
+    path.write_text(
+        "- {pattern: .*q_proj, scheme: block-int4-32}\n- {pattern: .*, scheme: block-int8-32}\n"
+    )
+    with pytest.raises(
+        InputError, match="quantization_type=int4: the plan puts .* weights in int8"
+    ):
         run(settings("least-squares", plan=path))
 
 

@@ -51,7 +51,9 @@ def test_speech_that_is_gone_gives_noise_and_says_so(config, trained, caplog, mo
     from whisper_qat.tasks.convert import parity_check
 
     monkeypatch.setattr(
-        parity_check, "_trained", lambda source, key: "/gone" if key == "eval_data" else None
+        parity_check,
+        "_training_setting",
+        lambda source, key: "/gone" if key == "eval_data" else None,
     )
     run(config)
     assert "using seeded noise" in caplog.text

@@ -139,7 +139,14 @@ def test_a_changed_plan_file_is_other_settings(config, monkeypatch, tmp_path):
 def test_a_plan_of_another_type_is_refused(config, tmp_path):
     path = tmp_path / "plan.yaml"
     path.write_text("- {pattern: .*, scheme: block-int4-32-f16}\n")
-    with pytest.raises(InputError, match="quantization_type=int8: the plan puts 100% of"):
+    with pytest.raises(InputError, match="has no layer of quantization_type=int8, only of int4"):
+        changed(config, plan=path)
+    path.write_text(
+        "- {pattern: .*q_proj, scheme: block-int8-32}\n- {pattern: .*, scheme: block-int4-32}\n"
+    )
+    with pytest.raises(
+        InputError, match="quantization_type=int8: the plan puts .* weights in int4"
+    ):
         run(changed(config, plan=path))
 
 
