@@ -196,7 +196,7 @@ def test_other_block_size_is_refused(config):
         ({"method": "gptq"}, "--method gptq: needs speech; pass --calibration_data"),
         (
             {"calibration_data": "data"},
-            "--calibration_data: --method round-to-nearest listens to none; only "
+            "--calibration_data: --method round-to-nearest uses no calibration speech; only "
             "weighted-least-squares and gptq do",
         ),
         ({"method": "optimum-dynamic"}, "--method optimum-dynamic: writes int8, not int4"),

@@ -32,7 +32,7 @@ FULL = AudioContext(mode="full")
 class Batch:
     """mel [B, M, F]; tokens [B, T] fed to the decoder; labels [B, T], IGNORED where no loss is.
 
-    teacher_mel [B, M, 3000] is the whole window where the teacher hears more than the student.
+    teacher_mel [B, M, 3000] is the whole window where the teacher gets more than the student.
     """
 
     mel: Tensor

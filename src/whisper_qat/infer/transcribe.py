@@ -134,8 +134,8 @@ class Transcriber:
 
         Up to `batch_size` chunks are decoded at once, greedily, or by search with `num_beams`;
         with a `fallback` those that repeat themselves are decoded again, by sampling. Without an
-        `audio_context` the encoder hears what the folder was made for. InputError for a folder that
-        is not one.
+        `audio_context` the encoder gets the input that the folder was converted for. InputError for
+        a folder that is not one.
         """
         if batch_size < 1:
             raise InputError(f"batch_size {batch_size}: expected 1 or more")
@@ -223,7 +223,7 @@ class Transcriber:
             return [self._segment(chunk.start_s, chunk.end_s, chunk.decoded.tokens)]
         segments = []
         for part in split(chunk.decoded.tokens, timestamps.first):
-            # The model hears silence after the chunk and may say a time in it.
+            # The input goes on with silence after the chunk, and the model may mark a time in it.
             start_s = min(chunk.start_s + part.start_s, chunk.end_s)
             end_s = chunk.end_s if part.end_s is None else chunk.start_s + part.end_s
             segments.append(self._segment(start_s, min(end_s, chunk.end_s), part.tokens))

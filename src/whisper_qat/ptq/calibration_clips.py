@@ -39,7 +39,7 @@ def held_out_clips(data: str, number: int, seed: int) -> list[Clip]:
 def calibration_samples(
     clips: list[Clip], final: Final, source: Path, language: str
 ) -> list[Sample]:
-    """`clips` as `final` hears and reads them: its audio context, the reference text's tokens.
+    """`clips` as inputs of `final`: features in its audio context, and the reference text's tokens.
 
     `source` has the tokenizer and the features. Texts longer than the decoder are left out.
     """

@@ -67,7 +67,7 @@ def _calibrate(
 
 def fit_scale(layer: FakeQuantLinear, squares: Tensor) -> None:
     """Fix the scale of least squared error, input channel k weighted by squares[k] >= 0."""
-    importance = squares if squares.any() else None  # a layer that heard only zeros
+    importance = squares if squares.any() else None  # a layer whose input was all zeros
     layer.fix_scale(least_squares_scale.choose_params(layer.weight, layer.scheme, importance)[0])
 
 

@@ -43,21 +43,24 @@ class SensitivityConfig:
 
     Args:
         model_path: a Whisper checkpoint, or the final/ folder of a float control
-        data: speech whose validation split (else train, never test) is listened to
+        data: speech for the analysis; its validation split is used, else its train split, never its
+            test split
         output_dir: folder to write
-        num_clips: seeded draw of this many clips
-        by: parts: side, kind (all fc1 of the encoder ...), layer, or matrix
-        scheme: what each part is quantized to
-        wer: greedy WER of each part as well (slow)
-        threads: of the timed products
-        propose: write plan.yaml, mixed under the one budget that is given
-        fine_scheme: what the proposed plan gives to the parts that it keeps finer
-        size_budget: of the proposed plan, as a share of the float32 size
-        kl_budget: of the proposed plan, in nats per token
-        audio_context: overrides the checkpoint's own: full (30 s) or dynamic (the clip's length)
-        margin_s: with audio_context dynamic, seconds of silence kept after the clip
-        language: code of the language spoken in data
-        seed: of the draw
+        num_clips: number of clips, drawn with the seed
+        by: parts to quantize one at a time: side, kind (for example every fc1 of the encoder),
+            layer or matrix
+        scheme: scheme that each part is quantized to
+        wer: also measure the greedy WER of each part, which is slow
+        threads: threads of the timed products
+        propose: write plan.yaml, a mixed plan under the one budget that is given
+        fine_scheme: scheme that the proposed plan gives to the parts that it keeps finer
+        size_budget: size of the proposed plan, as a share of the float32 size
+        kl_budget: KL divergence of the proposed plan, in nats per token
+        audio_context: length of the encoder input, full (30 s) or dynamic (the clip's length);
+            overrides the checkpoint's own
+        margin_s: seconds of silence after the clip with a dynamic audio context
+        language: code of the language spoken in the data
+        seed: seed of the draw
     """
 
     HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {

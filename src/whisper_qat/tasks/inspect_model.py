@@ -29,8 +29,8 @@ class InspectModelConfig:
     """Print where every byte of an ONNX folder sits and which kernels onnxruntime runs for it.
 
     Args:
-        folder: an ONNX folder written by convert_qat_to_quantized.py or quantize_ptq.py
-        json: file to write the same to
+        folder: ONNX folder written by convert or quantize
+        json: also write the inspection to this JSON file
     """
 
     folder: Path = field(metadata={"positional": True})

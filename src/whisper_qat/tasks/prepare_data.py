@@ -47,13 +47,13 @@ class PrepareDataConfig:
         output_dir: folder to write
         archive: Mozilla release archive, for common-voice-fr
         cache_dir: downloads and unpacked archives (default: downloads/SOURCE beside output_dir)
-        text_field: column of the reference text, where it is not the usual one
-        seed: of the split and the draw
-        train_fraction: share of train, for a source without splits of its own
-        validation_fraction: share of validation
-        test_fraction: share of test
-        max_samples: draw at most this many clips at random (from train alone, where the source has
-            splits of its own)
+        text_field: column of the reference text, where its name is not one of the usual ones
+        seed: seed of the split and of the draw
+        train_fraction: share of the train split, for a source without splits of its own
+        validation_fraction: share of the validation split
+        test_fraction: share of the test split
+        max_samples: use at most this many clips, drawn at random (from the train split alone, where
+            the source has splits)
     """
 
     HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {

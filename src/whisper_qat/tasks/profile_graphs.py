@@ -19,12 +19,12 @@ class ProfileGraphsConfig:
     """Time ONNX graphs operator by operator, side by side, on noise of given sizes.
 
     Args:
-        graphs: NAME=FILE.onnx each
-        sizes: symbolic dimensions as NAME=N (those of the graphs' inputs; 1 where none is given)
-        values: what integer and boolean inputs hold as NAME=N (0 where none is given)
-        rounds: timed runs of each graph, in turn
-        threads: of every operator
-        json: file to write the same to
+        graphs: graphs to compare, each as NAME=FILE.onnx
+        sizes: sizes of the inputs' symbolic dimensions, each as NAME=N (default: 1)
+        values: values of integer and boolean inputs, each as NAME=N (default: 0)
+        rounds: number of timed runs of each graph, in turn
+        threads: threads of each operator
+        json: also write the profile to this JSON file
     """
 
     graphs: list[str]

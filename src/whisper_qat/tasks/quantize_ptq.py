@@ -49,17 +49,19 @@ class QuantizePtqConfig:
         model_path: a Whisper checkpoint, or the final/ folder of a float control
         output_path: folder to write: ONNX files, tokenizer and configs
         quantization_type: number of bits; a plan whose layers have one width decides it
-        method: round-to-nearest (ONNX Runtime's scales), least-squares (nearest grid), with
-            calibration speech weighted-least-squares or gptq; or optimum-dynamic (int8 only)
+        method: round-to-nearest (ONNX Runtime's scales), least-squares (nearest grid),
+            weighted-least-squares or gptq (both need calibration_data), or optimum-dynamic (int8
+            only)
         block_size: weights that share one scale
         plan: YAML of rules (pattern, scheme, why), or the name of a plan that comes with the
             package, in place of quantization_type's own
-        calibration_data: speech whose train split the calibrated methods listen to
-        calibration_samples: seeded random draw of this many of its clips
+        calibration_data: speech for the methods that calibrate; its train split is used
+        calibration_samples: number of calibration clips, drawn with the seed
         language: code of the language spoken in calibration_data
-        seed: of the draw
-        audio_context: overrides the checkpoint's own: full (30 s) or dynamic (the clip's length)
-        margin_s: with audio_context dynamic, seconds of silence kept after the clip
+        seed: seed of the draw
+        audio_context: length of the encoder input, full (30 s) or dynamic (the clip's length);
+            overrides the checkpoint's own
+        margin_s: seconds of silence after the clip with a dynamic audio context
     """
 
     HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -108,7 +110,7 @@ class QuantizePtqConfig:
             raise InputError(f"--method {self.method}: needs speech; pass --calibration_data")
         if self.method not in CALIBRATED and self.calibration_data is not None:
             raise InputError(
-                f"--calibration_data: --method {self.method} listens to none; only "
+                f"--calibration_data: --method {self.method} uses no calibration speech; only "
                 f"{' and '.join(CALIBRATED)} do"
             )
         if self.method == OPTIMUM_DYNAMIC and self.quantization_type != "int8":

@@ -41,19 +41,21 @@ class TranscribeConfig:
     Args:
         model_path: folder written by convert
         audio: audio files, and folders that are searched for them
-        output_dir: one file per recording is written there, and what is there already is skipped;
-            without it transcripts go to standard output
+        output_dir: folder with one file per recording; existing files are skipped; without it
+            transcripts go to standard output
         output_format: text, srt or vtt subtitles, or json with segments, tokens and the model
         language: language of the audio
-        timestamps: let the model mark segments; without it a segment is a chunk of at most 30 s
-        threads: of each operator; by default what onnxruntime chooses
+        timestamps: let the model mark segments; without timestamps a segment is a chunk of at most
+            30 s
+        threads: threads of each ONNX operator (default: chosen by onnxruntime)
         batch_size: chunks decoded at once, across recordings
-        num_beams: beams of the search; 1 is greedy
-        max_new_tokens: tokens per 30 s at most; by default the checkpoint's own limit
-        audio_context: folder: the encoder hears what the model was made for; full: 30 s always
-        fallback: replace a chunk that repeats itself by the first of five draws, at rising
+        num_beams: number of beams; 1 is greedy decoding
+        max_new_tokens: largest number of tokens per 30 s (default: the checkpoint's own limit)
+        audio_context: length of the encoder input: folder (the one that the model was converted
+            for) or full (30 s)
+        fallback: replace a chunk that repeats itself by the first of five samples, at rising
             temperatures, that does not (after openai/whisper); without it such chunks are only
-            named
+            reported
     """
 
     HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {

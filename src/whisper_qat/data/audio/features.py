@@ -1,4 +1,4 @@
-"""Features: the log-mel spectrogram that Whisper hears, by numpy alone, no torch loaded.
+"""Features: Whisper's input, the log-mel spectrogram, computed by numpy without torch.
 
 Padding policy, part of every result: audio is padded with silence to 30 s, the spectrogram is
 computed on that, and only then cut to the audio context. So a dynamic context sees exactly the

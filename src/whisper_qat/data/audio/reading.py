@@ -1,4 +1,4 @@
-"""Audio files to what Whisper hears: float32, mono, 16 kHz, every failure named by file.
+"""Audio files as float32 samples, mono, 16 kHz; every error names its file.
 
 libsndfile (through soundfile) decodes WAV, FLAC, OGG and MP3 alike. torchcodec was rejected: it
 needs a matching FFmpeg on the machine. libsndfile silently shortens a WAV or OGG file that was cut

@@ -1,4 +1,4 @@
-"""One utterance: where its audio lies, what is said in it, and by whom.
+"""One utterance: the place of its audio, its reference text and its speaker.
 
 A clip never holds samples. 60,000 of them are a few dozen MB, so lists of clips travel freely
 between splitting, training and evaluation, and the audio is read when it is used

@@ -3,7 +3,7 @@
 The merged decoder appends: Concat copies the whole past in every layer of every step. Here a cache
 [rows, heads, capacity, head_dim] has room, and `past_length` of its positions are taken. A step
 writes its own behind them (ScatterND: with one buffer bound as input and output it copies nothing
-else) and hears none beyond: the causal mask is as long as the cache, -inf where nothing is.
+else) and to none beyond: the causal mask is as long as the cache, -inf where nothing is.
 """
 
 from collections.abc import Mapping

@@ -11,7 +11,7 @@ The self-attention cache is written in place (`in_place_cache`).
 
 A step takes rows of several clips, and several rows (beams) of a clip: the rows of one clip ask
 its keys together, as queries of one attention, so beams share a clip's keys without a copy.
-`cross_lengths` says how many positions of each clip are real; those beyond are never heard.
+`cross_lengths` says how many positions of each clip are real; the attention masks those beyond.
 
 The names hold neither "encoder" nor "decoder": optimum looks for these anywhere in a name.
 """

@@ -152,7 +152,7 @@ class StepDecoder:
 
 
 def _in_fours(states: ort.OrtValue) -> ort.OrtValue:
-    """Encoder states [1, positions, d] with up to three rows more, never heard: whole fours.
+    """Encoder states [1, positions, d] with up to three masked rows more, to a multiple of four.
 
     Products of a single query and the softmax go by fours, and what is left in another order:
     without the rows a clip would differ in the last bit (2e-7) from itself beside a longer clip.

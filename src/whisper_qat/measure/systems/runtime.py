@@ -42,7 +42,7 @@ class Form:
 class Variant:
     """One row of a runtime: a form of the checkpoint, and options for the runtime's opener.
 
-    A `short` variant hears the clip and a margin (option `margin_s`) instead of 30 s, and is
+    A `short` variant gets the clip and a margin (option `margin_s`) instead of 30 s, and is
     measured on short clips only.
     """
 

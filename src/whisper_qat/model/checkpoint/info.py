@@ -18,7 +18,7 @@ class Info:
     `ptq_method` is the way a ptq model was quantized; None for others, and for ptq folders
     written before there was more than one (round to nearest).
     `training_seed` is that of the training that the weights come from, None without one.
-    `audio_context` is what the encoder hears (mode, margin_s); `trained_context` what it heard in
+    `audio_context` is the encoder input (mode, margin_s); `trained_context` is the one used in
     training, which a conversion for another one does not change: mode, margin_s and max_margin_s
     (margins were drawn between them), and the teacher's. None without training, and in folders
     written before it was kept.

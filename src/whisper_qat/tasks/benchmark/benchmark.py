@@ -58,29 +58,39 @@ class BenchmarkConfig:
     """Time, memory, size and WER of our models and other runtimes: same weights, same clips.
 
     Args:
-        model_path: float checkpoint that every row is made from (a folder)
-        output_dir: journals, results, tables, plot and page; an interrupted run goes on there
-        cache_dir: where forms of the checkpoint are kept; benchmark-models beside output_dir
-        data: manifests or data folders; the test split of each where it has one
-        rows: names of rows; default all
-        compare: converted folders with weights of their own as NAME=FOLDER (trained models)
-        reference: row that ratios are taken to
-        short_clips: clips under 6 s from each of data
-        full_clips: clips of up to 30 s, joined from one speaker's
-        long_s: seconds of one long file, joined from all clips; 0 for none
-        rounds: times that every row hears every clip; more rounds go on from fewer
-        long_rounds: the same for the long file
-        start_rounds: fresh processes of each row that are timed to their first transcript
-        turn_clips: clips in a row's turn before the next row's
-        threads: a fixed number for every row; by default each row's best, by a pilot
-        max_threads: most threads the pilot tries; by default the cores of this process
-        fixed_tokens: length at which decoding speed is measured; 0 leaves that and first tokens out
-        max_new_tokens: most tokens per 30 s, for every row; 220 is whisper.cpp's own limit
-        margin_s: silence after the clip in the rows that do not pad to 30 s
+        model_path: float checkpoint (a folder) that every system is made from
+        output_dir: folder for journals, results, tables, plot and page; an interrupted run
+            continues there
+        cache_dir: folder that keeps the checkpoint's forms for each runtime (default:
+            benchmark-models beside output_dir)
+        data: manifests or data folders; the test split of each is used where there is one
+        rows: names of the systems to measure (default: all)
+        compare: converted folders with weights of their own, such as trained models, each as
+            NAME=FOLDER
+        reference: system that the speed ratios are measured against
+        short_clips: number of clips under 6 s from each data source
+        full_clips: number of clips of up to 30 s, each joined from one speaker's clips
+        long_s: length in seconds of one long recording, joined from all clips; 0 for none
+        rounds: number of times that every system transcribes every clip; raising it later continues
+            the run
+        long_rounds: number of rounds for the long recording
+        start_rounds: number of fresh processes per system that are timed up to their first
+            transcript
+        turn_clips: number of clips that a system transcribes before the next system takes its turn
+        threads: number of threads for every system (default: the best of a pilot run, for each
+            system)
+        max_threads: largest number of threads that the pilot tries (default: the cores of this
+            process)
+        fixed_tokens: number of tokens for measuring the decoding speed; 0 skips that and the
+            first-token time
+        max_new_tokens: largest number of tokens per 30 s for every system; 220 is whisper.cpp's own
+            limit
+        margin_s: seconds of silence after the clip for the systems that do not pad to 30 s
         language: language of the audio
-        normalizer: text rules that WER is counted by
-        keep_alive: false starts a process for each turn: less memory, and start-up between turns
-        seed: of the draw of clips and the order of rows
+        normalizer: text normaliser for WER
+        keep_alive: keep one process per system between turns; false starts a process for each turn,
+            which needs less memory
+        seed: seed of the draw of clips and of the order of the systems
     """
 
     HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {

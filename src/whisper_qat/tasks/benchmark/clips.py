@@ -33,7 +33,7 @@ MOST_CLIPS = 2000  # of a manifest that are looked at
 
 @dataclass(frozen=True, kw_only=True)
 class BenchClip:
-    """Samples in a file, and what is said in them."""
+    """Samples in a file, and their reference text."""
 
     id: str
     path: Path
@@ -139,5 +139,5 @@ def join(pieces: list[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 def warm_up_clip(sets: list[ClipSet]) -> BenchClip:
-    """The shortest clip: what a process hears first, and what does not count."""
+    """The shortest clip: a process transcribes it first, and it is not counted."""
     return min((clip for one in sets for clip in one.clips), key=lambda clip: clip.duration_s)

@@ -52,22 +52,22 @@ class GrowthConfig:
     """Time and memory of our engine as clips, threads and models grow, and the law they follow.
 
     Args:
-        model_path: float checkpoint (a folder); also gives the tokenizer of the random shapes
-        output_dir: points, tables, plot and page; an interrupted run goes on there
-        cache_dir: where converted models are kept; benchmark-models beside output_dir
-        data: manifest or data folder that audio of any length is joined from
-        axes: of length, clips, threads, depth, width, shape
-        quantization_type: int8 or int4
-        max_s: longest audio, up to 7200 s
-        max_clips: most clips in a row, up to 1000
-        max_weights_m: largest model of depth, width and shape, in millions of weights; v0.2's
-            shape has 682
-        threads: of every point but those of the axis threads
-        repeats: timed runs of each point
-        fixed_tokens: tokens decoded where the text must not matter
-        margin_s: silence after the clip in its own context
+        model_path: float checkpoint (a folder); the random models get its tokenizer
+        output_dir: folder for points, tables, plot and page; an interrupted run continues there
+        cache_dir: folder that keeps the converted models (default: benchmark-models beside
+            output_dir)
+        data: manifest or data folder; recordings of any length are joined from its clips
+        axes: quantities to vary: length, clips, threads, depth, width, shape
+        quantization_type: format of the measured models
+        max_s: length of the longest recording in seconds, at most 7200
+        max_clips: largest number of clips in one run, at most 1000
+        max_weights_m: size of the largest random model in millions of weights; v0.2's shape has 682
+        threads: number of threads, except along the axis threads
+        repeats: number of timed runs of each point
+        fixed_tokens: number of tokens to decode where the text must not matter
+        margin_s: seconds of silence after the clip with a dynamic audio context
         language: language of the audio
-        seed: of the draw of clips
+        seed: seed of the draw of clips
     """
 
     HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {

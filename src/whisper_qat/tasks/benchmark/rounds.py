@@ -65,7 +65,7 @@ def turns(clips: ClipSet, schedule: Schedule) -> Iterator[list[Task]]:
 
 
 def rounds_of(clips: ClipSet, schedule: Schedule) -> int:
-    """How often a set is heard."""
+    """How often every system transcribes a set."""
     return schedule.long_rounds if clips.kind == LONG else schedule.rounds
 
 
@@ -83,7 +83,7 @@ def measure_set(
 ) -> None:  # fmt: skip
     """Fill the journal of a set; rows that have all their answers are not opened."""
     if not openers:
-        return  # rows of a short context hear short clips only
+        return  # systems with a short context get short clips only
     with Journal(path) as journal, ExitStack() as stack:
         workers: dict[str, Worker] = {}
         for turn, tasks in enumerate(turns(clips, schedule)):

@@ -33,23 +33,24 @@ class BenchmarkTrainConfig:
     Args:
         base_model: float checkpoint to train: a folder or a Hub id
         train_data: speech whose train split the steps are taken from
-        output_dir: receives train_speed.json and its table
-        quantization_types: kinds of training to compare; none is the float step
-        audio_contexts: full, dynamic or both
+        output_dir: folder for train_speed.json and its table
+        quantization_types: kinds of training to compare; none is the float step, which the ratios
+            refer to
+        audio_contexts: lengths of the encoder input: full (30 s), dynamic, or both
         teacher: distil from the float checkpoint (one more forward pass per step)
-        teacher_context: what the teacher hears: same (as the student), or full (30 s)
-        scales: of the quantized kinds: rule or learned
-        steps: optimizer steps counted per round, after two that are not
-        rounds: times that every kind is run, each with another draw of clips
+        teacher_context: the teacher's encoder input: same (as the student's), or full (30 s)
+        scales: scales of the quantized trainings: rule or learned
+        steps: number of timed optimizer steps per round; two steps before them are not timed
+        rounds: number of times that every kind of training runs, each with another draw of clips
         per_device_batch_size: clips per micro-batch
         gradient_accumulation_steps: micro-batches per optimizer step
-        mixed_precision: auto, no, bf16 or fp16
+        mixed_precision: precision of the matrix products: auto, no, bf16 or fp16
         num_workers: processes that compute features ahead
-        seed: of the draw
-        job_clips: clips of the job to extrapolate to
-        job_epochs: its passes
-        job_clip_s: its mean clip, in seconds (only a dynamic context depends on it)
-        job_tokens: its mean text, in tokens, prompt included
+        seed: seed of the draw of clips
+        job_clips: number of clips of the extrapolated job
+        job_epochs: number of epochs of the extrapolated job
+        job_clip_s: mean length of its clips in seconds; matters only for a dynamic audio context
+        job_tokens: mean number of tokens of its texts, prompt included
     """
 
     HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -164,9 +165,12 @@ def _job(config: BenchmarkTrainConfig, found: dict[str, list[Speed]]) -> list[di
     for row in _rows(found):
         dynamic = row["audio_context"] == "dynamic"
         frames = min(3000, round(100 * (config.job_clip_s + 3))) if dynamic else 3000
-        heard = 3000 if config.teacher_context == "full" else frames
+        teacher_frames = 3000 if config.teacher_context == "full" else frames
         per_clip = flops.training_step(
-            flops.V02, frames, config.job_tokens, teacher_frames=heard if config.teacher else None
+            flops.V02,
+            frames,
+            config.job_tokens,
+            teacher_frames=teacher_frames if config.teacher else None,
         )
         total = per_clip * config.job_clips * config.job_epochs
         job.append({
@@ -186,6 +190,7 @@ def _peak(config: BenchmarkTrainConfig) -> float | None:
 
 
 def _why(config: BenchmarkTrainConfig) -> str:
-    hears = config.teacher_context
-    teacher = f"with a teacher ({hears} context)" if config.teacher else "no teacher"
+    teacher = (
+        f"with a teacher ({config.teacher_context} context)" if config.teacher else "no teacher"
+    )
     return f"{precision.resolve(config.mixed_precision)[1]}; {teacher}; scales {config.scales}"

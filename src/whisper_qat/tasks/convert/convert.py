@@ -44,12 +44,14 @@ class ConvertConfig:
         quantization_type: what the checkpoint was trained with; none writes float32
         format: onnx; transformers-js, the same graphs under the names it expects; ctranslate2, for
             faster-whisper, int8 per row; ggml, for whisper.cpp, blocks of 32 (q8_0 or q4_0)
-        requantize: round anew what ctranslate2 or ggml cannot hold, instead of refusing
-        audio_context: overrides the checkpoint's own: full (30 s) or dynamic (the clip's length)
-        margin_s: with audio_context dynamic, seconds of silence kept after the clip
-        parity_data: speech for the parity check (default: the training's own validation data)
-        parity_positions: logit rows to compare on it; at least 500 for the agreement to be judged
-        parity_transcripts: of its clips are decoded on both sides; judged from 100 on, 0 for none
+        requantize: quantize layers that ctranslate2 or ggml cannot hold a second time, instead of
+            refusing them
+        audio_context: length of the encoder input, full (30 s) or dynamic (the clip's length);
+            overrides the checkpoint's own
+        margin_s: seconds of silence after the clip with a dynamic audio context
+        parity_data: speech for the parity check (default: the validation data of the training)
+        parity_positions: logit positions to compare; agreement is judged from 500 on
+        parity_transcripts: clips to transcribe on both sides; judged from 100 on; 0 for none
     """
 
     HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {

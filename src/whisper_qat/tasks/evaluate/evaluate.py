@@ -58,24 +58,26 @@ class EvaluateConfig:
 
     Args:
         model_path: the model: a folder written by convert, or a checkpoint (runs on torch)
-        output_dir: rows, results and report; an interrupted evaluation goes on there
-        baseline_model: row that deltas are taken to; by default the checkpoint trained from
-        corpora: names of configs/corpora.yaml, manifests, data folders or Hub ids
+        output_dir: folder for measurements, results and report; an interrupted evaluation continues
+            there
+        baseline_model: system that the differences are measured against (default: the checkpoint
+            trained from)
+        corpora: names from configs/corpora.yaml, manifests, data folders or Hub ids
         test_data: a manifest or data folder; its test split when it has one
-        compare: more rows as NAME=FOLDER
-        max_samples: seeded draw of at most so many clips from each corpus
-        threads: of each operator; by default every core this process may use
+        compare: further systems, each as NAME=FOLDER
+        max_samples: evaluate at most this many clips of each corpus, drawn at random with the seed
+        threads: threads of each ONNX operator; unset: every core that the process may use
         language: language of the audio
-        max_new_tokens: tokens per 30 s at most; by default the checkpoint's own limit
-        fallback: decode again, by sampling, what repeats itself (as transcribe.py does); without
-            it a loop counts as the errors that it is
-        seed: of the draw
-        corpora_config: what the names of corpora stand for
-        normalizers: text rules that WER is counted by; the first one leads the report
-        teacher_forced: also measure loss on the reference text, and KL to a float row; costs about
-            half of the rows' own time again, most of it the encoder's
-        kl_reference: row that KL is taken to; by default the float control (of the same training
-            seed where there are several), without one the baseline
+        max_new_tokens: largest number of tokens per 30 s (default: the checkpoint's own limit)
+        fallback: decode a chunk that repeats itself again, by sampling, as transcribe does; without
+            it the repetition counts as errors
+        seed: seed of the draw
+        corpora_config: file that defines the names of corpora
+        normalizers: text normalisers for WER; the first one leads the report
+        teacher_forced: also measure the loss on the reference text, and the KL divergence from a
+            float system; takes about half of the systems' own time again
+        kl_reference: system that KL is measured against (default: the float control of the same
+            training seed, else the baseline)
     """
 
     HELP_GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {

@@ -69,7 +69,7 @@ def open_row(spec: str | Path, name: str | None = None, *, cache: Path | None = 
 
 
 def row_info(folder: Path, runtime: str, name: str) -> Info:
-    """The folder's record; a plain checkpoint is the published float model, heard in full."""
+    """The folder's record; a plain checkpoint is the published float model, at 30 s."""
     if runtime == "torch":
         check_checkpoint(folder)
     if runtime == "onnx" and not is_finished(folder):

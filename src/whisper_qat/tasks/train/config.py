@@ -28,9 +28,10 @@ class DataSettings:
         base_model: float checkpoint: a folder, a Hub id, or ctranslate2:FOLDER
         train_data: folder, manifest or Hub id; its train split is used
         eval_data: like train_data; its validation split is used (default: train_data)
-        max_samples: seeded random draw of this many training clips (default: all)
-        max_eval_samples: seeded random draw of this many validation clips
-        language: code of the language that is spoken
+        max_samples: use at most this many training clips, drawn at random with the seed (default:
+            all)
+        max_eval_samples: use at most this many validation clips, drawn at random with the seed
+        language: code of the spoken language
         task: what the model is trained to do with the speech
         num_workers: processes that compute features ahead
     """
@@ -53,9 +54,10 @@ class ContextSettings:
     """How much audio the encoder is given.
 
     Args:
-        audio_context: full (30 s) or dynamic (the longest clip of the batch + margin_s)
-        margin_s: seconds of silence after the clip in a dynamic context
-        max_margin_s: training draws each micro-batch's margin between margin_s and this
+        audio_context: length of the encoder input: full (30 s), or dynamic (the longest clip of the
+            batch and margin_s)
+        margin_s: seconds of silence after the clip with a dynamic audio context
+        max_margin_s: draw the margin of each micro-batch between margin_s and this value
         teacher_context: the teacher's encoder input: same (as the student's), or full (30 s)
     """
 
@@ -88,13 +90,13 @@ class ScheduleSettings:
         num_epochs: passes over the training clips
         per_device_batch_size: clips per micro-batch and process
         gradient_accumulation_steps: micro-batches per optimizer step and process
-        learning_rate: peak, after warm-up
+        learning_rate: peak learning rate, reached after the warm-up
         warmup_ratio: share of the steps that warm up linearly; the rest decays linearly to 0
-        weight_decay: AdamW's
+        weight_decay: weight decay of AdamW
         max_grad_norm: gradients are clipped to this norm
         mixed_precision: precision of the matrix products; everything else stays float32
         gradient_checkpointing: recompute activations in the backward pass to save memory
-        seed: of the draw, the order and every random state
+        seed: seed of the draw of clips, of their order and of every random state
     """
 
     num_epochs: int = 5
@@ -123,7 +125,7 @@ class DistillationSettings:
     Args:
         ce_weight: weight of the cross-entropy on the reference text
         kl_weight: weight of the distillation from the float checkpoint; 0 runs no teacher
-        temperature: of the distillation
+        temperature: temperature of the distillation
         encoder_weight: weight of the distillation of the encoder states; 0 leaves it out
     """
 
@@ -149,11 +151,15 @@ class QuantizationSettings:
         block_size: weights per scale along K: 32, 64 or 128
         plan: YAML list of rules (pattern, scheme, why), or the name of a plan that comes with the
             package, in place of quantization_type's own
-        scales: rule (ORT's, following the weights) or learned (LSQ)
-        scale_start: of learned scales: ort, least-squares, or gptq, which gives the codes as well
-        calibration_samples: seeded draw of this many training clips that gptq is calibrated on
+        scales: rule (ONNX Runtime's scale, computed from the weights in every step) or learned
+            (LSQ)
+        scale_start: how learned scales begin: ort, least-squares, or gptq, which gives the codes as
+            well
+        calibration_samples: number of training clips, drawn with the seed, that GPTQ is calibrated
+            on
         scale_lr_ratio: learning rate of learned scales, as a share of learning_rate
-        curriculum: coarser stages before the plan, as in float:0.1,int8:0.3 (shares of the steps)
+        curriculum: coarser stages before the plan with their shares of the steps, for example
+            float:0.1,int8:0.3
     """
 
     quantization_type: Literal["int8", "int4", "int2", "none", ""] = field(
@@ -187,7 +193,7 @@ class OutputSettings:
     """What is written, and when.
 
     Args:
-        output_dir: receives checkpoints/ and final/; its default follows quantization_type
+        output_dir: folder for checkpoints/ and final/; the default follows quantization_type
             (whisper-control for none)
         eval_steps: optimizer steps between evaluations (0: once per epoch)
         save_steps: optimizer steps between checkpoints

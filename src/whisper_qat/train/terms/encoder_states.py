@@ -21,7 +21,7 @@ def encoder_sum(student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
 def term_sum(
     student: Outputs, teacher: Outputs, labels: Tensor, settings: Mapping[str, float]
 ) -> Tensor:  # fmt: skip
-    """`encoder_sum`; a teacher that hears more than the student counts as far as the student."""
+    """`encoder_sum`; a teacher with a longer input counts as far as the student's."""
     within = teacher.states[:, : student.states.shape[1]]
     return encoder_sum(student.states, within, labels)
 
