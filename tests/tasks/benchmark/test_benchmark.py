@@ -79,6 +79,7 @@ def test_missing_runtimes_are_named_in_one_line_each(tiny_whisper, clips, tmp_pa
         ({"max_threads": 2}, "--max_threads: is for the pilot"),
         ({"margin_s": 40.0}, "--margin_s 40.0: expected 0 to 30 seconds"),
         ({"data": []}, "--data: expected a manifest or data folder"),
+        ({"normalizer": "cart"}, "expected one of card, fr; did you mean 'card'?"),
         ({"rows": ["ours-int9"]}, "--rows 'ours-int9': expected .*did you mean 'ours-int8'"),
     ],
 )
