@@ -28,5 +28,5 @@ def test_errors_over_reference_words_after_normalisation():
 
 
 def test_no_words_is_no_rate():
-    with pytest.raises(ValueError, match="no reference words"):
+    with pytest.raises(ValueError, match="the references have no words"):
         greedy_wer(Repeating("un"), [("(silence)", AUDIO["oui"])])
