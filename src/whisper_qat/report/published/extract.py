@@ -57,7 +57,10 @@ def extract(folder: str | Path, labels: Labels, clip_set: str | None = None) -> 
     results = read_json(path)
     if kind == TRAINING:
         results["environment"] = {key: manifest[key] for key in ("command", "git_revision")}
-        found, models = extract_training(results, manifest), dict(manifest["inputs"])
+        found, models = (
+            extract_training(results, manifest),
+            {role: Path(name).name for role, name in manifest["inputs"].items()},
+        )
     else:
         found = (extract_evaluation if kind == "evaluation" else extract_benchmark)(
             results, clip_set
