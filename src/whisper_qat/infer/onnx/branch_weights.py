@@ -1,8 +1,9 @@
 """int8 weights that a branch of `If` multiplies, moved into it: there the cure finds them.
 
-The session option against saturation (`infer.kernels.saturation`) turns a product's int8 weights into uint8
-where the graph of the product holds them. Those of the merged decoder's cross-attention keys and
-values lie in the outermost graph, where what two branches use is stored once: it passes them by.
+The session option against saturation (`infer.kernels.saturation`) turns a product's int8 weights
+into uint8 where the graph of the product holds them. Those of the merged decoder's cross-attention
+keys and values lie in the outermost graph, where what two branches use is stored once: it passes
+them by.
 """
 
 from collections.abc import Iterator
