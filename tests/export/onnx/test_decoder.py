@@ -1,5 +1,7 @@
 """The merged decoder's graph against transformers, first step and steps on the cache."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,11 @@ def states(batch=2, length=20, width=64):
     return np.random.default_rng(1).normal(size=(batch, length, width)).astype(np.float32)
 
 
+def cache_argument(decoder):
+    """`past_key_values` is deprecated from transformers 5.24 on, for `cache`."""
+    return "cache" if "cache" in signature(decoder.forward).parameters else "past_key_values"
+
+
 def torch_logits(model, tokens, encoder_states, splits):
     """Logits of each piece of `tokens`, on one growing cache."""
     cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
@@ -26,8 +33,8 @@ def torch_logits(model, tokens, encoder_states, splits):
             out = model.model.decoder(
                 input_ids=torch.from_numpy(piece),
                 encoder_hidden_states=torch.from_numpy(encoder_states),
-                past_key_values=cache,
                 use_cache=True,
+                **{cache_argument(model.model.decoder): cache},
             )
             pieces.append(model.proj_out(out.last_hidden_state).numpy())
     return pieces
