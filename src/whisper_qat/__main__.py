@@ -1,4 +1,4 @@
-"""``python -m whisper_qat`` is ``whisper-qat``."""
+"""Runs the ``whisper-qat`` command as ``python -m whisper_qat``."""
 
 from whisper_qat.cli.program import main
 

@@ -1,7 +1,6 @@
-"""The two errors that end a command in words, and the nearest spelling of a mistyped name.
+"""The two errors that a command reports without a traceback, and suggestions for mistyped names.
 
-A command line shows the text of an error instead of a traceback only for these two types, so a
-bug of ours (any other exception) keeps its traceback.
+Any other exception is a bug of this project and keeps its traceback.
 """
 
 import difflib
@@ -9,14 +8,14 @@ from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; one line: where, what value, what would be right."""
+    """Input that cannot be used; its one line says where, which value, and what would be right."""
 
 
 class GateError(RuntimeError):
-    """A measured result missed its gate; what was measured has been kept on disk."""
+    """A measured result missed its required threshold; the measurements have been kept on disk."""
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the closest of ``choices``, or ``""`` when none is close."""
+    """Suggest the closest choice as ``"; did you mean 'x'?"``; ``""`` when none is close."""
     found = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
     return f"; did you mean {found[0]!r}?" if found else ""

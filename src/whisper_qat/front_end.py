@@ -1,4 +1,4 @@
-"""Whisper's front end in numbers, the same for every checkpoint: sampling, window and frames.
+"""Constants of Whisper's front end, the same for every checkpoint: sampling, window and frames.
 
 From `openai/whisper`, whisper/audio.py, where the same constants are spelt out.
 """

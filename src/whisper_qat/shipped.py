@@ -1,7 +1,7 @@
 """Files that come with the package: training configurations, plans and the list of corpora.
 
-They are package data, so an installed wheel has them in any folder. In a checkout ``configs/`` is a
-link to the same files.
+They are package data, so they are found from any folder once a wheel is installed. In a checkout,
+``configs/`` is a link to the same files.
 """
 
 from importlib.resources import files
@@ -15,22 +15,25 @@ CORPORA = FOLDER / "corpora.yaml"
 
 
 def shipped_names(folder: Path) -> list[str]:
-    """Names of the configurations (FOLDER) or plans (PLANS) that come with the package."""
+    """List the names of the configurations (FOLDER) or plans (PLANS) that come with the package."""
     return [path.stem for path in sorted(folder.glob("*.yaml")) if path != CORPORA]
 
 
 def find_config(text: str) -> Path:
-    """A training configuration by path or shipped name."""
+    """Find a training configuration by its path or shipped name."""
     return _find(text, FOLDER, "--config", "configuration")
 
 
 def find_plan(text: str | Path) -> Path:
-    """A plan by path or shipped name."""
+    """Find a plan by its path or shipped name."""
     return _find(str(text), PLANS, "--plan", "plan")
 
 
 def _find(text: str, folder: Path, flag: str, kind: str) -> Path:
-    """`text` as it is when it may be a path: whoever reads it says what is wrong with the file."""
+    """Resolve a shipped name; anything that may be a path is returned unchanged.
+
+    Errors in the file itself are reported by whoever reads it.
+    """
     path, names = Path(text), shipped_names(folder)
     if path.exists() or path.suffix or len(path.parts) != 1:
         return path

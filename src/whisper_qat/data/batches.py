@@ -1,6 +1,6 @@
-"""Batches: which clips form which micro-batch of an epoch, as a pure function of seed and epoch.
+"""The micro-batches of an epoch: which clips form each, as a pure function of seed and epoch.
 
-Nothing here holds state: a resumed run recomputes the epoch's list and goes on at its position.
+Nothing here holds state: a resumed run recomputes the epoch's list and continues at its position.
 Clips of similar length share a batch, so a dynamic audio context pads little.
 """
 
@@ -14,7 +14,10 @@ BUCKET_BATCHES = 16  # batches sorted by length together; larger means less padd
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Indices of clips; `counts` is False for a filler that only keeps processes in step."""
+    """The indices of a micro-batch's clips.
+
+    `counts` is False for a filler without loss, which only keeps the processes in step.
+    """
 
     indices: tuple[int, ...]
     counts: bool = True
@@ -23,7 +26,7 @@ class MicroBatch:
 def epoch_batches(
     durations_s: Sequence[float], batch_size: int, *, seed: int, epoch: int
 ) -> list[tuple[int, ...]]:
-    """Every clip once, in shuffled batches of similar duration."""
+    """Divide all clips, each used once, into shuffled batches of similar duration."""
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(durations_s))
     span = batch_size * BUCKET_BATCHES
@@ -35,17 +38,18 @@ def epoch_batches(
 
 
 def num_steps(num_batches: int, accumulation: int, num_processes: int) -> int:
-    """Optimizer steps of an epoch; the last may have fewer micro-batches."""
+    """Number of optimizer steps of an epoch; the last may have fewer micro-batches."""
     return -(-num_batches // (accumulation * num_processes))
 
 
 def step_batches(
     batches: Sequence[tuple[int, ...]], accumulation: int, num_processes: int, rank: int
 ) -> list[list[MicroBatch]]:
-    """The micro-batches of process `rank`, step by step.
+    """Return the micro-batches of process `rank`, one list per optimizer step.
 
-    Step s of W processes and accumulation A covers the same clips as one process with A * W. Where
-    the last step does not divide, a process repeats its step's first batch without counting it.
+    Step s of W processes with accumulation A covers the same clips as step s of one process with
+    accumulation A * W. Where the last step does not divide evenly, a process repeats the step's
+    first batch without counting it.
     """
     per_step = accumulation * num_processes
     steps = []

@@ -1,4 +1,4 @@
-"""The loader: features and labels computed by workers as batches are drawn, never held for all.
+"""The data loader: workers compute features and labels batch by batch, so none are kept in memory.
 
 Shapes: B batch, M mel bins, F mel frames, T decoder tokens.
 """
@@ -24,15 +24,16 @@ from whisper_qat.data.clips.clip import Clip
 from whisper_qat.errors import InputError
 from whisper_qat.front_end import MAX_FRAMES
 
-IGNORED = -100  # torch's ignore_index: a position that carries no loss
+IGNORED = -100  # torch's ignore_index: marks positions without a loss
 FULL = AudioContext(mode="full")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """mel [B, M, F]; tokens [B, T] fed to the decoder; labels [B, T], IGNORED where no loss is.
+    """A training batch: mel [B, M, F], decoder input tokens [B, T] and labels [B, T].
 
-    teacher_mel [B, M, 3000] is the whole window where the teacher gets more than the student.
+    Labels are IGNORED at positions without a loss. teacher_mel [B, M, 3000] is the whole 30 s
+    window, given only when the teacher's encoder input is longer than the student's.
     """
 
     mel: Tensor
@@ -48,7 +49,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Labeller:
-    """Text -> token ids: prompt, text with Whisper's leading space, end of text."""
+    """Turns text into token ids: prompt, text with Whisper's leading space, end of text."""
 
     tokenizer: Tokenizer
     prompt: tuple[int, ...]
@@ -64,18 +65,18 @@ class Labeller:
         )
 
     def __call__(self, text: str) -> list[int]:
-        """The whole sequence, prompt and end included; may be longer than `max_tokens`."""
+        """Return the sequence with prompt and end token; it may be longer than `max_tokens`."""
         encoded = self.tokenizer.encode(" " + text.strip(), add_special_tokens=False)
         return [*self.prompt, *encoded.ids, self.end]
 
     def fits(self, text: str) -> bool:
-        """True when the decoder's positions hold the sequence (the end token is only a label)."""
+        """True when the sequence fits the decoder's positions (the end token is only a label)."""
         return len(self(text)) - 1 <= self.max_tokens
 
 
 @dataclass(frozen=True)
 class Example:
-    """One clip: mel [M, 3000] over the whole window, its length in samples and its tokens."""
+    """One clip: its mel [M, 3000] over the whole window, its length in samples and its tokens."""
 
     id: str
     mel: NDArray[np.float32]
@@ -84,7 +85,7 @@ class Example:
 
 
 class Examples(Dataset):
-    """Clips as training examples; an unreadable clip comes back as its InputError."""
+    """Clips as training examples; for an unreadable clip the item is the InputError itself."""
 
     def __init__(self, clips: Sequence[Clip], features: Features, labeller: Labeller) -> None:
         self.clips, self.features, self.labeller = clips, features, labeller
@@ -97,7 +98,7 @@ class Examples(Dataset):
         try:
             audio = read_audio(clip)
         except InputError as error:
-            return error  # raised in a worker it would arrive as a page of traceback
+            return error  # raised in a worker, it would arrive with a page of traceback
         mel = self.features.log_mel(audio, FULL)
         return Example(clip.id, mel, len(audio), self.labeller(clip.text))
 
@@ -106,7 +107,7 @@ def collate(
     examples: Sequence[Example | InputError], context: AudioContext, prompt_length: int,
     *, full_teacher: bool = False,
 ) -> Batch:  # fmt: skip
-    """Pad to the batch's longest clip plus margin, and to its longest text."""
+    """Form a batch, padded to its longest clip plus the margin, and to its longest text."""
     for example in examples:
         if isinstance(example, InputError):
             raise example
@@ -121,7 +122,7 @@ def collate(
     for row, example in enumerate(good):
         ids = torch.tensor(example.tokens)
         tokens[row, : len(ids) - 1] = ids[:-1]
-        # The prompt is given at inference, so predicting it is not trained.
+        # The prompt is given at inference, so the model is not trained to predict it.
         labels[row, prompt_length - 1 : len(ids) - 1] = ids[prompt_length:]
     whole = full_teacher and frames < MAX_FRAMES
     teacher_mel = torch.from_numpy(np.stack([example.mel for example in good])) if whole else None
@@ -133,8 +134,8 @@ class Collator:
     """`collate` with its settings, for DataLoader; an InputError is passed on as a value.
 
     `full_teacher`: the batch carries the whole window for the teacher. `max_margin_s`: each batch
-    draws its margin between the context's and this one; the draw is a function of `seed` (which is
-    to name the epoch too) and the batch's clips, so that a resumed run draws the same.
+    draws its margin at random between the context's margin and this one. The draw depends only on
+    `seed` (which should include the epoch) and the batch's clips, so a resumed run repeats it.
     """
 
     context: AudioContext
@@ -165,15 +166,15 @@ class Collator:
 def iterate(
     examples: Examples, micro_batches: Sequence[MicroBatch], collator: Collator, num_workers: int
 ) -> Iterator[Batch]:
-    """The batches in order; `num_workers` processes compute ahead (0: in this process)."""
+    """Yield the batches in order; `num_workers` processes compute ahead (0: in this process)."""
     loader = DataLoader(
         examples,
         batch_sampler=[list(micro.indices) for micro in micro_batches],
         collate_fn=collator,
         num_workers=num_workers,
         worker_init_fn=_ignore_interrupt,
-        # Without one of its own, each new loader would draw from the training's random state, and
-        # a resumed epoch, which makes one loader more, would go another way.
+        # Without its own generator, each new loader would draw from the random state of training,
+        # and a resumed epoch, which creates one more loader, would diverge.
         generator=torch.Generator(),
         pin_memory=torch.cuda.is_available(),
     )

@@ -1,7 +1,7 @@
-"""Material: the utterances on which torch and the runtime are compared.
+"""The utterances on which torch and the runtime are compared: clips of speech or seeded noise.
 
-Real clips with their reference tokens where there are any; otherwise seeded noise, which shows
-wiring as well but says little about how often codes flip on speech, and is labelled so.
+Real clips with their reference tokens are used where available. Seeded noise reveals wrong wiring
+just as well, but says little about how often codes flip on speech, so results are labelled noise.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,10 @@ NOISE_TOKENS = 12
 
 @dataclass(frozen=True)
 class Utterance:
-    """mel float32 [1, n_mels, frames]; tokens int64 [1, n], the prompt first, without the end."""
+    """One utterance: mel float32 [1, n_mels, frames] and tokens int64 [1, n].
+
+    Tokens begin with the prompt and exclude the end token.
+    """
 
     id: str
     mel: NDArray[np.float32]
@@ -32,7 +35,10 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Material:
-    """`kind` is speech or noise; the first `prompt_length` tokens of each are its prompt."""
+    """A set of utterances of one kind, speech or noise.
+
+    The first `prompt_length` tokens of each utterance are its prompt.
+    """
 
     kind: str
     utterances: Sequence[Utterance]
@@ -40,7 +46,7 @@ class Material:
 
     @property
     def positions(self) -> int:
-        """Logit rows that a comparison sees: from the last prompt token on."""
+        """Number of logit rows compared: those from the last prompt token on."""
         return sum(u.tokens.shape[1] - self.prompt_length + 1 for u in self.utterances)
 
     def first(self, number: int) -> "Material":
@@ -51,7 +57,10 @@ def speech(
     clips: Sequence[Clip], features: Features, context: AudioContext, labeller: Labeller,
     *, max_positions: int,
 ) -> Material:  # fmt: skip
-    """Clips with their reference text, each at its own audio context, until `max_positions`."""
+    """Take clips with their reference text until they have `max_positions` logit rows.
+
+    Each clip has its own audio context.
+    """
     utterances: list[Utterance] = []
     for clip in clips:
         if Material("speech", utterances, len(labeller.prompt)).positions >= max_positions:
@@ -63,7 +72,7 @@ def speech(
 
 
 def noise(features: Features, context: AudioContext, labeller: Labeller) -> Material:
-    """Three stretches of seeded noise with random text tokens."""
+    """Generate three utterances of seeded noise with random text tokens."""
     rng = np.random.default_rng(0)
     utterances = []
     for seconds in NOISE_SECONDS:

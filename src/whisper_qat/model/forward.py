@@ -1,8 +1,8 @@
-"""Whisper's forward over its public submodules: encoder of any length, decoder with KV cache.
+"""Whisper's forward pass: an encoder for input of any length and a decoder with KV cache.
 
-transformers insists on 3000 mel frames; the convolutions and the attention do not. Only module
-attributes that both transformers 4.57 and 5.x document are used, and the float result equals
-transformers' own (tested). One path serves training, evaluation and parity.
+transformers insists on 3000 mel frames; the convolutions and the attention do not. The pass calls
+the model's public submodules and uses only attributes that both transformers 4.57 and 5.x document;
+its float result equals transformers' own (tested). Training, evaluation and parity all use it.
 
 Shapes: B batch, M mel bins, F mel frames (even), S = F/2 encoder positions, T tokens, D width,
 H heads, V vocabulary.
@@ -25,10 +25,11 @@ KeyValue = tuple[Tensor, Tensor]
 
 @dataclass
 class DecoderState:
-    """What decoding steps share: cross-attention keys/values, and self-attention's grown by steps.
+    """The state shared by decoding steps: keys and values of cross- and self-attention.
 
-    `cross` and `past` hold one (key, value) [B, H, length, D/H] per layer; `cross_mask` is bool
-    [B, 1, 1, S], True where a position belongs to the clip, None when all do.
+    `cross` and `past` hold one (key, value) [B, H, length, D/H] per layer; `cross_mask` is bool [B,
+    1, 1, S], True where a position belongs to the clip, None when all do. `past` grows with every
+    step.
     """
 
     cross: list[KeyValue]
@@ -40,7 +41,7 @@ class DecoderState:
 def encode(
     model: WhisperForConditionalGeneration, mel: Tensor, *, checkpointing: bool = False
 ) -> Tensor:
-    """Encoder states [B, S, D] of `mel` [B, M, F], F even and at most 3000.
+    """Compute the encoder states [B, S, D] of `mel` [B, M, F], F even and at most 3000.
 
     `checkpointing` recomputes each layer in the backward pass instead of keeping its activations.
     """
@@ -51,7 +52,7 @@ def encode(
 
 
 def encoder_input(model: WhisperForConditionalGeneration, mel: Tensor) -> Tensor:
-    """What the first encoder layer gets, [B, S, D]: convolutions and positions."""
+    """Compute the input [B, S, D] of the first encoder layer: convolutions plus positions."""
     encoder = model.model.encoder
     hidden = functional.gelu(encoder.conv1(mel))
     hidden = functional.gelu(encoder.conv2(hidden)).transpose(1, 2)
@@ -62,7 +63,7 @@ def encoder_input(model: WhisperForConditionalGeneration, mel: Tensor) -> Tensor
 def start(
     model: WhisperForConditionalGeneration, encoded: Tensor, lengths: Tensor | None = None
 ) -> DecoderState:
-    """Decoder state over `encoded` [B, S, D]; `lengths` [B] masks positions beyond each clip's."""
+    """Start decoding over `encoded` [B, S, D]; `lengths` [B] masks positions past each clip."""
     cross = [cross_key_value(layer, encoded) for layer in model.model.decoder.layers]
     mask = None
     if lengths is not None:
@@ -72,7 +73,7 @@ def start(
 
 
 def cross_key_value(layer: nn.Module, encoded: Tensor) -> KeyValue:
-    """A decoder layer's keys and values [B, H, S, D/H] over `encoded` [B, S, D]."""
+    """A layer's cross-attention keys and values [B, H, S, D/H] over `encoded` [B, S, D]."""
     attention = layer.encoder_attn
     return _heads(attention, attention.k_proj(encoded)), _heads(
         attention, attention.v_proj(encoded)
@@ -86,7 +87,7 @@ def decode(
     *,
     checkpointing: bool = False,
 ) -> Tensor:
-    """Logits [B, T, V] of the new `tokens` [B, T]; `state` takes up their keys and values."""
+    """Compute logits [B, T, V] of new `tokens` [B, T]; their keys and values join `state`."""
     decoder = model.model.decoder
     hidden = decoder_input(model, tokens, state.position)
     mask = causal_mask(tokens.shape[1], state.position, hidden.device)
@@ -103,7 +104,7 @@ def decode(
 def decoder_input(
     model: WhisperForConditionalGeneration, tokens: Tensor, position: int = 0
 ) -> Tensor:
-    """What the first decoder layer gets, [B, T, D], of `tokens` that start at `position`."""
+    """Compute the first decoder layer's input [B, T, D] for `tokens` that start at `position`."""
     decoder = model.model.decoder
     added = positions(decoder.embed_positions)[position : position + tokens.shape[1]]
     return _dropout(decoder.embed_tokens(tokens) + added, decoder.dropout, decoder.training)
@@ -116,7 +117,7 @@ def _run(checkpointing: bool, function: Callable, layer: nn.Module, *inputs: Any
 
 
 def encoder_layer(layer: nn.Module, hidden: Tensor) -> Tensor:
-    """One encoder layer, [B, S, D] -> [B, S, D]."""
+    """Run one encoder layer, [B, S, D] -> [B, S, D]."""
     x = layer.self_attn_layer_norm(hidden)
     own = (_heads(layer.self_attn, layer.self_attn.k_proj(x)),
            _heads(layer.self_attn, layer.self_attn.v_proj(x)))  # fmt: skip
@@ -134,7 +135,7 @@ def decoder_layer(
     past: KeyValue | None,
     mask: Tensor | None,
 ) -> tuple[Tensor, KeyValue]:
-    """One decoder layer, [B, T, D] -> [B, T, D] and its self-attention's keys and values."""
+    """Run one decoder layer, [B, T, D] -> [B, T, D]; also return its self-attention keys/values."""
     x = layer.self_attn_layer_norm(hidden)
     key = _heads(layer.self_attn, layer.self_attn.k_proj(x))
     value = _heads(layer.self_attn, layer.self_attn.v_proj(x))
@@ -155,7 +156,7 @@ def _feed_forward(layer: nn.Module, hidden: Tensor) -> Tensor:
 
 
 def _attend(attention: nn.Module, x: Tensor, kv: KeyValue, mask: Tensor | None) -> Tensor:
-    # Scaled before the product, as transformers and the original do.
+    # The query is scaled before the product, as in transformers and OpenAI's own code.
     query = _heads(attention, attention.q_proj(x) * attention.scaling)
     dropout = attention.dropout if attention.training else 0.0
     y = functional.scaled_dot_product_attention(
@@ -169,7 +170,7 @@ def _heads(attention: nn.Module, x: Tensor) -> Tensor:
 
 
 def causal_mask(new: int, past: int, device: torch.device) -> Tensor | None:
-    """True where a new token may look, [new, past + new]; None when that is everywhere."""
+    """Mask [new, past + new], True where a token may attend; None when that is everywhere."""
     if new == 1:
         return None
     return torch.ones(new, past + new, dtype=torch.bool, device=device).tril(past)

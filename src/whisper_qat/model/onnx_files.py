@@ -1,7 +1,7 @@
 """Names of the graphs in an ONNX folder, and of the files that hold their weights.
 
-Encoder and merged decoder have the names that optimum and transformers.js expect. `cross.onnx` and
-`step.onnx` are the ones that this project's own inference runs; they refer to the merged decoder's
+Encoder and merged decoder have the names that optimum and transformers.js expect. This project's
+own inference runs `cross.onnx` and `step.onnx` instead of the merged decoder; they refer to its
 data file and have none of their own.
 """
 

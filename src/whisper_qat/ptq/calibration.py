@@ -1,15 +1,15 @@
-"""Calibration: what each layer's inputs are, layer by layer, over quantized predecessors.
+"""Calibration: collects statistics of each layer's inputs, with all earlier layers quantized.
 
-The model's blocks are taken in order. A block first runs in float over all samples while a
+The model's blocks are processed in order. A block first runs in float over all samples while a
 statistic of each of its layers' inputs is summed; then its layers are quantized; then it runs
-again, quantized, and gives the next block its inputs. So every layer is fitted to the inputs it
-will have when deployed (GPTQ's own procedure), for two forward passes of the whole model.
+again, quantized, to produce the next block's inputs. So every layer is fitted to the inputs it will
+have when deployed (GPTQ's own procedure), at the cost of two forward passes of the whole model.
 
-Inputs are counted as the kernel multiplies them: on the grid of the scheme's activations.
+Statistics are those of the inputs that the kernel multiplies, on the scheme's activation grid.
 
 Memory: the model, one hidden state per sample, and the statistics of one block; [K, K] in float32
-for an encoder layer of v0.2's shape makes 5 x 6.5 MB + 105 MB (K = 1280 and 5120). The token table
-is fitted last, as the output head; until then embeddings use ORT's scales for it.
+for an encoder layer of Whisper large is 5 x 6.5 MB + 105 MB (K = 1280 and 5120). The token table is
+fitted last, as the output head; until then embeddings use ORT's scales for it.
 
 Shapes: M mel bins, F mel frames, S encoder positions, T tokens, D width.
 """
@@ -36,9 +36,9 @@ Run = Callable[[Tensor, int], Tensor]
 
 @dataclass(frozen=True)
 class Sample:
-    """One utterance: mel [1, M, F] at its own audio context, tokens int64 [1, T].
+    """One calibration utterance: mel [1, M, F] at its own audio context, tokens int64 [1, T].
 
-    The first `prompt_length` tokens are what decoding starts with.
+    The first `prompt_length` tokens are the decoder's prompt.
     """
 
     mel: Tensor
@@ -47,12 +47,12 @@ class Sample:
 
 
 def second_moment(x: Tensor) -> Tensor:
-    """x [n, K] -> X^T X [K, K], the Hessian of the layer's squared output error (times 1/2)."""
+    """Return X^T X [K, K] of x [n, K], half the Hessian of the layer's squared output error."""
     return x.T @ x
 
 
 def channel_squares(x: Tensor) -> Tensor:
-    """x [n, K] -> the sum of squares of each channel [K], the diagonal of `second_moment`."""
+    """Return each channel's sum of squares [K] of x [n, K], the diagonal of `second_moment`."""
     return x.square().sum(0)
 
 
@@ -61,9 +61,9 @@ def fit_layers(
     model: WhisperForConditionalGeneration, samples: Sequence[Sample], statistic: Statistic,
     fit: Fit, progress: Callable[[str], None] = lambda name: None,
 ) -> None:  # fmt: skip
-    """Call `fit(layer, sum of `statistic` over its inputs)` once for every quantized layer.
+    """Call `fit` once for every quantized layer, with the sum of `statistic` over its inputs.
 
-    `model` has its plan applied; `fit` sets weight and scale in place.
+    `model` must have its plan applied; `fit` sets weight and scale in place.
     """
     set_prompt_length(model, samples[0].prompt_length)
     fitter = _Fitter(statistic, fit, progress)
@@ -103,7 +103,7 @@ class _Fitter:
     def block(
         self, name: str, module: nn.Module, inputs: Sequence[Tensor], run: Run
     ) -> list[Tensor]:
-        """Fit the layers of `module`; its outputs, now quantized, for each of `inputs`."""
+        """Fit the layers of `module`, then return its quantized outputs for each of `inputs`."""
         self.measure_and_fit(name, module, inputs, run)
         with quantized_once(module):
             return [run(x, i) for i, x in enumerate(inputs)]
@@ -125,7 +125,7 @@ class _Fitter:
 
 
 class _Sums:
-    """Sums of a statistic of each layer's inputs, as a forward hook."""
+    """Sums a statistic of each layer's inputs; `add` is a forward pre-hook."""
 
     def __init__(self, statistic: Statistic) -> None:
         self.of: dict[nn.Module, Tensor] = {}
@@ -138,7 +138,7 @@ class _Sums:
         self.of[layer] = self.of[layer].add_(found) if layer in self.of else found.clone()
 
     def _measure(self, x: Tensor, scheme: Scheme, first_call: int | None) -> Tensor:
-        """The statistic of the quantized `x`; q, k and v share an input and this result."""
+        """Return the statistic of the quantized `x`; cached, as q, k and v share their input."""
         key = (scheme, first_call)
         if self._last is None or self._last[0] is not x or self._last[1] != key:
             heard = numerics.fake_quantize_activation(x, scheme, first_call)

@@ -1,4 +1,4 @@
-"""The clips that calibrated baselines see: a seeded draw from the train split, never from test."""
+"""Calibration clips of the PTQ baselines: a seeded draw from the train split, never from test."""
 
 import sys
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from whisper_qat.ptq.calibration import Sample
 
 
 def calibration_clips(data: str, number: int, seed: int) -> list[Clip]:
-    """`number` clips (or all there are) of the train split of `data`, else of validation.
+    """Draw `number` clips (or all there are) of the train split of `data`, else of validation.
 
     InputError when `data` has a test split and neither of these, or no usable clip.
     """
@@ -29,7 +29,7 @@ def calibration_clips(data: str, number: int, seed: int) -> list[Clip]:
 
 
 def held_out_clips(data: str, number: int, seed: int) -> list[Clip]:
-    """`number` clips of the validation split of `data`, else of train: for choices, never test.
+    """Draw `number` clips of the validation split of `data`, else of train, to tune on; never test.
 
     InputError when `data` has a test split and neither of these, or no usable clip.
     """
@@ -39,9 +39,10 @@ def held_out_clips(data: str, number: int, seed: int) -> list[Clip]:
 def calibration_samples(
     clips: list[Clip], final: Final, source: Path, language: str
 ) -> list[Sample]:
-    """`clips` as inputs of `final`: features in its audio context, and the reference text's tokens.
+    """Turn `clips` into model inputs: features in `final`'s audio context, tokens of the reference.
 
-    `source` has the tokenizer and the features. Texts longer than the decoder are left out.
+    `source` holds the tokenizer and feature settings. Clips with a text too long for the decoder
+    are left out.
     """
     rules = read_rules(source, language=language)
     config = final.model.config
@@ -60,7 +61,7 @@ def calibration_samples(
 def samples_of(
     clips: Sequence[Clip], features: Features, context: AudioContext, labeller: Labeller
 ) -> list[Sample]:
-    """Clips, whose texts must fit the decoder, with their features and their texts' tokens."""
+    """Compute features and text tokens of `clips`, whose texts must fit the decoder."""
     material = speech(clips, features, context, labeller, max_positions=sys.maxsize)
     return [
         Sample(torch.from_numpy(u.mel), torch.from_numpy(u.tokens), len(labeller.prompt))

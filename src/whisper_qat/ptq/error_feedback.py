@@ -1,13 +1,13 @@
-"""GPTQ for one matrix: columns are rounded in turn, later ones make up for each error.
+"""GPTQ for one matrix: columns are rounded in turn, and later ones compensate for each error.
 
 Frantar et al. 2022, "GPTQ: accurate post-training quantization for generative pre-trained
 transformers": with H = X^T X of the layer's inputs X and U the upper Cholesky factor of its
-inverse, rounding column i by an error e costs least when every later column j moves by
--e * U[i, j] / U[i, i]. Columns go in order of falling H[i, i], as its authors' `act_order`: the
-inputs that count most are rounded first, while there are many columns left to make up for them.
-Scales are given and stay (`static_groups`), so the order moves no block.
+inverse, rounding column i with an error e costs least when every later column j moves by -e * U[i,
+j] / U[i, i]. Columns are rounded in order of descending H[i, i], the authors' `act_order`: the most
+important inputs come first, while many columns are left to compensate. Scales are given and fixed
+(`static_groups`), so the order does not affect the blocks.
 
-Knows no models: `weight` [N, K], `hessian` [K, K], one scale per row and block.
+Independent of any model: `weight` [N, K], `hessian` [K, K], one scale per row and block.
 """
 
 import torch
@@ -21,9 +21,10 @@ LAZY_COLUMNS = 128  # updates beyond these wait for one matrix product (the pape
 
 
 def quantize(weight: Tensor, hessian: Tensor, scale: Tensor, scheme: Scheme) -> Tensor:
-    """The values on the grid, float32 [N, K], whose products differ least from `weight`'s.
+    """Choose values on the grid, float32 [N, K], whose products stay close to those of `weight`.
 
-    `scale` [N, ceil(K/block)] is the grid; an input that is always 0 is rounded to nearest.
+    `scale` [N, ceil(K/block)] defines the grid. The column of an input that is always 0 is rounded
+    to nearest.
     """
     order = torch.argsort(hessian.diagonal(), descending=True, stable=True)
     factor = inverse_factor(hessian[order][:, order])
@@ -40,10 +41,10 @@ def quantize(weight: Tensor, hessian: Tensor, scale: Tensor, scheme: Scheme) -> 
 
 
 def inverse_factor(hessian: Tensor) -> Tensor:
-    """Upper U, float32, with U^T U the inverse of the damped `hessian`; float64 on the way."""
+    """Return upper triangular U, U^T U the inverse of the damped `hessian`; float64 inside."""
     damped = hessian.to(torch.float64, copy=True)
     diagonal = damped.diagonal()
-    diagonal.masked_fill_(diagonal == 0, 1.0)  # such an input has no products: nothing to pass on
+    diagonal.masked_fill_(diagonal == 0, 1.0)  # an input that is always 0 has no error to pass on
     diagonal += DAMPING * diagonal.mean()
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
     return torch.linalg.cholesky(inverse, upper=True).float()
@@ -53,7 +54,7 @@ def _round_columns(
     pending: Tensor, values: Tensor, columns: slice, factor: Tensor,
     grid: tuple[Tensor, list[int]], scheme: Scheme,
 ) -> Tensor:  # fmt: skip
-    """Rounds `columns` of `pending` into `values`; their errors [N, columns], each over U[i, i]."""
+    """Round `columns` of `pending` into `values`; return errors [N, columns], each over U[i, i]."""
     scale, blocks = grid
     here, local = pending[:, columns], factor[columns, columns]
     errors = torch.empty_like(here)

@@ -1,16 +1,18 @@
-"""GPTQ and weighted least squares: the baselines that see calibration speech.
+"""GPTQ and weighted least squares: the PTQ baselines that use calibration speech.
 
 Both fit each layer to its inputs (`ptq.calibration`), on the grid that training and the other
 baselines use: symmetric codes, float16 block scales of either sign (or another scheme's). GPTQ's
-grid is that of least squares weighted by the inputs' mean squares; error feedback chooses codes.
+scales are those of least squares weighted by the inputs' mean squares; error feedback then chooses
+the codes.
 
-Own code, because no kept library's output fits these nodes. What onnxruntime 1.31's
-`MatMulNBitsQuantizer` offers: its GPTQ returns rounded floats and then chooses new scales from them
-(`gptq_quantize` calls `quant_tensor`), which moves codes off the grid that the feedback assumed,
-and puts 4 bits only into MatMulNBits; its HQQ has float zero points, its k_quant an integer zero
-point per block, and both see no data: a zero-point input that these nodes do not have. AutoGPTQ
-and GPTQModel quantize decoder-only language models, llm-compressor Whisper too, but with scales of
-their own (range over 2^bits - 1, positive), at full 30 s context, and none with int8 activations.
+Both are implemented here because no maintained library's output fits the exported ONNX nodes. In
+onnxruntime 1.31's `MatMulNBitsQuantizer`, GPTQ returns rounded floats and then chooses new scales
+from them (`gptq_quantize` calls `quant_tensor`), which moves codes off the grid that the feedback
+assumed, and MatMulNBits gets 4 bits only; HQQ has float zero points and k_quant an integer zero
+point per block, an input that these nodes do not have, and neither uses data. AutoGPTQ and
+GPTQModel quantize decoder-only language models; llm-compressor quantizes Whisper too, but with its
+own scales (range over 2^bits - 1, positive) and at the full 30 s context. None of them has int8
+activations.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,7 +42,7 @@ def gptq(
     model: WhisperForConditionalGeneration, rules: Sequence[Rule], samples: Sequence[Sample],
     progress: Progress,
 ) -> Plan:  # fmt: skip
-    """Quantize `model` in place by GPTQ; its float weights become the values on the grid."""
+    """Quantize `model` in place by GPTQ; its float weights are replaced by values on the grid."""
     return _calibrate(model, rules, samples, (second_moment, fit_with_feedback), progress)
 
 
@@ -48,7 +50,7 @@ def weighted_least_squares(
     model: WhisperForConditionalGeneration, rules: Sequence[Rule], samples: Sequence[Sample],
     progress: Progress,
 ) -> Plan:  # fmt: skip
-    """Quantize `model` in place: scales of least squared error weighted by the inputs' squares."""
+    """Quantize `model` in place; scales minimize squared error weighted by the inputs' squares."""
     return _calibrate(model, rules, samples, (channel_squares, fit_scale), progress)
 
 
@@ -59,20 +61,20 @@ def _calibrate(
     made = plan(model, rules)
     apply_plan(model, made)
     fit_layers(model, samples, *how, progress)
-    if TOKEN_TABLE in made.quantized():  # one grid for both ends of the shared weight
+    if TOKEN_TABLE in made.quantized():  # one grid for both uses of the shared weight
         layers = fake_quantized(model)
         layers[TOKEN_TABLE].fix_scale(layers[HEAD].scale())
     return made
 
 
 def fit_scale(layer: FakeQuantLinear, squares: Tensor) -> None:
-    """Fix the scale of least squared error, input channel k weighted by squares[k] >= 0."""
+    """Fix the scale that minimizes squared error, input channel k weighted by squares[k] >= 0."""
     importance = squares if squares.any() else None  # a layer whose input was all zeros
     layer.fix_scale(least_squares_scale.choose_params(layer.weight, layer.scheme, importance)[0])
 
 
 def fit_with_feedback(layer: FakeQuantLinear, moment: Tensor) -> None:
-    """Fix the scale as `fit_scale` does and move the weight to the values that GPTQ chooses."""
+    """Fix the scale as `fit_scale` does and set the weight to the values that GPTQ chooses."""
     fit_scale(layer, moment.diagonal())
     values = error_feedback.quantize(layer.weight, moment, layer.scale(), layer.scheme)
     layer.weight.data.copy_(values)

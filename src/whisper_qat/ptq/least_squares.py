@@ -1,4 +1,4 @@
-"""The least-squares baseline: scales of least squared weight error, no data, no training."""
+"""The least-squares PTQ baseline: scales of least squared weight error, without data."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from whisper_qat.quant.least_squares_scale import choose_params
 
 
 def least_squares(model: nn.Module, rules: Sequence[Rule]) -> Plan:
-    """Quantize `model` in place by the plan that `rules` give; returns the plan."""
+    """Quantize `model` in place by the plan that `rules` give; return the plan."""
     made = plan(model, rules)
     apply_plan(model, made)
     fix_least_squares(model)
@@ -19,7 +19,7 @@ def least_squares(model: nn.Module, rules: Sequence[Rule]) -> Plan:
 
 
 def fix_least_squares(model: nn.Module) -> None:
-    """Fix every layer's scale; the token table and the head share theirs."""
+    """Fix every layer's scale by least squares; token table and head share one scale."""
     by_weight: dict[int, FakeQuantWeight] = {}
     for layer in fake_quantized(model).values():
         first = by_weight.setdefault(id(layer.weight), layer)

@@ -1,7 +1,7 @@
-"""The baseline: round to nearest with ORT's own scales, no training.
+"""The round-to-nearest PTQ baseline: ORT's own scales, without training.
 
-It uses the plan, the layers and the exporter of QAT, so that a PTQ and a QAT model differ in codes
-and scales and in nothing else.
+It uses the plan, the layers and the exporter of QAT, so a PTQ and a QAT model differ only in codes
+and scales.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from whisper_qat.model.plan.plan import Plan, Rule
 
 
 def round_to_nearest(model: nn.Module, rules: Sequence[Rule]) -> Plan:
-    """Quantize `model` in place by the plan that `rules` give; returns the plan."""
+    """Quantize `model` in place by the plan that `rules` give; return the plan."""
     made = plan(model, rules)
     apply_plan(model, made)
     fix_scales(model)

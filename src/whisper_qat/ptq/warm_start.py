@@ -1,9 +1,9 @@
-"""Warm start: QAT that begins with GPTQ's codes instead of rounding to nearest.
+"""Warm start: QAT begins with GPTQ's codes instead of those of rounding to nearest.
 
-GPTQ leaves every weight in the middle of its code's interval, from where small steps move no code.
-So only its codes are kept: each float weight moves as little as it must to round to them. A weight
-that GPTQ rounded to nearest stays as it was; one that it rounded the other way stands at the edge
-of the interval, and the training's first steps decide.
+GPTQ leaves every weight in the middle of its code's interval, where small steps change no code. So
+only its codes are kept: each float weight moves just far enough to round to its code. A weight that
+GPTQ rounded to nearest stays as it was; one that it rounded the other way is placed at the edge of
+the interval, and the first training steps decide.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from whisper_qat.ptq.gptq import fit_with_feedback
 from whisper_qat.quant import blocks
 from whisper_qat.quant.scheme import Scheme
 
-EDGE = 1 / 64  # of a code: how far inside of its interval a moved weight stands
+EDGE = 1 / 64  # of a step: how far inside its interval a moved weight is placed
 
 
 @torch.no_grad()
@@ -27,7 +27,7 @@ def start_from_gptq(
     model: WhisperForConditionalGeneration, samples: Sequence[Sample],
     progress: Callable[[str], None],
 ) -> None:  # fmt: skip
-    """Give the fake-quantized `model` GPTQ's codes and scales, weights hardly moved.
+    """Give the fake-quantized `model` GPTQ's codes and scales, moving its weights minimally.
 
     A scale that is learned gets GPTQ's value in place; any other is fixed from now on.
     """
@@ -39,7 +39,7 @@ def start_from_gptq(
         layers[TOKEN_TABLE].fix_scale(layers[HEAD].scale())
     for layer in layers.values():
         weight = before.pop(id(layer.weight), None)
-        if weight is not None:  # None: the other end of a shared weight was here before
+        if weight is not None:  # None: a shared weight was already set through its other use
             codes = layer.codes()
             layer.weight.copy_(nearest_with_codes(weight, codes, layer.scale(), layer.scheme))
             assert torch.equal(layer.codes(), codes), "a moved weight has another code"
@@ -50,7 +50,7 @@ def start_from_gptq(
 
 
 def nearest_with_codes(weight: Tensor, codes: Tensor, scale: Tensor, scheme: Scheme) -> Tensor:
-    """The weights [N, K] nearest to `weight` that round to `codes` [N, blocks * block]."""
+    """Return the weights [N, K] nearest to `weight` that round to `codes` [N, blocks * block]."""
     length = scheme.block_length(weight.shape[1])
     parts, wanted = blocks.split(weight.float(), length), blocks.split(codes.float(), length)
     step = scale[..., None]

@@ -1,8 +1,8 @@
-"""Block activations: what `MatMulNBits` with accuracy_level 4 does to its float input.
+"""Block-wise activation quantization, as `MatMulNBits` with accuracy_level 4 does it.
 
-Per row and block of K: amax = max|a|, code = rint(a * f32(127 / amax)) with halves to even,
-scale = f32(amax / 127). Both quotients are formed on their own: a / scale is wrong on ties.
-Each row is on its own, so codes do not depend on batch, padding or decoding step.
+Per row and block of K: amax = max|a|, code = rint(a * f32(127 / amax)) with halves to even, scale =
+f32(amax / 127). Each quotient is computed separately: a / scale would be wrong on ties. Rows are
+independent, so codes do not depend on batch, padding or decoding step.
 """
 
 from functools import partial
@@ -18,7 +18,7 @@ MAX_CODE = 127
 
 
 def choose_params(x: Tensor, block_size: int) -> tuple[Tensor, Tensor]:
-    """(scale, multiplier) of `x` [..., K]: float32 [..., ceil(K/block)]; both 0 where amax is 0.
+    """Return (scale, multiplier) of `x` [..., K], float32 [..., ceil(K/block)]; 0 where amax is 0.
 
     There is no zero point: the codes are symmetric.
     """
@@ -26,23 +26,23 @@ def choose_params(x: Tensor, block_size: int) -> tuple[Tensor, Tensor]:
 
 
 def quantize(x: Tensor, multiplier: Tensor, block_size: int) -> Tensor:
-    """int8 codes -127 .. 127 of `x` [..., K], shape [..., ceil(K/block)*block], padding 0."""
+    """Quantize `x` [..., K] to int8 codes -127 .. 127, [..., ceil(K/block)*block], padding 0."""
     parts = blocks.split(x.detach().float(), block_size)
     return torch.flatten(torch.round(parts * multiplier[..., None]), -2).to(torch.int8)
 
 
 def dequantize(codes: Tensor, scale: Tensor, block_size: int) -> Tensor:
-    """float32 [..., ceil(K/block)*block]: code * scale."""
+    """Return code * scale, float32 [..., ceil(K/block)*block]."""
     return torch.flatten(blocks.split(codes.float(), block_size) * scale[..., None], -2)
 
 
 def fake_quantize(x: Tensor, block_size: int) -> Tensor:
-    """`x` [..., K] as the kernel sees it, float32; straight-through gradient (identity)."""
+    """Return `x` [..., K] as the kernel sees it, float32; straight-through gradient."""
     return straight_through(x, partial(_values, block_size=block_size))
 
 
 def fake_quantize_calls(x: Tensor, scheme: BlockScheme, first_call: int | None) -> Tensor:
-    """`fake_quantize` for a layer of `scheme`; the division into calls changes no code."""
+    """Apply `fake_quantize` for a layer of `scheme`; division into calls changes no code."""
     return fake_quantize(x, scheme.block_size)
 
 

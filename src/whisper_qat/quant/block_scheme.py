@@ -1,4 +1,4 @@
-"""Block schemes: integers of 2, 4 or 8 bits with one scale per block, and their bytes.
+"""Block schemes: integers of 2, 4 or 8 bits with one scale per block, and their packed storage.
 
 `MatMulNBits` takes codes as uint8 [N, blocks, bytes], lowest bits first.
 """
@@ -55,7 +55,7 @@ class BlockScheme:
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
-        """`block-int8-32-f16` and its like."""
+        """Parse a name like `block-int8-32-f16`; None for another kind of name."""
         match = re.fullmatch(rf"block-int(\d+)-(\d+)({F16_SUFFIX})?", name)
         if match is None:
             return None
@@ -69,7 +69,7 @@ class BlockScheme:
 
     @property
     def zero_point(self) -> int:
-        """The stored code that means 0.0: 2^(bits-1), implicit in the kernel."""
+        """The stored code of 0.0: 2^(bits-1), implicit in the kernel."""
         return 2 ** (self.bits - 1)
 
     @property
@@ -87,7 +87,7 @@ class BlockScheme:
         return -(-in_features // self.block_size)
 
     def storable(self, scale: "Tensor") -> "Tensor":
-        """`scale` as the nearest finite values that `scale_dtype` stores, float32."""
+        """Round `scale` to the nearest finite values of `scale_dtype`, as float32."""
         if self.scale_dtype == "float32":
             return scale
         return scale.clamp(-MAX_FLOAT16, MAX_FLOAT16).half().float()
@@ -97,7 +97,7 @@ class BlockScheme:
 
 
 def pack(codes: NDArray[np.uint8], scheme: Scheme) -> NDArray[np.uint8]:
-    """Codes [N, blocks*block] -> uint8 [N, blocks, block*bits/8]."""
+    """Pack codes [N, blocks*block] into bytes, uint8 [N, blocks, block*bits/8]."""
     assert scheme.block_size is not None
     assert codes.dtype == np.uint8 and codes.shape[1] % scheme.block_size == 0
     per_byte = 8 // scheme.bits
@@ -109,7 +109,7 @@ def pack(codes: NDArray[np.uint8], scheme: Scheme) -> NDArray[np.uint8]:
 
 
 def unpack(packed: NDArray[np.uint8], scheme: Scheme) -> NDArray[np.uint8]:
-    """The inverse of `pack`: codes [N, blocks*block]."""
+    """Unpack bytes into codes [N, blocks*block]; the inverse of `pack`."""
     shifts = np.arange(0, 8, scheme.bits, dtype=np.uint8)
     mask = np.uint8(2**scheme.bits - 1)
     codes: NDArray[np.uint8] = np.right_shift(packed[..., None], shifts) & mask
@@ -123,5 +123,5 @@ def packed_shape(rows: int, in_features: int, scheme: Scheme) -> tuple[int, ...]
 
 
 def pack_scales(scales: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scales [N, blocks], as the kernel takes them."""
+    """Return scales [N, blocks] as the kernel takes them, which is unchanged."""
     return scales

@@ -1,10 +1,10 @@
-"""Block weights: ONNX Runtime's round-to-nearest grid for `MatMulNBits`, as torch functions.
+"""Block-wise weight quantization: ONNX Runtime's rounding for `MatMulNBits`, in torch.
 
-The rule is the one of ORT's `quantize_matmul_{4,8}bits` (mlas q4_dq.cpp), found by comparing codes
-on tie grids: m is the block's extreme of largest magnitude (the negative one when both are equal),
-scale = m / -2^(bits-1), so often negative, and code = round(w * f32(1/scale) + 2^(bits-1)), halves
-away from zero, clipped to 0 .. 2^bits - 1. The kernel takes any scale: `quantize` therefore takes
-the scale as an argument, and a trained scale goes through the same code path.
+The rule is that of ORT's `quantize_matmul_{4,8}bits` (mlas q4_dq.cpp), found by comparing codes on
+weights with ties: m is the block's extreme of largest magnitude (the negative one when both are
+equal), scale = m / -2^(bits-1), so often negative, and code = round(w * f32(1/scale) + 2^(bits-1)),
+halves away from zero, clipped to 0 .. 2^bits - 1. The kernel accepts any scale: `quantize`
+therefore takes the scale as an argument, and a trained scale uses the same code.
 
 One deliberate difference: a block whose scale is subnormal (all weights below 1.5e-36 for 8 bits)
 becomes all zeros. ORT divides by it, and the infinite reciprocal makes its codes undefined.
@@ -24,7 +24,7 @@ SMALLEST_NORMAL = torch.finfo(torch.float32).smallest_normal
 
 
 def choose_params(weight: Tensor, scheme: BlockScheme) -> tuple[Tensor, int]:
-    """(scale float32 [N, ceil(K/block)], zero point) of `weight` [N, K] by ORT's rule."""
+    """Choose (scale float32 [N, ceil(K/block)], zero point) of `weight` [N, K] by ORT's rule."""
     parts = blocks.split(weight.detach().float(), scheme.block_size)
     low, high = torch.aminmax(parts, dim=-1)
     extreme = torch.where(high.abs() > low.abs(), high, low)
@@ -34,7 +34,7 @@ def choose_params(weight: Tensor, scheme: BlockScheme) -> tuple[Tensor, int]:
 
 
 def quantize(weight: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:
-    """Stored codes 0 .. 2^bits-1 of `weight` [N, K], uint8 [N, ceil(K/block)*block].
+    """Quantize `weight` [N, K] to stored codes 0 .. 2^bits-1, uint8 [N, ceil(K/block)*block].
 
     Padding beyond K holds the zero point, which dequantizes to 0.
     """
@@ -43,13 +43,13 @@ def quantize(weight: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:
 
 
 def dequantize(codes: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:
-    """float32 [N, ceil(K/block)*block]: (code - zero_point) * scale, as the kernel computes it."""
+    """Compute (code - zero_point) * scale as the kernel does, float32 [N, ceil(K/block)*block]."""
     parts = blocks.split(codes.float(), scheme.block_size)
     return torch.flatten((parts - scheme.zero_point) * scale[..., None], -2)
 
 
 def fake_quantize(weight: Tensor, scheme: BlockScheme, scale: Tensor | None = None) -> Tensor:
-    """`weight` [N, K] moved onto its grid, float32; straight-through gradient (identity).
+    """Round `weight` [N, K] to its grid, float32; straight-through gradient (identity).
 
     `scale` [N, ceil(K/block)] fixes the grid; without it, ORT's rule chooses one from `weight`.
     """
@@ -57,11 +57,11 @@ def fake_quantize(weight: Tensor, scheme: BlockScheme, scale: Tensor | None = No
 
 
 def float_codes(parts: Tensor, scale: Tensor, scheme: BlockScheme) -> Tensor:
-    """Stored codes of `parts` [N, blocks, block] as a new float32 tensor of the same shape."""
+    """Return stored codes of `parts` [N, blocks, block] as a new float32 tensor of that shape."""
     reciprocal = torch.where(scale == 0, 0.0, 1.0 / scale)[..., None]
     scaled = parts * reciprocal + scheme.zero_point
     below = scaled.floor()
-    # Half away from zero: below zero it differs only where the clip sends both answers to 0.
+    # Halves away from zero: for negative values this differs only where clipping gives 0 anyway.
     return below.add_((scaled.sub_(below)) >= 0.5).clamp_(0, scheme.max_code)
 
 

@@ -1,4 +1,4 @@
-"""Blocks: the view of a matrix's last axis as blocks of equal size, zero-padded at the end."""
+"""Divides the last axis of a tensor into blocks of equal size, zero-padded at the end."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch.nn import functional
 
 
 def split(x: Tensor, block_size: int) -> Tensor:
-    """[..., K] -> [..., ceil(K / block_size), block_size]; a copy only when K must be padded."""
+    """Split [..., K] -> [..., ceil(K / block_size), block_size]; copies only to pad K."""
     padding = -x.shape[-1] % block_size
     if padding:
         x = functional.pad(x, (0, padding))
@@ -14,5 +14,5 @@ def split(x: Tensor, block_size: int) -> Tensor:
 
 
 def join(blocks: Tensor, length: int) -> Tensor:
-    """[..., blocks, block_size] -> [..., length]; drops what `split` padded."""
+    """Join [..., blocks, block_size] -> [..., length], dropping the padding of `split`."""
     return torch.flatten(blocks, -2)[..., :length]

@@ -1,7 +1,7 @@
-"""Channel schemes: int8 with one scale per output channel, and their bytes.
+"""Channel schemes: int8 with one scale per output channel, and their packed storage.
 
-The kernels take codes as int8 [K, N], less the zero point: onnxruntime multiplies u8 x s8 with
-VNNI, and u8 x u8 by widening, 2.5 times slower.
+The kernels take codes as int8 [K, N], with the zero point subtracted: onnxruntime multiplies u8 x
+s8 with VNNI, but u8 x u8 by widening, which is 2.5 times slower.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ PACKED_DTYPE = np.int8
 class ChannelScheme:
     """Symmetric int8 weights with one float32 scale per output channel; activations in 8 bits.
 
-    A weight is one block as long as its K, so its scale is [N, 1]; accumulation is int32 over all
-    of K. Codes are 1 .. 255 around 128, as those of blocks are; the files hold them signed.
+    Each row is one block of length K, so the scale is [N, 1]; accumulation is int32 over all of K.
+    Codes are 1 .. 255 around 128, unsigned like those of block schemes; the files hold them signed.
     """
 
     bits: ClassVar[int] = 8
@@ -41,7 +41,7 @@ class ChannelScheme:
         return cls() if name == cls.name else None
 
     def block_length(self, in_features: int) -> int:
-        """Weights that share one scale: a whole row."""
+        """Number of weights that share one scale: a whole row."""
         return in_features
 
     def num_blocks(self, in_features: int) -> int:
@@ -66,8 +66,8 @@ class DynamicScheme(ChannelScheme):
 class RowScheme(ChannelScheme):
     """One symmetric activation scale per row: codes depend on no other row of the call.
 
-    No single operator does this: `QuantizeLinear` with a scale per row, `MatMulIntegerToFloat` and
-    a product with that scale.
+    No single operator does this; it takes `QuantizeLinear` with a scale per row,
+    `MatMulIntegerToFloat` and a product with that scale.
     """
 
     name: ClassVar[str] = "int8-row"
@@ -75,12 +75,12 @@ class RowScheme(ChannelScheme):
 
 
 def pack(codes: NDArray[np.uint8], scheme: Scheme) -> NDArray[np.int8]:
-    """Codes [N, K] -> int8 [K, N]."""
+    """Pack codes [N, K] as int8 [K, N]."""
     return np.ascontiguousarray((codes.astype(np.int16) - scheme.zero_point).T, dtype=np.int8)
 
 
 def unpack(packed: NDArray[np.int8], scheme: Scheme) -> NDArray[np.uint8]:
-    """The inverse of `pack`: codes [N, K]."""
+    """Unpack codes [N, K]; the inverse of `pack`."""
     return np.ascontiguousarray((packed.astype(np.int16) + scheme.zero_point).T, dtype=np.uint8)
 
 
@@ -90,5 +90,5 @@ def packed_shape(rows: int, in_features: int, scheme: Scheme) -> tuple[int, ...]
 
 
 def pack_scales(scales: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scales [N, 1] as the kernel takes them: [N], one per column of the packed weight."""
+    """Reshape scales [N, 1] for the kernel: [N], one per column of the packed weight."""
     return scales.reshape(-1)

@@ -1,9 +1,9 @@
-"""Channel weights: symmetric int8 with one scale per output channel, for u8 x s8 products.
+"""Per-channel weight quantization: symmetric int8, for u8 x s8 products.
 
-The rule is the one of ORT's `quantize_dynamic` with per_channel and QInt8, whose symmetric range is
--127 .. 127: scale = f32(amax / 127), code = rint(w / scale), halves to even. The quotient is formed
-on its own; w * (1 / scale) is another code on ties. Stored codes are shifted to 1 .. 255 around the
-zero point 128. The kernel takes any scale: `quantize` therefore takes it as an argument.
+The rule is that of ORT's `quantize_dynamic` with per_channel and QInt8, whose symmetric range is
+-127 .. 127: scale = f32(amax / 127), code = rint(w / scale), halves to even. The division is
+direct: w * (1 / scale) would give other codes on ties. Stored codes are shifted to 1 .. 255 around
+the zero point 128. The kernel accepts any scale: `quantize` therefore takes it as an argument.
 
 One deliberate difference: a channel whose scale is subnormal becomes all zeros with scale 0.
 """
@@ -21,26 +21,26 @@ LARGEST = 127
 
 
 def choose_params(weight: Tensor, scheme: ChannelScheme) -> tuple[Tensor, int]:
-    """(scale float32 [N, 1], zero point) of `weight` [N, K]."""
+    """Choose (scale float32 [N, 1], zero point) of `weight` [N, K] by ORT's rule."""
     low, high = torch.aminmax(weight.detach().float(), dim=-1, keepdim=True)
     amax = torch.maximum(-low, high)
-    # A tensor on purpose: on CUDA torch turns `amax / 127` into amax * (1 / 127).
+    # Deliberately a tensor: on CUDA torch turns `amax / 127` into amax * (1 / 127).
     scale = amax / torch.full_like(amax, LARGEST)
     return scale.masked_fill(scale < SMALLEST_NORMAL, 0.0), scheme.zero_point
 
 
 def quantize(weight: Tensor, scale: Tensor, scheme: ChannelScheme) -> Tensor:
-    """Stored codes 1 .. 255 of `weight` [N, K], uint8 [N, K]."""
+    """Quantize `weight` [N, K] to stored codes 1 .. 255, uint8 [N, K]."""
     return float_codes(weight.detach().float()[:, None], scale, scheme)[:, 0].to(torch.uint8)
 
 
 def dequantize(codes: Tensor, scale: Tensor, scheme: ChannelScheme) -> Tensor:
-    """float32 [N, K]: (code - zero_point) * scale."""
+    """Return (code - zero_point) * scale, float32 [N, K]."""
     return (codes.float() - scheme.zero_point) * scale
 
 
 def fake_quantize(weight: Tensor, scheme: ChannelScheme, scale: Tensor | None = None) -> Tensor:
-    """`weight` [N, K] moved onto its grid, float32; straight-through gradient (identity).
+    """Round `weight` [N, K] to its grid, float32; straight-through gradient (identity).
 
     `scale` [N, 1] fixes the grid; without it, the rule chooses one from `weight`.
     """
@@ -48,7 +48,7 @@ def fake_quantize(weight: Tensor, scheme: ChannelScheme, scale: Tensor | None = 
 
 
 def float_codes(parts: Tensor, scale: Tensor, scheme: ChannelScheme) -> Tensor:
-    """Stored codes of `parts` [N, 1, K] as a new float32 tensor of the same shape."""
+    """Return stored codes of `parts` [N, 1, K] as a new float32 tensor of that shape."""
     divisor = torch.where(scale == 0, torch.inf, scale)[..., None]
     codes = (parts / divisor).round_().add_(scheme.zero_point)
     return codes.clamp_(scheme.min_code, scheme.max_code)

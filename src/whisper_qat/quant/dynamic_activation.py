@@ -1,13 +1,13 @@
-"""Dynamic activations: what `DynamicQuantizeMatMul` does to its float input.
+"""Dynamic activation quantization with one range per kernel call, as in `DynamicQuantizeMatMul`.
 
 ONNX DynamicQuantizeLinear: low = min(x, 0), high = max(x, 0) over the whole call, scale =
 f32((high - low) / 255), zero point = rint(-low / scale) in 0 .. 255, code = rint(x / scale) + zero
 point, clipped to 0 .. 255. The order matters: rint(x / scale + zero point) and rint(x * (1 /
 scale)) are both wrong on ties.
 
-One range holds for everything that one kernel call gets. Here each matrix [M, K] is one call, so a
-batch of utterances has one range each, as when the runtime takes them one by one. What a training
-batch pads an utterance with counts as part of it, as silence counts in a padded clip.
+One range covers all of a kernel call's input. Here each matrix [M, K] is one call, so each
+utterance of a batch has its own range, as when the runtime processes them one by one. The padding
+of an utterance in a training batch counts as part of it, as silence counts in a padded clip.
 """
 
 import torch
@@ -20,35 +20,35 @@ MAX_CODE = 255
 
 
 def choose_params(x: Tensor) -> tuple[Tensor, Tensor]:
-    """(scale, zero point) of `x` [..., M, K]: float32 [..., 1, 1], one for each matrix.
+    """Return (scale, zero point) of `x` [..., M, K]: float32 [..., 1, 1], one for each matrix.
 
-    Both are those of an all-zero input, 1 and 0, where no value differs from 0.
+    For a matrix of zeros they are 1 and 0.
     """
     x = x.detach().float()
     low = x.amin((-2, -1), keepdim=True).clamp_(max=0)
     high = x.amax((-2, -1), keepdim=True).clamp_(min=0)
-    # Tensor by tensor: torch turns a quotient with a number into a product with its reciprocal.
+    # Tensor by tensor: torch turns division by a number into a product with its reciprocal.
     scale = (high - low) / torch.full_like(high, MAX_CODE)
     scale = torch.where(high == low, 1.0, scale)
     return scale, (-low / scale).clamp_(0, MAX_CODE).round_()
 
 
 def quantize(x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
-    """uint8 codes 0 .. 255 of `x` [..., M, K]."""
+    """Quantize `x` [..., M, K] to uint8 codes 0 .. 255."""
     codes = torch.round(x.detach().float() / scale).add_(zero_point)
     return codes.clamp_(0, MAX_CODE).to(torch.uint8)
 
 
 def dequantize(codes: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
-    """float32 [..., M, K]: (code - zero point) * scale."""
+    """Return (code - zero point) * scale, float32 [..., M, K]."""
     return (codes.float() - zero_point) * scale
 
 
 def fake_quantize(x: Tensor, first_call: int | None = None) -> Tensor:
-    """`x` [..., M, K] as the kernel sees it, float32; straight-through gradient (identity).
+    """Return `x` [..., M, K] as the kernel sees it, float32; straight-through gradient.
 
-    With `first_call` a matrix holds the input of several calls: its first `first_call` rows are
-    one (the prompt), every row after them is one by itself (a decoding step).
+    With `first_call` a matrix holds the input of several calls: its first `first_call` rows form
+    one call (the prompt), and each later row is a call by itself (a decoding step).
     """
     if first_call is None or x.shape[-2] <= first_call:
         return straight_through(x, _values)
@@ -57,7 +57,7 @@ def fake_quantize(x: Tensor, first_call: int | None = None) -> Tensor:
 
 
 def fake_quantize_calls(x: Tensor, scheme: DynamicScheme, first_call: int | None) -> Tensor:
-    """`fake_quantize` for a layer of `scheme`."""
+    """Apply `fake_quantize` for a layer of `scheme`."""
     return fake_quantize(x, first_call)
 
 

@@ -1,10 +1,11 @@
-"""Learned scales: LSQ's gradient for the block scales of a weight (Esser et al. 2020).
+"""Learned quantization scales: LSQ's gradient for a weight's block scales (Esser et al. 2020).
 
-Forwards it is the scheme's own `fake_quantize` with the scale given. Backwards, for a weight w with
+The forward pass is the scheme's own `fake_quantize` with the scale given. Backward, for a weight w,
 u = w / scale and code c (zero point subtracted): d value / d scale = c - u inside the range and c
 where u is clipped; d value / d w = 1 inside and 0 where clipped. The scale's gradient is multiplied
 by 1 / sqrt(block * largest code), section 2.2 of the paper, which keeps one scale's gradient near
-that of one weight. A float16 scale is rounded forwards and straight-through backwards.
+that of one weight. A float16 scale is rounded in the forward pass, with a straight-through
+gradient.
 """
 
 from functools import partial
@@ -19,7 +20,7 @@ from whisper_qat.quant.scheme import Scheme
 
 
 def fake_quantize(weight: Tensor, scale: Tensor, scheme: Scheme) -> Tensor:
-    """`weight` [N, K] on the grid of `scale` [N, ceil(K/block)], float32; both get gradients."""
+    """Round `weight` [N, K] to the grid of `scale` [N, ceil(K/block)]; both get gradients."""
     return _LearnedScale.apply(weight, scale, scheme)
 
 
@@ -42,10 +43,10 @@ class _LearnedScale(torch.autograd.Function):
 
 
 def on_grid(weight: Tensor, scale: Tensor, scheme: Scheme) -> tuple[Tensor, Tensor]:
-    """`weight` [N, K] on the grid of the stored `scale` [N, blocks], and its int8 codes.
+    """Return `weight` [N, K] on the grid of the stored `scale` [N, blocks], and its int8 codes.
 
-    Codes are without the zero point, [N, blocks, block]: a byte a weight, kept
-    so that the backward pass need not round again.
+    Codes [N, blocks, block] have the zero point subtracted: one byte per weight, kept so that the
+    backward pass need not round again.
     """
     parts = blocks.split(weight.float(), scheme.block_length(weight.shape[-1]))
     codes = numerics.of_weight(scheme).float_codes(parts, scale, scheme).sub_(scheme.zero_point)
@@ -56,7 +57,7 @@ def on_grid(weight: Tensor, scale: Tensor, scheme: Scheme) -> tuple[Tensor, Tens
 def gradients(
     weight: Tensor, scale: Tensor, codes: Tensor, gradient: Tensor, scheme: Scheme
 ) -> tuple[Tensor, Tensor]:
-    """What the `gradient` [N, K] of the values says of the weight [N, K] and of its scales."""
+    """Gradients of the weight [N, K] and its scales from the `gradient` [N, K] of the values."""
     block = scheme.block_length(weight.shape[-1])
     parts = blocks.split(weight.float(), block)
     incoming = blocks.split(gradient.float(), block)

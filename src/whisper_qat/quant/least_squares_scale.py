@@ -1,9 +1,10 @@
-"""Least-squares scales: per block, the scale whose grid is nearest to the weights.
+"""Least-squares scales: for each block, the scale whose grid is nearest to the weights.
 
-The scheme's rule spends the grid on the block's largest weight. Here the rule's scale, shrunk by
-each of SHRINK and taken with either sign (a block grid has one code more below zero), proposes
-codes; for given codes the best scale has a closed form, <w, c> / <c, c>; the proposal with the
-smallest squared error wins. The rule's own scale is among the candidates, so it is never worse.
+The scheme's own rule fits the grid to the block's largest weight. Here that scale, multiplied by
+each of SHRINK and taken with either sign (a block grid has one code more below zero), yields
+candidate codes; for given codes the best scale has a closed form, <w, c> / <c, c>; the candidate
+with the smallest squared error wins. The rule's own scale is among the candidates, so it is never
+worse.
 """
 
 import torch
@@ -18,9 +19,9 @@ SHRINK = tuple(1.0 - step / 20 for step in range(15))  # 1.0 down to 0.3
 def choose_params(
     weight: Tensor, scheme: Scheme, importance: Tensor | None = None
 ) -> tuple[Tensor, int]:
-    """(scale float32 [N, ceil(K/block)], zero point) of `weight` [N, K].
+    """Choose (scale float32 [N, ceil(K/block)], zero point) of `weight` [N, K].
 
-    `importance` [K] weighs the squared error of each input channel (e.g. its mean square).
+    `importance` [K] weights the squared error of each input channel (e.g. its mean square).
     """
     block = scheme.block_length(weight.shape[-1])
     parts = blocks.split(weight.detach().float(), block)
@@ -38,7 +39,7 @@ def choose_params(
 
 
 def _fitted(parts: Tensor, scale: Tensor, scheme: Scheme, importance: Tensor | None) -> Tensor:
-    """The best scale for the codes that `scale` gives."""
+    """Return the least-squares scale for the codes that `scale` gives."""
     codes = numerics.of_weight(scheme).float_codes(parts, scale, scheme).sub_(scheme.zero_point)
     weighted = codes if importance is None else codes * importance
     dot, square = (weighted * parts).sum(-1), (weighted * codes).sum(-1)

@@ -1,4 +1,4 @@
-"""Numerics: the verbs of a scheme's weights and activations, on torch tensors."""
+"""The interface of a scheme's arithmetic on torch tensors, for weights and activations."""
 
 from typing import Protocol
 
@@ -9,45 +9,48 @@ from whisper_qat.quant.scheme import Scheme
 
 
 class WeightNumerics(Protocol):
-    """The part `weight` of a record; scales are float32 [N, blocks], codes are stored ones."""
+    """The `weight` part of a scheme's record in `quant.registry`.
+
+    Scales are float32 [N, blocks]; codes include the zero point, as they are stored.
+    """
 
     def choose_params(self, weight: Tensor, scheme: Scheme) -> tuple[Tensor, int]:
-        """(scale [N, blocks], zero point) of `weight` [N, K] by the scheme's rule."""
+        """Choose (scale [N, blocks], zero point) of `weight` [N, K] by the scheme's rule."""
 
     def quantize(self, weight: Tensor, scale: Tensor, scheme: Scheme) -> Tensor:
-        """Codes of `weight` [N, K], uint8 [N, blocks*block]; padding holds the zero point."""
+        """Quantize `weight` [N, K] to uint8 [N, blocks*block]; padding holds the zero point."""
 
     def dequantize(self, codes: Tensor, scale: Tensor, scheme: Scheme) -> Tensor:
-        """float32 [N, blocks*block]: (code - zero point) * scale."""
+        """Return (code - zero point) * scale, float32 [N, blocks*block]."""
 
     def fake_quantize(self, weight: Tensor, scheme: Scheme, scale: Tensor | None = None) -> Tensor:
-        """`weight` [N, K] on the grid, float32; the gradient goes straight through.
+        """Round `weight` [N, K] to the grid, float32; straight-through gradient.
 
         Without `scale`, the scheme's rule chooses one.
         """
 
     def float_codes(self, parts: Tensor, scale: Tensor, scheme: Scheme) -> Tensor:
-        """Codes of `parts` [N, blocks, block] as a new float32 tensor of the same shape."""
+        """Return codes of `parts` [N, blocks, block] as a new float32 tensor of that shape."""
 
 
 class ActivationNumerics(Protocol):
-    """The part `activation` of a record."""
+    """The `activation` part of a scheme's record in `quant.registry`."""
 
     def fake_quantize_calls(self, x: Tensor, scheme: Scheme, first_call: int | None) -> Tensor:
         """See `fake_quantize_activation`."""
 
 
 def of_weight(scheme: Scheme) -> WeightNumerics:
-    """The verbs of the scheme's weights."""
+    """Return the arithmetic of the scheme's weights."""
     verbs: WeightNumerics = part(scheme, "weight")
     return verbs
 
 
 def fake_quantize_activation(x: Tensor, scheme: Scheme, first_call: int | None = None) -> Tensor:
-    """`x` [..., M, K] on the grid of the scheme's activations; the gradient goes straight through.
+    """Round `x` [..., M, K] to the scheme's activation grid; straight-through gradient.
 
-    `first_call` says how M divides into kernel calls (`dynamic_activation`); it matters where
-    `codes_depend_on_call`.
+    `first_call` says how M divides into kernel calls (see `quant.dynamic_activation`); it matters
+    only for schemes whose `codes_depend_on_call`.
     """
     verbs: ActivationNumerics = part(scheme, "activation")
     return verbs.fake_quantize_calls(x, scheme, first_call)

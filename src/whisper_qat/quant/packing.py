@@ -1,4 +1,4 @@
-"""Packing: codes and scales as the bytes that a scheme's kernel stores."""
+"""Packs codes and scales into the bytes that a scheme's kernel reads."""
 
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from whisper_qat.quant.scheme import Scheme
 
 
 class Packing(Protocol):
-    """The part `packing` of a record: see the functions of this module."""
+    """The `packing` part of a scheme's record in `quant.registry`; see this module's functions."""
 
     PACKED_DTYPE: type[np.generic]
 
@@ -26,12 +26,12 @@ def packing_of(scheme: Scheme) -> Packing:
 
 
 def pack(codes: NDArray[np.uint8], scheme: Scheme) -> NDArray[np.uint8] | NDArray[np.int8]:
-    """Codes [N, blocks*block] -> uint8 [N, blocks, block*bits/8], int8 [K, N] per channel."""
+    """Pack codes [N, blocks*block]: uint8 [N, blocks, block*bits/8]; per channel int8 [K, N]."""
     return packing_of(scheme).pack(codes, scheme)
 
 
 def unpack(packed: NDArray[np.uint8] | NDArray[np.int8], scheme: Scheme) -> NDArray[np.uint8]:
-    """The inverse of `pack`: codes [N, blocks*block]."""
+    """Unpack codes [N, blocks*block]; the inverse of `pack`."""
     return packing_of(scheme).unpack(packed, scheme)
 
 
@@ -41,10 +41,10 @@ def packed_shape(rows: int, in_features: int, scheme: Scheme) -> tuple[int, ...]
 
 
 def packed_dtype(scheme: Scheme) -> type[np.generic]:
-    """Type of the packed codes."""
+    """The numpy type of the packed codes."""
     return packing_of(scheme).PACKED_DTYPE
 
 
 def pack_scales(scales: NDArray[Any], scheme: Scheme) -> NDArray[Any]:
-    """Scales [N, blocks], float32 or float16, in the shape that the kernel takes."""
+    """Bring scales [N, blocks], float32 or float16, into the shape that the kernel takes."""
     return packing_of(scheme).pack_scales(scales)

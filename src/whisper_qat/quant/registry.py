@@ -1,15 +1,15 @@
-"""The registry: one record per class of schemes, which names all that the library does with it.
+"""The registry of schemes: one record per class of schemes, naming the modules that implement it.
 
-A record is the list of a scheme's parts: its value, and the module in which each layer of the
-library finds its share. Adding a scheme therefore edits no `if` anywhere: it takes a record here
-and the modules that the record names, which may be those of other schemes where the arithmetic or
-the operators are the same, or one new module for all parts.
+A record lists the parts of a scheme: its class, and a module for each layer of the library. So a
+new scheme changes no `if` anywhere: it needs a record here and the modules that the record names,
+which may be those of other schemes where the arithmetic or the operators are the same, or one new
+module for all parts.
 
-The parts are names, "package.module", imported when first asked for. Objects in their place would
+The parts are names, "package.module", imported on first use. Storing the modules themselves would
 make this module import the graph writer, the runtime and torch: a plan could no longer be read
-without them, and imports would point up. One registry in each layer was the alternative; a scheme
-was then in five tables, and nothing said what was missing. What each part must offer is a Protocol
-beside the code that asks for it, and the test of this module checks every record against them:
+without them, and lower layers would import higher ones. The alternative, one registry in each
+layer, spread a scheme over five tables without a check for missing entries. What each part must
+provide is a Protocol next to the code that uses it, and this module's test checks every record:
 
 - weight: `quant.numerics.WeightNumerics`; on torch tensors
 - activation: `quant.numerics.ActivationNumerics`; on torch tensors
@@ -32,7 +32,7 @@ PARTS = ("weight", "activation", "packing", "nodes", "kernel_check", "parity")
 
 @dataclass(frozen=True, kw_only=True)
 class SchemeRecord:
-    """A class of schemes, how its names are spelt, and the modules of its parts."""
+    """A class of schemes, the spelling of their names, and the modules of their parts."""
 
     scheme: type[Scheme]
     spelling: str
@@ -44,7 +44,7 @@ class SchemeRecord:
     parity: str
 
     def part(self, name: str) -> Any:
-        """The module of one of `PARTS`, imported now if it was not yet."""
+        """Return the module of one of `PARTS`, importing it if necessary."""
         assert name in PARTS, name
         return resolve_name(getattr(self, name))
 
@@ -84,29 +84,29 @@ _records = {record.scheme: record for record in (BLOCK, DYNAMIC, ROW)}
 
 
 def register(record: SchemeRecord) -> None:
-    """Add a class of schemes; ValueError when it has a record already."""
+    """Add a class of schemes; ValueError when it is already registered."""
     if record.scheme in _records:
         raise ValueError(f"{record.scheme.__name__}: a scheme has one record, and this one has it")
     _records[record.scheme] = record
 
 
 def unregister(scheme: type[Scheme]) -> None:
-    """Take back what `register` added."""
+    """Remove a class of schemes that `register` added."""
     del _records[scheme]
 
 
 def records() -> tuple[SchemeRecord, ...]:
-    """All records, in the order of their registration."""
+    """Return all records, in the order of registration."""
     return tuple(_records.values())
 
 
 def part(scheme: Scheme, name: str) -> Any:
-    """The module that holds a scheme's part `name`, one of `PARTS`."""
+    """Return the module of a scheme's part `name`, one of `PARTS`."""
     return _records[type(scheme)].part(name)
 
 
 def parse_scheme(name: str) -> Scheme:
-    """The scheme that `name` spells, e.g. `block-int8-32-f16`; ValueError otherwise."""
+    """Return the scheme of that name, e.g. `block-int8-32-f16`; ValueError if there is none."""
     for record in records():
         if (scheme := record.scheme.parse(name)) is not None:
             return scheme

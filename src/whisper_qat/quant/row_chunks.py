@@ -1,9 +1,9 @@
-"""Row chunks: work on a large weight a few rows at a time, so that what is between stays in cache.
+"""Processes a large weight in chunks of rows, so that intermediate results stay in cache.
 
 Fake quantization is a dozen elementwise passes. Over a whole token table (106 MB for Whisper base)
-each reads and writes memory; over 2^18 values at a time only the first reads and the last writes.
-Rows do not see one another, so the values are the same, bit for bit. Only on a CPU: on a GPU a pass
-costs its launch, and memory is fast.
+each pass reads and writes main memory; over 2^18 values at a time only the first reads it and the
+last writes it. Rows are independent, so the values are the same, bit for bit. Chunks are used on a
+CPU only: on a GPU each pass costs a kernel launch, and memory is fast.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,10 @@ CHUNK = 2**18  # values
 
 
 def by_rows(compute: Callable[..., tuple[Tensor, ...]], *tensors: Tensor) -> tuple[Tensor, ...]:
-    """`compute(*tensors)` of tensors [N, ...], whose results [N, ...] depend on their own row."""
+    """Return `compute(*tensors)` of tensors [N, ...], computed in chunks of rows.
+
+    Each row of the results [N, ...] must depend only on the same row of the tensors.
+    """
     first = tensors[0]
     rows = max(1, CHUNK // max(1, first.shape[-1]))
     if first.device.type != "cpu" or len(first) <= rows:

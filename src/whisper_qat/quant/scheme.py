@@ -1,8 +1,8 @@
-"""What a scheme is: a number format that a layer can be quantized to, as a value with one spelling.
+"""Schemes: the number formats to which a layer can be quantized, as values with unique names.
 
-A scheme value holds identity, geometry and what follows from its arithmetic. It computes nothing
-on weights, so a plan can be read without torch, whose name is needed for types only. What the parts
-of the library do with a scheme stands in its record (`quant.registry`).
+A scheme value holds a format's name, its block geometry and the properties that follow from its
+arithmetic. It computes nothing on weights, so a plan can be read without torch, which is imported
+for types only. The modules that implement a scheme are listed in its record (`quant.registry`).
 """
 
 from typing import TYPE_CHECKING, Protocol, Self
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 if TYPE_CHECKING:
     from torch import Tensor
 
-FLOAT, FLOAT16 = "float", "float16"  # of a layer that stays float: stored in four bytes or in two
+FLOAT, FLOAT16 = "float", "float16"  # for layers that stay float, stored in four bytes or in two
 UNQUANTIZED = (FLOAT, FLOAT16)
 
 
@@ -22,22 +22,22 @@ class Scheme(Protocol):
 
     @property
     def name(self) -> str:
-        """The one spelling, which `parse` reads."""
+        """The scheme's unique name, which `parse` reads."""
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
-        """The scheme that `name` spells; None for a name of another class of schemes.
+        """Return the scheme called `name`; None for a name of another class of schemes.
 
-        ValueError for a name of this class whose numbers are not supported.
+        ValueError for a name of this class with unsupported numbers.
         """
 
     @property
     def bits(self) -> int:
-        """Bits of a stored code."""
+        """Number of bits of a stored code."""
 
     @property
     def zero_point(self) -> int:
-        """The code, as `quantize` gives it, that means 0.0."""
+        """The code that represents 0.0, as `quantize` gives it."""
 
     @property
     def min_code(self) -> int: ...
@@ -47,28 +47,28 @@ class Scheme(Protocol):
 
     @property
     def block_size(self) -> int | None:
-        """Weights along K that share a scale; None when a whole row does, whatever its length."""
+        """Number of weights along K that share a scale; None when a whole row does."""
 
     @property
     def scale_dtype(self) -> str:
-        """The type in which files hold the scales, float32 or float16; all are float32 at work."""
+        """The type of the scales in files, float32 or float16; computation always uses float32."""
 
     @property
     def has_lookup(self) -> bool:
-        """Can a token table have this scheme? Only where the runtime looks rows up in it."""
+        """Whether the runtime can look up rows, so that a token table can have this scheme."""
 
     @property
     def codes_depend_on_call(self) -> bool:
-        """Do the activation codes of a row depend on the other rows of its kernel call?"""
+        """Whether the activation codes of a row depend on the other rows of its kernel call."""
 
     def block_length(self, in_features: int) -> int:
-        """Weights along K = `in_features` that share one scale."""
+        """Number of weights along K = `in_features` that share one scale."""
 
     def num_blocks(self, in_features: int) -> int:
-        """Blocks that cover K = `in_features`; the last one may be partly padding."""
+        """Number of blocks that cover K = `in_features`; the last may be partly padding."""
 
     def storable(self, scale: "Tensor") -> "Tensor":
-        """`scale` as the nearest finite values that the scheme can have, float32."""
+        """Round `scale` to the nearest finite values that the scheme can store, as float32."""
 
     def with_bits(self, bits: int) -> "Scheme | None":
-        """The same format in `bits`, a stage of a curriculum; None where there is none."""
+        """Return the same format with `bits`, for a curriculum; None if there is no such format."""

@@ -1,6 +1,6 @@
-"""The straight-through estimator (Bengio et al. 2013): rounded forwards, identity backwards.
+"""The straight-through estimator (Bengio et al. 2013): rounding forward, identity backward.
 
-`x + (rounded(x) - x).detach()` would not do: that sum rounds, and the result leaves the grid.
+`x + (rounded(x) - x).detach()` would not do: the sum rounds again, and the result leaves the grid.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def straight_through(x: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
-    """`compute(x)`, shaped as `x`; the gradient of the result is that of `x`."""
+    """Return `compute(x)`, shaped like `x`; its gradient is passed to `x` unchanged."""
     return _StraightThrough.apply(x, compute)
 
 

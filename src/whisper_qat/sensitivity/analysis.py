@@ -1,4 +1,4 @@
-"""The analysis itself: parts of one checkpoint switched to a scheme one at a time, and measured."""
+"""Sensitivity analysis: quantizes the parts of a checkpoint one at a time and measures each."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -24,7 +24,7 @@ TABLE_FALLBACK = BlockScheme(8, 32, "float16")  # where a scheme has no lookup k
 
 
 class Analysis:
-    """A float checkpoint, each layer of which can be switched to a scheme and back."""
+    """A float checkpoint whose layers can be quantized to a scheme and switched back one by one."""
 
     def __init__(
         self, final: Final, samples: list[Sample], by: str, words: WordErrors | None, *,
@@ -41,13 +41,13 @@ class Analysis:
         left = total - stored - sum(weight.numel() for weight in weights.values())
         self.fp32_bytes = FLOAT_BYTES * total
         self.rest_bytes = HALF_BYTES * stored + FLOAT_BYTES * left
-        # The scheme here is a stand-in; `_set_scheme` gives the one that is measured.
+        # This scheme is a placeholder; `_set_scheme` sets the one that is measured.
         stand_in = [Rule(pattern=".*", scheme=TABLE_FALLBACK.name, why="")]
         apply_plan(final.model, plan(final.model, stand_in))
         self.probe = Probe(final.model, samples, final.model.config.eos_token_id)
 
     def measure(self, scheme: Scheme) -> dict[str, Any]:
-        """Rows as data: float, each part alone, everything at once."""
+        """Measure the float baseline, each part alone, and everything at once; one row each."""
         self._set_scheme(scheme, fake_quantized(self.model))
         table = _of_table(scheme)
         costs = Costs(self.shapes, self.samples, scheme, table, threads=self.threads)
@@ -68,7 +68,7 @@ class Analysis:
     def propose(
         self, scheme: Scheme, fine: Scheme, budget: Budget
     ) -> tuple[list[Rule], dict[str, Any]]:
-        """Rules of the mixed plan; its expected effect, and the one measured with it applied."""
+        """Propose a mixed plan: its rules, and its expected effect next to the measured one."""
         units = self._units(table_as_one(self.parts), scheme, fine)
         chosen = choose(units, budget, fp32_bytes=self.fp32_bytes, rest_bytes=self.rest_bytes)
         finer = [unit.pattern for unit in units if unit.name in chosen.fine]
@@ -116,7 +116,7 @@ class Analysis:
 
 
 def _of_table(scheme: Scheme) -> Scheme:
-    """The scheme that the token table has under `scheme`."""
+    """Return the scheme of the token table when the other layers have `scheme`."""
     return scheme if scheme.has_lookup else TABLE_FALLBACK
 
 

@@ -1,8 +1,8 @@
-"""Sensitivity: what quantizing some layers, and no others, does to loss and output distribution.
+"""Measures how quantizing some layers alone changes the loss and the output distribution.
 
-Teacher-forced on real clips: mean loss per token on the reference text (end of text included) and
-mean KL(float || quantized) per token, both in nats. The float encoder's states are kept, so a part
-of the decoder costs one pass of the decoder alone.
+Both are measured with teacher forcing on real clips: mean loss per token on the reference text (end
+of text included) and mean KL(float || quantized) per token, in nats. The float encoder's states are
+kept, so measuring a part of the decoder takes only one pass of the decoder.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -25,7 +25,7 @@ ENCODER = "model.encoder."
 
 @dataclass(frozen=True)
 class Effect:
-    """Of quantizing some layers: `loss` and `kl` in nats per token, over `tokens` tokens."""
+    """The effect of quantizing some layers: `loss` and `kl` in nats per token, over `tokens`."""
 
     loss: float
     kl: float
@@ -42,7 +42,7 @@ class Probe:
         set_prompt_length(model, samples[0].prompt_length)
         with self.quantizing(()), torch.inference_mode():
             self._encoded = [encode(model, sample.mel) for sample in samples]
-            # Half precision would do for top tokens; KL of nearly equal models wants float32.
+            # Half precision would do for top tokens; KL between nearly equal models needs float32.
             self._float = [self._logits(i, fresh=False) for i in range(len(samples))]
 
     @torch.inference_mode()
@@ -62,7 +62,7 @@ class Probe:
 
     @contextmanager
     def quantizing(self, layers: Collection[str]) -> Iterator[None]:
-        """Have `layers` quantized, the others in float; each weight is quantized once."""
+        """Within the `with` block, quantize `layers` (each weight once); the others stay float."""
         modules = fake_quantized(self.model)
         if unknown := set(layers) - set(modules):
             raise ValueError(f"not fake-quantized: {sorted(unknown)[0]}")
@@ -77,7 +77,7 @@ class Probe:
                 layer.stage, layer.values = FLOAT, None
 
     def _logits(self, i: int, *, fresh: bool) -> Tensor:
-        """Logits [n, V] from the last prompt token on."""
+        """Compute the logits [n, V] of sample `i` from the last prompt token on."""
         sample = self.samples[i]
         encoded = encode(self.model, sample.mel) if fresh else self._encoded[i]
         logits = decode(self.model, sample.tokens, start(self.model, encoded))[0]

@@ -1,9 +1,9 @@
-"""Mixed plans: which parts get the finer scheme, from measured sensitivities, under a budget.
+"""Mixed plans: choose the parts that get the finer scheme, by measured sensitivity and a budget.
 
-Which units to make finer is a 0/1 knapsack, solved exactly (scipy's milp): the best KL per byte
-first is not enough, because small units then use up the room that a large and good one (the token
-table) needs. The KL expected is the sum of the units' own, which ignores how they interact; whoever
-proposes a plan measures it whole afterwards.
+The choice of units is a 0/1 knapsack problem, solved exactly (scipy's milp). Taking the best KL per
+byte first is not enough, because small units then use up the room that a large and worthwhile one
+(the token table) needs. The expected KL is the sum of the units' own, which ignores interactions;
+the caller should measure the whole plan afterwards.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """A part with its costs: KL (nats per token) and bytes, coarse and fine."""
+    """A part with its costs in the coarse and the fine scheme: KL (nats per token) and bytes."""
 
     name: str
     pattern: str
@@ -26,7 +26,7 @@ class Unit:
 
     @property
     def gain(self) -> float:
-        """KL avoided per byte added; what costs no byte comes first."""
+        """KL avoided per byte added; infinite when no bytes are added."""
         added = self.fine_bytes - self.coarse_bytes
         avoided = self.coarse_kl - self.fine_kl
         return avoided / added if added > 0 else float("inf")
@@ -34,7 +34,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Proposal:
-    """`fine`: units by name, the best KL per byte first; bytes of all units; the KL expected."""
+    """A proposed choice: names of the fine units, total bytes of all units, and expected KL.
+
+    `fine` is ordered by KL per byte, best first.
+    """
 
     fine: tuple[str, ...]
     bytes: int
@@ -44,18 +47,18 @@ class Proposal:
 def propose(
     units: Sequence[Unit], *, max_bytes: int | None = None, max_kl: float | None = None
 ) -> Proposal:
-    """Under exactly one budget: least KL within `max_bytes` of all units, or fewest bytes within
-    an expected `max_kl`.
+    """Choose the fine units under exactly one budget, `max_bytes` or `max_kl`.
 
-    Raises ValueError when everything coarse is already over `max_bytes`, or everything fine over
-    `max_kl`.
+    Minimizes the expected KL within `max_bytes` of all units, or the bytes within an expected
+    `max_kl`. Raises ValueError when even the all-coarse plan exceeds `max_bytes`, or the best
+    possible one exceeds `max_kl`.
     """
     assert max_bytes is None or max_kl is None
     units = sorted(units, key=lambda unit: unit.gain, reverse=True)
     size, kl = sum(unit.coarse_bytes for unit in units), sum(unit.coarse_kl for unit in units)
     added = np.array([unit.fine_bytes - unit.coarse_bytes for unit in units])
     avoided = np.array([unit.coarse_kl - unit.fine_kl for unit in units])
-    # What is no better fine stays coarse; what is better and costs nothing is fine in every plan.
+    # Units that gain nothing stay coarse; those that gain without extra bytes are always fine.
     bounds = Bounds((avoided > 0) & (added <= 0), avoided > 0)
     if max_bytes is not None:
         if size > max_bytes:
@@ -73,8 +76,8 @@ def propose(
 
 
 def _solve(cost: np.ndarray, limit: LinearConstraint, bounds: Bounds) -> np.ndarray:
-    """The 0/1 vector of least `cost`; the caller has seen that there is one."""
-    scale = np.abs(cost).max() or 1.0  # KLs are far below 1, where a solver's tolerances are
+    """Return the 0/1 vector of least `cost`; the caller has checked that one exists."""
+    scale = np.abs(cost).max() or 1.0  # KLs are far below 1, near the solver's tolerances
     found = milp(cost / scale, integrality=1, bounds=bounds, constraints=limit,
                  options={"mip_rel_gap": 0})  # fmt: skip
     assert found.success, found.message

@@ -1,9 +1,9 @@
-"""Costs of a part: bytes in the file and milliseconds in the runtime, float against quantized.
+"""The costs of a part, float against quantized: bytes in the file and milliseconds at runtime.
 
-Bytes are codes and scales as the exporter stores them, against float32. Milliseconds are per clip:
-the exporter's own nodes are timed for each shape, an encoder layer and the cross-attention's k and
-v at the clips' mean encoder length once, a decoder layer at one row for each token. The lookup of
-the embedding is not timed: it reads one row a token.
+Bytes are those of codes and scales as the exporter stores them, against float32. Milliseconds are
+per clip, from timing the exporter's own nodes for each shape: encoder layers and the
+cross-attention's k and v run once over the clips' mean encoder length, decoder layers once per
+token on one row. The embedding lookup is not timed: it reads one row per token.
 """
 
 import re
@@ -25,14 +25,14 @@ FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class Saved:
-    """Against float32: bytes of the file, and milliseconds per clip."""
+    """Savings against float32: bytes of the file, and milliseconds per clip."""
 
     bytes_saved: int
     ms_saved: float
 
 
 class Costs:
-    """Costs of every matrix of a model; each distinct shape is timed once."""
+    """The costs of every matrix of a model; each distinct shape is timed only once."""
 
     def __init__(
         self, shapes: Mapping[str, tuple[int, int]], samples: Sequence[Sample], scheme: Scheme,
@@ -46,7 +46,7 @@ class Costs:
         self._times: dict[tuple[ProductShape, Scheme], float] = {}
 
     def savings(self, layers: Collection[str]) -> Saved:
-        """By quantizing `layers`; the table's bytes count once, however many uses are named."""
+        """Savings from quantizing `layers`; the token table's bytes count only once."""
         stored = {TOKEN_TABLE if name == HEAD else name for name in layers}
         size = sum(
             FLOAT_BYTES * int(np.prod(self._shapes[name]))
@@ -67,7 +67,7 @@ class Costs:
 
 
 def stored_bytes(shape: tuple[int, int], scheme: Scheme) -> int:
-    """Codes and scales of a weight [N, K] in the file."""
+    """Number of bytes that codes and scales of a weight [N, K] take in the file."""
     rows, length = shape
     scale = np.dtype(scheme.scale_dtype).itemsize
     return int(np.prod(packed_shape(rows, length, scheme))) + scale * rows * scheme.num_blocks(

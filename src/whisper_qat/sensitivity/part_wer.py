@@ -1,4 +1,4 @@
-"""Word error rate of the analysed model with some of its layers quantized, on clips read once."""
+"""Measures the word error rate of the analysed model with some of its layers quantized."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,10 @@ from whisper_qat.model.fake_quant.scope import set_prompt_length
 
 
 class WordErrors:
-    """Greedy WER of `final`'s model in its present state; `source` has tokenizer and features."""
+    """Measures the greedy WER of `final`'s model in its current state, on clips that are read once.
+
+    `source` is the folder with the tokenizer and the feature settings.
+    """
 
     def __init__(self, final: Final, source: Path, clips: Sequence[Clip], language: str) -> None:
         self._model = final.model
@@ -30,7 +33,7 @@ class WordErrors:
         self._speech = [(clip.text, read_audio(clip)) for clip in clips]
 
     def rate(self, prompt_length: int) -> float:
-        """Errors over reference words; `prompt_length` is restored for teacher-forced calls."""
+        """Return word errors / reference words; restores `prompt_length` for teacher forcing."""
         set_prompt_length(self._model, None)
         try:
             return greedy_wer(self._transcriber, self._speech)

@@ -1,8 +1,9 @@
 """Parts: named groups of layers that a sensitivity analysis quantizes one at a time.
 
-By kind (every fc1 of the encoder, every cross-attention k of the decoder ...), by layer, by matrix,
-and by side (encoder, decoder). The token table counts as two parts, the embedding that reads it and
-the head that multiplies by it: they share one weight in a file but not their effect.
+Layers are grouped by kind (every fc1 of the encoder, every cross-attention k of the decoder ...),
+by layer, by matrix, or by side (encoder, decoder). The token table counts as two parts, the
+embedding that reads it and the head that multiplies by it: they share one weight in a file but not
+their effect.
 """
 
 import re
@@ -21,7 +22,7 @@ ATTENTION = {"self_attn": "", "encoder_attn": "cross "}
 
 @dataclass(frozen=True)
 class Part:
-    """`name` for people, `pattern` for a plan's rule, `layers` as fake-quantized module names."""
+    """A group of layers: a readable `name`, the `pattern` of a plan rule, and the module names."""
 
     name: str
     pattern: str
@@ -29,7 +30,7 @@ class Part:
 
 
 def parts(names: Sequence[str], by: str) -> list[Part]:
-    """The parts of a model whose quantizable layers are `names`, in the model's order."""
+    """Group the quantizable layers `names` of a model into parts, in the model's order."""
     groups: dict[tuple[str, str], list[str]] = {}
     for name in names:
         match = MATRIX.fullmatch(name)
@@ -42,13 +43,13 @@ def parts(names: Sequence[str], by: str) -> list[Part]:
 
 
 def table_parts() -> list[Part]:
-    """The two uses of the token table, which a plan can only choose together."""
+    """Return the two uses of the token table, to which a plan can only give the same scheme."""
     table = re.escape(TOKEN_TABLE)
     return [Part("embedding", table, (TOKEN_TABLE,)), Part("head", table, (HEAD,))]
 
 
 def _group(match: re.Match[str], by: str) -> tuple[str, str]:
-    """(name, pattern) of the part that a matrix belongs to."""
+    """Return (name, pattern) of the part that a matrix belongs to."""
     side, layer, attention, matrix = match.group("side", "layer", "attention", "matrix")
     word = f"{ATTENTION.get(attention, '')}{matrix.removesuffix('_proj')}"
     inner = f"{attention}\\.{matrix}" if attention else matrix

@@ -1,4 +1,4 @@
-"""The proposed plan: parts measured coarse and fine, chosen under a budget, written as rules."""
+"""Proposes a mixed plan: chooses between a coarse and a fine scheme per part, and writes rules."""
 
 import re
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ HALF_BYTES = 2
 
 @dataclass(frozen=True)
 class Budget:
-    """Exactly one is given: a share of the float32 size, or KL in nats per token."""
+    """The limit of a proposal: either a share of the float32 size or a KL in nats per token."""
 
     size: float | None
     kl: float | None
 
 
 def choose(units: Sequence[Unit], budget: Budget, *, fp32_bytes: int, rest_bytes: int) -> Proposal:
-    """The proposal; InputError when the budget cannot be met.
+    """Choose the units to make fine; InputError when the budget cannot be met.
 
-    `rest_bytes` is what the file holds beside the units: norms, biases, convolutions, positions.
+    `rest_bytes` is the size of everything else in the file: norms, biases, convolutions, positions.
     """
     try:
         if budget.kl is not None:
@@ -40,7 +40,7 @@ def rules(
     proposal: Proposal, units: Sequence[Unit], schemes: tuple[Scheme, Scheme],
     of_table: tuple[Scheme, Scheme],
 ) -> list[Rule]:  # fmt: skip
-    """Ordered rules of the plan; `schemes` and `of_table` are (coarse, fine)."""
+    """Write the proposal as ordered rules; `schemes` and `of_table` are (coarse, fine)."""
     table = re.escape(TOKEN_TABLE)
     by_name = {unit.name: unit for unit in units}
     made = [
@@ -62,7 +62,7 @@ def rules(
 def facts(
     proposal: Proposal, measured: dict[str, float], fp32_bytes: int, rest: int
 ) -> dict[str, Any]:
-    """What the folder keeps of a proposal: expected and measured, side by side."""
+    """Summarize a proposal for its output folder: expected and measured effect, and size."""
     return {
         "fine": list(proposal.fine), "expected_kl": proposal.expected_kl,
         "measured_kl": measured["kl"], "measured_delta_loss": measured["delta_loss"],
@@ -71,7 +71,7 @@ def facts(
 
 
 def table_as_one(parts: Sequence[Part]) -> list[Part]:
-    """The parts a plan can choose: the table's two uses as one."""
+    """Merge the two uses of the token table into one part, as a plan cannot separate them."""
     uses = [part for part in parts if part.pattern == re.escape(TOKEN_TABLE)]
     rest = [part for part in parts if part not in uses]
     layers = tuple(name for part in uses for name in part.layers)

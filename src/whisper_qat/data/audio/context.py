@@ -15,7 +15,10 @@ MODES = ("full", "dynamic")
 
 @dataclass(frozen=True, kw_only=True)
 class AudioContext:
-    """`mode` is full or dynamic; `margin_s`, in seconds, counts only for dynamic."""
+    """The setting of the encoder input's length: `mode` is full or dynamic.
+
+    `margin_s`, in seconds, applies only to dynamic.
+    """
 
     mode: str = "full"
     margin_s: float = 3.0
@@ -27,7 +30,7 @@ class AudioContext:
             raise InputError(f"margin_s={self.margin_s}: expected 0 to {WINDOW_S} seconds")
 
     def frames(self, num_samples: int) -> int:
-        """Mel frames, even, that the encoder sees of `num_samples` at 16 kHz; at most 3000."""
+        """Number of mel frames (even, at most 3000) of the encoder input for 16 kHz samples."""
         if self.mode == "full":
             return MAX_FRAMES
         seconds = num_samples / SAMPLE_RATE + self.margin_s

@@ -1,11 +1,12 @@
 """Features: Whisper's input, the log-mel spectrogram, computed by numpy without torch.
 
-Padding policy, part of every result: audio is padded with silence to 30 s, the spectrogram is
+Padding policy, which affects every result: audio is padded with silence to 30 s, the spectrogram is
 computed on that, and only then cut to the audio context. So a dynamic context sees exactly the
-first frames of what a full context sees. The silence is not transformed: a frame of zeros is the
-floor in every bin, below all others, so the maximum that the clamp is taken from is that of the
-frames with sound in them. float32 throughout, as torch's path of transformers has it: within 5e-5
-of that one and nearer than it to transformers' float64 path (tested).
+first frames of what a full context sees. The silence is not actually transformed: a frame of zeros
+has the floor value in every bin, below all others, so the maximum from which the clamp is derived
+is that of the frames with sound in them. All arithmetic is float32, as in transformers' torch
+implementation: the result is within 5e-5 of that one, and nearer than it to transformers' float64
+implementation (tested).
 """
 
 from pathlib import Path
@@ -21,8 +22,8 @@ from whisper_qat.runs.folders import read_json
 
 PADDING_POLICY = "silence to 30 s before the log-mel, then cut to the audio context"
 CONFIG_NAME = "preprocessor_config.json"
-HALF = N_FFT // 2  # a frame's centre: the signal is mirrored by so much at either end
-# What every Whisper has; a front end of another kind is refused, not approximated.
+HALF = N_FFT // 2  # half a frame: the signal is mirrored by this many samples at either end
+# The settings of every Whisper; a front end with others is refused, not approximated.
 FIXED = {
     "n_fft": N_FFT,
     "hop_length": HOP,
@@ -32,17 +33,17 @@ FIXED = {
     "dither": 0.0,
     "do_normalize": False,
 }
-FLOOR = np.float32(1e-10)  # of a mel bin's power
+FLOOR = np.float32(1e-10)  # of the power in a mel bin
 DYNAMIC_RANGE = np.float32(8)  # decades below the loudest bin, of power
 HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
-BLOCK = 128  # frames at once: what they take fits a core's cache
+BLOCK = 128  # frames at once: their working memory fits a core's cache
 # Products of so few frames are too small for OpenBLAS to start threads, which fight with
 # onnxruntime's for the cores: on a busy machine they took a hundred times as long as one thread.
 PRODUCT = 16
 
 
 class Features:
-    """The log-mel front end of a Whisper with `n_mels` bins."""
+    """The log-mel front end of a Whisper model with `n_mels` mel bins."""
 
     def __init__(self, n_mels: int) -> None:
         self.n_mels = n_mels
@@ -50,7 +51,7 @@ class Features:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> "Features":
-        """Reads `preprocessor_config.json`; InputError when it is missing or not Whisper's."""
+        """Read `preprocessor_config.json`; InputError when it is missing or not Whisper's."""
         path = Path(folder) / CONFIG_NAME
         if not path.is_file():
             raise InputError(
@@ -69,11 +70,14 @@ class Features:
         return cls(n_mels)
 
     def log_mel(self, audio: NDArray[np.float32], context: AudioContext) -> NDArray[np.float32]:
-        """float32 [n_mels, frames] of `audio` [samples], 16 kHz, at most 30 s (ValueError)."""
+        """Log-mel spectrogram, float32 [n_mels, frames], of `audio` [samples] at 16 kHz.
+
+        ValueError for audio longer than 30 s.
+        """
         if len(audio) > WINDOW:
             raise ValueError(f"{len(audio) / SAMPLE_RATE:.1f} s of audio: cut it to 30 s first")
         sounding = log_power(frames(audio), self.filters)
-        # Frames past the context count for the maximum: it is that of all 30 s.
+        # The maximum is that of all 30 s, so frames past the context count too.
         lowest = sounding.max(initial=np.log10(FLOOR)) - DYNAMIC_RANGE
         mel = np.full((self.n_mels, context.frames(len(audio))), np.log10(FLOOR), np.float32)
         kept = min(mel.shape[1], len(sounding))
@@ -85,7 +89,7 @@ class Features:
 
 
 def frames(audio: NDArray[np.float32]) -> NDArray[np.float32]:
-    """View [frames, N_FFT]: the frames of the 30 s window that reach into `audio`, in order."""
+    """Return the frames of the 30 s window that overlap `audio`: a view [frames, N_FFT]."""
     count = min(-(-(len(audio) + HALF) // HOP), MAX_FRAMES)
     end = (count - 1) * HOP + HALF
     signal = np.zeros(min(end, WINDOW), np.float32)
@@ -95,7 +99,7 @@ def frames(audio: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def log_power(frames: NDArray[np.float32], filters: NDArray[np.float32]) -> NDArray[np.float32]:
-    """log10 of the power of `frames` [F, N_FFT] through `filters` [bins, M]: float32 [F, M]."""
+    """Log10 mel power, float32 [F, M], of `frames` [F, N_FFT] through `filters` [bins, M]."""
     out = np.empty((len(frames), filters.shape[1]), np.float32)
     power = np.zeros((BLOCK, filters.shape[0]), np.float32)
     for start in range(0, len(frames), BLOCK):

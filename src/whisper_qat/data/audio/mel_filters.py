@@ -1,7 +1,8 @@
-"""Mel filters of Whisper: triangles on Slaney's mel scale, from 0 Hz to 8 kHz, of equal area.
+"""Whisper's mel filters: triangles of equal area on Slaney's mel scale, from 0 Hz to 8 kHz.
 
-The scale is linear to 1 kHz and logarithmic above (Slaney, Auditory Toolbox, 1998). Written here
-because the libraries that have it load torch or numba; equal to transformers' (tested).
+The scale is linear up to 1 kHz and logarithmic above (Slaney, Auditory Toolbox, 1998). They are
+computed here because the libraries that offer them load torch or numba; the result equals that of
+transformers (tested).
 """
 
 import numpy as np
@@ -14,7 +15,7 @@ MELS_PER_E = 27.0 / np.log(6.4)  # above the corner 27 steps are a factor of 6.4
 
 
 def mel_filters(num_bins: int, n_mels: int) -> NDArray[np.float64]:
-    """float64 [num_bins, n_mels]: weights at `num_bins` frequencies from 0 to 8 kHz."""
+    """Filter weights, float64 [num_bins, n_mels], at `num_bins` frequencies from 0 to 8 kHz."""
     edges = hz(np.linspace(0.0, mels(HIGHEST_HZ), n_mels + 2))
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
     bins = np.linspace(0.0, HIGHEST_HZ, num_bins)[:, None]
@@ -24,14 +25,14 @@ def mel_filters(num_bins: int, n_mels: int) -> NDArray[np.float64]:
 
 
 def mels(frequency_hz: float) -> float:
-    """Mels of one frequency."""
+    """Convert a frequency in Hz to mels."""
     if frequency_hz < CORNER_HZ:
         return frequency_hz / CORNER_HZ * MELS_AT_CORNER
     return MELS_AT_CORNER + MELS_PER_E * float(np.log(frequency_hz / CORNER_HZ))
 
 
 def hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Frequencies of mels, the inverse of `mels`."""
+    """Convert mels to frequencies in Hz; the inverse of `mels`."""
     linear = mel / MELS_AT_CORNER * CORNER_HZ
     logarithmic = CORNER_HZ * np.exp((mel - MELS_AT_CORNER) / MELS_PER_E)
     return np.where(mel < MELS_AT_CORNER, linear, logarithmic)

@@ -1,4 +1,4 @@
-"""Audio files as float32 samples, mono, 16 kHz; every error names its file.
+"""Reads audio files as mono float32 samples at 16 kHz; every error names its file.
 
 libsndfile (through soundfile) decodes WAV, FLAC, OGG and MP3 alike. torchcodec was rejected: it
 needs a matching FFmpeg on the machine. libsndfile silently shortens a WAV or OGG file that was cut
@@ -30,7 +30,7 @@ MP3_SLACK_S = 0.2  # an MP3 header counts whole frames, encoder delay and paddin
 
 @dataclass(frozen=True, kw_only=True)
 class AudioInfo:
-    """What a file's header says; nothing has been decoded."""
+    """Properties of an audio file read from its header, without decoding."""
 
     duration_s: float
     sample_rate: int
@@ -38,7 +38,7 @@ class AudioInfo:
 
 
 def read_audio(source: Clip | EmbeddedAudio | Segment | str | os.PathLike[str]) -> np.ndarray:
-    """Decode to float32 [samples], mono (mean of the channels), 16 kHz, within about [-1, 1].
+    """Decode to float32 [samples] at 16 kHz, mono (mean of the channels), within about [-1, 1].
 
     InputError names the file when it is missing, empty, truncated or not audio.
     """
@@ -54,7 +54,7 @@ def read_audio(source: Clip | EmbeddedAudio | Segment | str | os.PathLike[str]) 
 
 
 def probe(source: Clip | EmbeddedAudio | Segment | str | os.PathLike[str]) -> AudioInfo:
-    """Duration, rate and channels from the header; InputError as in `read_audio`."""
+    """Read duration, sample rate and channels from the header; InputError as in `read_audio`."""
     audio, where = _locate(source)
     segment = audio if isinstance(audio, Segment) else None
     data = io.BytesIO(audio) if isinstance(audio, bytes) else existing(_path(audio))
@@ -74,7 +74,7 @@ def _path(audio: str | Segment) -> str:
 def _locate(
     source: Clip | EmbeddedAudio | Segment | str | os.PathLike[str],
 ) -> tuple[bytes | str | Segment, str]:
-    """(bytes, path or segment; the name for messages)."""
+    """Return where the audio is (bytes, path or segment) and its name for messages."""
     audio, where = (source.audio, source.where) if isinstance(source, Clip) else (source, "")
     if isinstance(audio, EmbeddedAudio):
         where = where or f"row {audio.index}"
@@ -88,7 +88,7 @@ def _locate(
 
 
 def existing(path: str) -> str:
-    """`path` itself; InputError when no file with content is there."""
+    """Return `path` itself; InputError unless it is a file that is not empty."""
     try:
         size = Path(path).stat().st_size
     except OSError:
@@ -101,7 +101,7 @@ def existing(path: str) -> str:
 
 
 def open_bytes(path: str) -> bytes:
-    """The whole file; InputError when it is missing, empty or unreadable."""
+    """Return the bytes of a file; InputError when it is missing, empty or unreadable."""
     try:
         return Path(existing(path)).read_bytes()
     except OSError as error:
@@ -127,14 +127,14 @@ def _decode(file: str | io.BytesIO, where: str, segment: Segment | None = None) 
 
 
 def undecodable(where: str, error: Exception, *, opened: bool) -> str:
-    """A header that opens and a body that does not decode is damage; anything else is not audio."""
+    """The message for audio that does not decode: damaged if its header opened, else not audio."""
     if not opened:
         return f"{where}: not audio that can be read; {EXPECTED}"
     return f"{where}: truncated or damaged: {' '.join(str(error).split())}"
 
 
 def _stretch(segment: Segment | None, frames: int, rate: int, where: str) -> tuple[int, int]:
-    """(first frame, number of frames) of a segment, or of the whole file."""
+    """Return (first frame, number of frames) of a segment, or of the whole file."""
     if segment is None:
         return 0, frames
     start = round(segment.offset_s * rate)
@@ -146,7 +146,7 @@ def _stretch(segment: Segment | None, frames: int, rate: int, where: str) -> tup
 
 
 def check_header(frames: int, rate: int, where: str) -> None:
-    """InputError for a header that promises nothing, or a rate that speech does not have."""
+    """InputError for a header without frames, or with a sample rate unusual for speech."""
     if frames <= 0:
         raise InputError(f"{where}: empty audio (0 frames)")
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
@@ -154,7 +154,7 @@ def check_header(frames: int, rate: int, where: str) -> None:
 
 
 def _to_whisper(samples: np.ndarray, rate: int, where: str) -> np.ndarray:
-    """[frames, channels] at ``rate`` to [samples] at 16 kHz."""
+    """Convert [frames, channels] at ``rate`` to mono [samples] at 16 kHz."""
     mono = to_mono(samples, where)
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
@@ -162,14 +162,17 @@ def _to_whisper(samples: np.ndarray, rate: int, where: str) -> np.ndarray:
 
 
 def to_mono(samples: np.ndarray, where: str) -> np.ndarray:
-    """Mean of the channels of [frames, channels]; InputError for what is not a finite number."""
+    """Average the channels of [frames, channels]; InputError for samples that are not finite."""
     if not np.isfinite(samples).all():
         raise InputError(f"{where}: damaged: holds samples that are not finite numbers")
     return samples.mean(axis=1, dtype=np.float32)
 
 
 def cut_off(data: bytes | mmap.mmap) -> bool:
-    """True when a WAV or OGG file says itself that more should follow (FLAC, MP3: see decode)."""
+    """True when a WAV or OGG file ends before its own headers say it should.
+
+    Truncated FLAC and MP3 files are found when they are decoded.
+    """
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return _wav_cut_off(data)
     return data[:4] == b"OggS" and _ogg_cut_off(data)
@@ -186,7 +189,7 @@ def _wav_cut_off(data: bytes | mmap.mmap) -> bool:
 
 
 def _ogg_cut_off(data: bytes | mmap.mmap) -> bool:
-    """The last page lacks the end-of-stream flag, or is itself incomplete."""
+    """True when the last page is incomplete or lacks the end-of-stream flag."""
     start = data.rfind(b"OggS", max(0, len(data) - OGG_TAIL))
     header = data[start : start + 27]
     if start < 0 or len(header) < 27 or not header[5] & OGG_LAST_PAGE:

@@ -1,7 +1,7 @@
-"""Files and folders of a command line as recordings, each with the file its transcript goes to.
+"""Turns files and folders of a command line into recordings, each with its transcript's path.
 
-A folder stands for all audio files below it, and its tree is kept under the output folder. What
-cannot be transcribed is listed beside the rest and stops nothing.
+A folder stands for all audio files below it, and its tree is kept under the output folder. Files
+that cannot be transcribed are listed separately and do not stop the others.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """An audio file and where its transcript is written; None: to standard output."""
+    """An audio file and the path of its transcript; None stands for standard output."""
 
     path: Path
     duration_s: float
@@ -26,7 +26,7 @@ class Recording:
 def gather(
     paths: Sequence[str], output_dir: Path | None, suffix: str
 ) -> tuple[list[Recording], list[InputError]]:
-    """The recordings under `paths`, in order, and what is wrong with the others.
+    """Return the recordings under `paths`, in order, and an error for each unusable file.
 
     InputError when two of them would be written to one file.
     """
@@ -52,7 +52,7 @@ def gather(
 
 
 def _files(paths: Sequence[str], problems: list[InputError]) -> Iterator[tuple[Path, Path]]:
-    """(file, its name below the output folder) of each path."""
+    """Yield (file, its path below the output folder) for each audio file in `paths`."""
     for name in paths:
         path = Path(name)
         if not path.is_dir():

@@ -1,7 +1,7 @@
-"""An audio file block by block, as 16 kHz mono: an hour of it takes no more memory than a minute.
+"""Reads an audio file in blocks of 16 kHz mono: an hour takes no more memory than a minute.
 
-The samples are exactly those of `reading.read_audio` (tested), and so are the refusals, though
-damage in the middle of a file shows only when it is reached.
+The samples are exactly those of `data.audio.reading.read_audio` (tested), and the same files are
+refused, though damage in the middle of a file is found only when it is reached.
 """
 
 import mmap
@@ -28,10 +28,10 @@ BLOCK_S = 10
 
 
 class Forward(soundfile.SoundFile):
-    """A file that is read on and on.
+    """A sound file that is read strictly forwards, without seeking.
 
-    soundfile seeks to where it is after every read of a seekable file, and an MP3 decoder loses
-    there what a frame takes from the frames before it: the block would begin with a click.
+    After every read of a seekable file soundfile seeks to the current position. An MP3 decoder then
+    loses the data that a frame takes from earlier frames, so each block would begin with a click.
     """
 
     def seekable(self) -> bool:
@@ -39,7 +39,7 @@ class Forward(soundfile.SoundFile):
 
 
 def blocks(path: str | Path) -> Iterator[NDArray[np.float32]]:
-    """float32 [samples] at 16 kHz, in order; InputError names the file, see `read_audio`."""
+    """Yield blocks of float32 [samples] at 16 kHz, in order; InputError as in `read_audio`."""
     where = existing(str(path))
     _check_whole(where)
     opened = False
@@ -66,7 +66,7 @@ def _check_whole(where: str) -> None:
 
 
 def _decode(file: soundfile.SoundFile, where: str) -> Iterator[NDArray[np.float32]]:
-    """Mono blocks at the file's own rate."""
+    """Yield mono blocks at the file's own sample rate."""
     found = 0
     while len(samples := file.read(BLOCK_S * file.samplerate, dtype="float32", always_2d=True)):
         found += len(samples)

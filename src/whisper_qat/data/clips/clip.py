@@ -1,8 +1,7 @@
-"""One utterance: the place of its audio, its reference text and its speaker.
+"""A clip is one utterance: where its audio is, its reference text and its speaker.
 
-A clip never holds samples. 60,000 of them are a few dozen MB, so lists of clips travel freely
-between splitting, training and evaluation, and the audio is read when it is used
-(`data.audio.reading`).
+A clip never holds samples. 60,000 clips take a few dozen MB, so lists of clips can be passed around
+freely; the audio is read when it is used (`data.audio.reading`).
 """
 
 from dataclasses import dataclass, field
@@ -54,7 +53,7 @@ class Clip:
 
     @property
     def where(self) -> str:
-        """What to call this clip's audio in a message: its path, or its id inside a dataset."""
+        """The name of this clip's audio in messages: its path, or its id inside a dataset."""
         if isinstance(self.audio, EmbeddedAudio):
             return f"clip {self.id!r}"
         path = self.audio.path if isinstance(self.audio, Segment) else self.audio
@@ -62,7 +61,7 @@ class Clip:
 
 
 def total_hours(clips: list[Clip]) -> float | None:
-    """Hours of audio, or None when a clip's duration is unknown."""
+    """Total hours of audio, or None when a clip's duration is unknown."""
     durations = [clip.duration_s for clip in clips]
     if any(duration is None for duration in durations):
         return None

@@ -1,8 +1,8 @@
-"""Clips of any form into one folder of 16 kHz FLAC files; a kill loses no finished clip.
+"""Converts clips of any source into a folder of 16 kHz FLAC files, resuming after an interruption.
 
 Every finished clip is a line in a journal: its file, duration and hash, or why it was left out. A
-rerun reads the journal and does only the rest. FLAC is lossless, half the size of WAV, and carries
-its own length, so that a file cut off later is noticed.
+rerun reads the journal and converts only the remaining clips. FLAC is lossless, half the size of
+WAV, and stores its own length, so a file that is truncated later is noticed.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ Outcome = dict[str, Any]  # {"id", "audio", "duration", "sha256"} or {"id", "rea
 def convert(
     clips: list[Clip], folder: Path, settings: dict[str, Any], read: Callable[[Clip], np.ndarray]
 ) -> dict[str, Outcome]:
-    """Decode ``clips`` into ``folder``/audio; outcome by clip id. Resumes what was interrupted.
+    """Decode ``clips`` into ``folder``/audio, resuming an earlier run; return outcomes by clip id.
 
     A clip that cannot be used has a ``reason`` instead of a file. InputError when the folder was
     begun with other ``settings``.
@@ -61,7 +61,7 @@ def convert(
 
 
 def read_journal(path: Path, settings: dict[str, Any]) -> dict[str, Outcome]:
-    """Outcomes so far; a new journal is begun, and a half-written last line is cut off."""
+    """Read the outcomes so far; creates a missing journal, drops a half-written last line."""
     if not path.exists():
         path.write_text(json.dumps({"settings": settings}) + "\n", encoding="utf-8")
         return {}
@@ -98,7 +98,7 @@ def file_names(ids: list[str]) -> dict[str, str]:
 def convert_clip(
     clip: Clip, folder: Path, name: str, read: Callable[[Clip], np.ndarray]
 ) -> Outcome:
-    """Decode, check and write one clip; what is wrong with it is an outcome, not an error."""
+    """Decode, check and write one clip; an unusable clip is an outcome, not an error."""
     try:
         samples = examine(clip, read)
         duration_s = len(samples) / SAMPLE_RATE
@@ -115,7 +115,7 @@ def convert_clip(
 
 
 def encode_flac(samples: np.ndarray) -> bytes:
-    """16-bit FLAC of float32 [samples] at 16 kHz; beyond full scale is clipped."""
+    """Encode float32 [samples] at 16 kHz as 16-bit FLAC; values beyond full scale are clipped."""
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()

@@ -1,7 +1,7 @@
-"""Fingerprints of lists of clips: which clips these are, by ids and texts in their order.
+"""Fingerprints of lists of clips: hashes of their ids and texts, in order.
 
 Recorded in the folders of training runs, evaluations, PTQ and prepared data, so that a run is never
-continued on other clips. What is hashed must therefore stay as it is.
+continued on other clips. The hashed content and its form must therefore never change.
 """
 
 import hashlib

@@ -1,12 +1,12 @@
-"""A manifest file: one row per clip, as JSON lines, CSV/TSV, or ``{"test_samples": [...]}``.
+"""Reads manifest files: one row per clip, as JSON lines, CSV/TSV, or ``{"test_samples": [...]}``.
 
 A row has ``audio`` and ``text`` (or another of TEXT_FIELDS); ``id``, ``duration`` (seconds),
 ``speaker``, ``lang`` and ``offset`` (seconds into a longer recording; needs ``duration``) are
-optional, other fields are left alone. An audiofolder's metadata file is the same with
+optional; other fields are ignored. An audiofolder's metadata file has the same form with
 ``file_name``; it is read here because ``datasets`` cannot open that form without torchcodec.
 
 Relative audio is relative to the manifest. Whether the audio exists is the business of
-data/screen.py: looking at 60,000 files on a network disk takes minutes.
+`data.clips.screen`: looking at 60,000 files on a network disk takes minutes.
 """
 
 import csv
@@ -36,7 +36,7 @@ def read_clips(
     audio_folder: str | Path | None = None,
     confined: bool = False,
 ) -> list[Clip]:
-    """The clips of a manifest file, in its order, with unique ids.
+    """Read the clips of a manifest file, in its order, with unique ids.
 
     Relative audio is relative to ``audio_folder``, by default the manifest's own. ``confined``
     refuses audio outside of it (for manifests out of archives).

@@ -1,8 +1,8 @@
-"""Which clips can be used, and for each of the others the reason.
+"""Decides which clips can be used, and gives the reason for each of the others.
 
-Nothing is dropped silently: what does not pass comes back as a `Rejected` that the caller lists.
-With ``decode=False`` only text and header are looked at (a training run over a network disk); with
-``decode=True`` every sample is, which also finds truncated and silent files.
+Nothing is dropped silently: a clip that does not pass is returned as a `Rejected` for the caller to
+list. With ``decode=False`` only text and header are looked at (a training run over a network disk);
+with ``decode=True`` every sample is, which also finds truncated and silent files.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ SILENT_PEAK = 10 ** (-60 / 20)  # -60 dB of full scale: below any speech, above 
 
 @dataclass(frozen=True, kw_only=True)
 class Rejected:
-    """A clip left out, and why."""
+    """A clip that was left out, and the reason."""
 
     id: str
     reason: str
@@ -31,7 +31,10 @@ class Rejected:
 
 @dataclass(frozen=True, kw_only=True)
 class Screened:
-    """``kept`` have a known duration; ``kept`` and ``rejected`` together are the input."""
+    """The result of `screen`: usable clips and rejected ones, together all of the input.
+
+    The clips in ``kept`` have a known duration.
+    """
 
     kept: list[Clip]
     rejected: list[Rejected]
@@ -40,7 +43,7 @@ class Screened:
 def screen(
     clips: Iterable[Clip], *, decode: bool, max_duration_s: float = MAX_DURATION_S
 ) -> Screened:
-    """Sort clips into usable and not; never raises for a bad clip."""
+    """Separate usable clips from unusable ones; never raises for a bad clip."""
     kept, rejected = [], []
     for clip in clips:
         try:
@@ -54,7 +57,7 @@ def screen(
 
 
 def examine(clip: Clip, read: Callable[[Clip], np.ndarray] = read_audio) -> np.ndarray:
-    """Samples [n] at 16 kHz of a clip whose text and sound are all right; else InputError."""
+    """Return the samples [n] at 16 kHz of a clip; InputError when text or sound is unusable."""
     check_text(clip)
     samples = read(clip)
     check_sound(samples)
@@ -73,13 +76,13 @@ def check_text(clip: Clip) -> None:
 
 
 def check_sound(samples: np.ndarray) -> None:
-    """InputError for digital silence or next to it."""
+    """InputError for audio that is digital silence or nearly so."""
     peak = float(np.abs(samples).max())
     if peak < SILENT_PEAK:
         raise InputError(f"silent (peak {peak:.6f} of full scale)")
 
 
 def check_duration(duration_s: float, max_duration_s: float) -> None:
-    """InputError above the limit."""
+    """InputError for a clip that is longer than the limit."""
     if duration_s > max_duration_s:
         raise InputError(f"too long ({duration_s:.1f} s, the limit is {max_duration_s:g} s)")

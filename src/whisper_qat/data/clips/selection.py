@@ -1,7 +1,8 @@
-"""Selection: which clips a run trains and evaluates on, decided once and recorded.
+"""Selects the clips that a run trains and evaluates on, once, and records the selection.
 
-The same source for both gives its train and validation splits. A source with one split holds out
-5 % by text and, where known, by speaker. `max_samples` is a seeded draw from the training clips.
+When both come from the same source, its train and validation splits are used. From a source with
+one split, 5 % is held out, disjoint by text and, where known, by speaker. `max_samples` is a seeded
+draw from the training clips.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ Splits = dict[str, list[Clip]]
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Clips with known durations; `notes` say in words how they were chosen."""
+    """The selected clips, with known durations; `notes` describe how they were chosen."""
 
     train: list[Clip]
     validation: list[Clip]
@@ -28,7 +29,7 @@ class Selection:
 
     @property
     def fingerprint(self) -> str:
-        """Which clips these are: changes with any id, text or order."""
+        """A hash of the selected clips, which changes with any id, text or order."""
         return hash_splits({"train": self.train, "validation": self.validation})
 
 
@@ -36,7 +37,7 @@ def select(
     train_data: str, eval_data: str, *, max_samples: int | None, max_eval_samples: int | None,
     seed: int, fits: Callable[[str], bool],
 ) -> Selection:  # fmt: skip
-    """The clips of a run; `fits` tells whether a text's tokens fit the decoder."""
+    """Select the clips of a run; `fits` says whether a text's tokens fit the decoder."""
     train, validation, notes = _parts(train_data, eval_data, seed)
     notes.append(f"train: {describe(train)} in {train_data}")
     train = sample_clips(train, max_samples, seed)

@@ -1,4 +1,4 @@
-"""Where clips come from: a folder, a manifest, a saved dataset or a Hub id, all by one name.
+"""Loads clips from a folder, a manifest, a saved dataset or a Hub id, all by one name.
 
 Datasets are opened with ``Audio(decode=False)``: the bytes stay in the table until
 `data.audio.reading` decodes them, so neither torchcodec nor memory for the audio is needed. A
@@ -47,7 +47,7 @@ FORMS = "a folder from prepare_data or save_to_disk, a manifest, an audiofolder 
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """A source as prepare_data takes it: clips by split, and how they came to be.
+    """A source as prepare_data uses it: clips by split, and where they came from.
 
     ``splits`` has the one key ``all`` when the source made no splits of its own. ``inputs`` maps
     what was read to its hash or address; ``rejected`` are clips left out before any audio was
@@ -68,7 +68,7 @@ class Unreachable(InputError):
 def load_clips(
     spec: str | os.PathLike[str], *, split: str | None = None, text_field: str | None = None
 ) -> list[Clip]:
-    """The clips of one split of ``spec``; a source with a single split gives that one always.
+    """Load the clips of one split of ``spec``; a source's only split is used whatever its name.
 
     InputError when there are several and ``split`` is None or not among them.
     """
@@ -85,7 +85,7 @@ def load_clips(
 def load_splits(
     spec: str | os.PathLike[str], *, text_field: str | None = None
 ) -> dict[str, list[Clip]]:
-    """All clips of ``spec`` by split name (train, validation, test, or ``all`` when unsplit).
+    """Load all clips of ``spec`` by split name (train, validation, test, or ``all`` when unsplit).
 
     A Hub id may carry a configuration: ``google/fleurs:fr_fr``. InputError says what is wrong.
     """
@@ -106,7 +106,7 @@ def load_splits(
 
 
 def canonical(split: str) -> str:
-    """One name per split: dev, valid, val and eval are ``validation``."""
+    """Return a split's canonical name: dev, valid, val and eval become ``validation``."""
     return SPLIT_NAMES.get(split, split)
 
 
@@ -131,7 +131,7 @@ def _load_folder(folder: Path, text_field: str | None) -> dict[str, list[Clip]]:
 
 
 def _split_manifests(folder: Path) -> dict[str, Path]:
-    """train.jsonl, dev.csv ... of a folder, by canonical split name."""
+    """Find the manifests of a folder (train.jsonl, dev.csv ...) by canonical split name."""
     names = ("train", "validation", *SPLIT_NAMES, "test")
     found: dict[str, Path] = {}
     for name in names:
@@ -147,7 +147,7 @@ def _split_manifests(folder: Path) -> dict[str, Path]:
 
 
 def _audiofolders(folder: Path) -> dict[str, Path]:
-    """Metadata files of an audiofolder: its own, or those of train/, dev/ ..., by split name."""
+    """Find an audiofolder's metadata files, its own or those of train/, dev/ ..., by split name."""
     for name in METADATA_NAMES:
         if (folder / name).is_file():
             return {ONLY: folder / name}
@@ -162,7 +162,7 @@ def load_hub(
     split: str | None = None,
     data_files: str | None = None,
 ) -> Any:
-    """A dataset from the Hub (or its local cache); `Unreachable` with the reason when it cannot.
+    """Load a dataset from the Hub or its local cache; `Unreachable`, with the reason, on failure.
 
     ``data_files`` is a pattern for the files of ``split``: without it every split is downloaded.
     ``datasets`` >= 4 refuses loading scripts; the Hub's parquet conversion of them is used instead.
@@ -205,7 +205,7 @@ def _load_hub(
 def dataset_clips(
     dataset: Dataset | DatasetDict, where: str, *, text_field: str | None = None
 ) -> dict[str, list[Clip]]:
-    """Clips of a loaded dataset by split; ids repeated by the source get ``#2``, ``#3`` ..."""
+    """Return the clips of a loaded dataset by split; repeated ids get ``#2``, ``#3`` ..."""
     if isinstance(dataset, Dataset):
         return {ONLY: _table_clips(dataset, where, text_field)}
     return {
@@ -261,7 +261,7 @@ def _row_clip(
 
 
 def _known(value: object) -> str | None:
-    """Hub datasets write an unknown speaker as None, "" or (VoxPopuli) the word "None"."""
+    """Return a speaker, or None where the Hub dataset has None, "" or (VoxPopuli) "None"."""
     return None if value is None or str(value) in ("", "None") else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Splits that never share a text nor a known speaker, and seeded draws from a list of clips.
+"""Splits that share neither a text nor a known speaker, and seeded draws from a list of clips.
 
 Clips that are linked by a text (up to case, accents, punctuation) or by a speaker form a group, and
 a group goes into one split whole: union-find over both. Only *equal* texts link. A prompt that
@@ -23,14 +23,14 @@ HOLD_OUT_FRACTION = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Leak:
-    """A clip taken out of a split that the source made, because a later split has its like."""
+    """A clip taken out of a source's own split because a later split shares its text or speaker."""
 
     clip: Clip
     reason: str
 
 
 def text_key(text: str) -> str:
-    """What makes two texts the same: letters and digits only, no case, accents or (asides)."""
+    """The key for comparing texts: letters and digits, without case, accents or (asides)."""
     plain = unicodedata.normalize("NFKD", ASIDE.sub(" ", text).replace("œ", "oe").casefold())
     plain = "".join(char for char in plain if not unicodedata.combining(char))
     return " ".join(NOT_WORD.sub(" ", plain).split())
@@ -42,7 +42,7 @@ def has_speakers(clips: list[Clip]) -> bool:
 
 
 def group_clips(clips: list[Clip]) -> list[list[Clip]]:
-    """Groups that no split may divide, in the order of their first clips."""
+    """Return the groups that no split may divide, in the order of their first clips."""
     parent = list(range(len(clips)))
 
     def root(i: int) -> int:
@@ -93,7 +93,7 @@ def split_clips(clips: list[Clip], fractions: dict[str, float], seed: int) -> di
 def hold_out(
     clips: list[Clip], fraction: float = HOLD_OUT_FRACTION, seed: int = 0
 ) -> tuple[list[Clip], list[Clip]]:
-    """(the rest, a held-out part of about ``fraction``, at least one clip), linked as above.
+    """Return (the rest, a held-out part of about ``fraction``, at least one clip).
 
     Whole groups are taken, the ones that fit; where the smallest is larger than the fraction, that
     one. The rest is empty when everything is one group: the caller says so.
@@ -112,7 +112,7 @@ def hold_out(
 
 
 def keep_apart(splits: dict[str, list[Clip]]) -> tuple[dict[str, list[Clip]], list[Leak]]:
-    """Keep a source's own splits; take out of earlier ones what test or validation also has.
+    """Keep a source's own splits, but remove from others what test or validation also contain.
 
     Test stays whole, so that its figures compare with other people's; validation gives way to
     test, and everything else to both.
@@ -142,7 +142,7 @@ def keep_apart(splits: dict[str, list[Clip]]) -> tuple[dict[str, list[Clip]], li
 def divide(
     splits: dict[str, list[Clip]], fractions: dict[str, float], seed: int
 ) -> dict[str, list[Clip]]:
-    """The parts named in ``fractions``, none empty, out of a source's own splits.
+    """Form the parts named in ``fractions``, none empty, from a source's own splits.
 
     Without a ``train`` and another split everything is divided anew; otherwise the source's splits
     stay and the missing ones are held out of train. InputError when there is too little to divide.
@@ -166,12 +166,12 @@ def divide(
 
 
 def has_own_splits(splits: dict[str, list[Clip]]) -> bool:
-    """True when a source says what to train on and what to keep apart."""
+    """True when a source has a train split and another one to keep apart."""
     return "train" in splits and len(splits) > 1
 
 
 def sample_clips(clips: list[Clip], max_samples: int | None, seed: int) -> list[Clip]:
-    """A seeded random draw of at most ``max_samples`` clips, in the order of ``clips``."""
+    """Draw at most ``max_samples`` clips at random by seed, in the order of ``clips``."""
     if max_samples is None or max_samples >= len(clips):
         return clips
     ids = sorted(clip.id for clip in clips)
@@ -180,7 +180,7 @@ def sample_clips(clips: list[Clip], max_samples: int | None, seed: int) -> list[
 
 
 def describe(clips: list[Clip]) -> str:
-    """``"1,200 clips, 1.85 h"``: how much speech a list or a draw holds."""
+    """Describe the amount of speech in a list of clips, e.g. ``"1,200 clips, 1.85 h"``."""
     hours = total_hours(clips)
     return f"{len(clips):,} clips, " + (
         "length not known yet" if hours is None else f"{hours:.2f} h"

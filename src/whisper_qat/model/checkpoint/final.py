@@ -1,8 +1,8 @@
 """The `final/` folder: a transformers checkpoint with the plan and scales it was trained with.
 
-Files: the ordinary checkpoint (safetensors), `whisper_qat.json` (what was done to it), and for a
-quantized one `plan.json` and `scales.safetensors` (planned layer -> float32 [N, blocks]). The
-weights stay float; codes follow from weight and scale, and conversion writes those codes.
+Files: the ordinary checkpoint (safetensors), `whisper_qat.json` (how it was trained or quantized),
+and for a quantized one `plan.json` and `scales.safetensors` (planned layer -> float32 [N, blocks]).
+The weights stay float; codes follow from weight and scale, and conversion writes those codes.
 """
 
 import shutil
@@ -33,7 +33,7 @@ COMPANIONS = (
 
 @dataclass(frozen=True)
 class Final:
-    """A loaded `final/` folder: the model is fake-quantized when `plan` is given."""
+    """A loaded `final/` folder: the model is fake-quantized unless `plan` is None."""
 
     model: WhisperForConditionalGeneration
     plan: Plan | None
@@ -46,8 +46,8 @@ def save_final(
 ) -> None:  # fmt: skip
     """Write `model` to `folder`; tokenizer and features are copied from `companions`.
 
-    Parameter names do not change under fake quantization, so the weights load as an ordinary
-    Whisper anywhere.
+    Parameter names do not change under fake quantization, so any tool can load the weights as an
+    ordinary Whisper.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {
@@ -66,19 +66,19 @@ def save_final(
 
 
 def scales(model: WhisperForConditionalGeneration) -> dict[str, Any]:
-    """Planned layer -> its float32 scale; the head's is the token table's."""
+    """Map each planned layer to its float32 scale; the head's is that of the token table."""
     layers = {n: m for n, m in fake_quantized(model).items() if n != HEAD}
     return {name: layer.scale().detach().cpu().contiguous() for name, layer in layers.items()}
 
 
 def fix_scales(model: WhisperForConditionalGeneration) -> None:
-    """Freeze every layer's present scale, as a saved and loaded checkpoint has it."""
+    """Freeze every layer's current scale, as saving and loading a checkpoint does."""
     for layer in fake_quantized(model).values():
         layer.fix_scale(layer.scale())
 
 
 def load_final(folder: str | Path) -> Final:
-    """The model of a `final/` folder as it was trained; InputError when a part is missing."""
+    """Load the model of a `final/` folder as it was trained; InputError when a file is missing."""
     folder = Path(folder)
     info = read_info(folder)
     model = load_whisper(folder)

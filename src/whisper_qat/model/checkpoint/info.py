@@ -1,4 +1,4 @@
-"""whisper_qat.json: what was done to a checkpoint, carried by every folder made from it."""
+"""whisper_qat.json: how a checkpoint was trained and quantized, copied to all folders derived."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +13,15 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
-    """What was done to a checkpoint: `method` is float, ptq or qat.
+    """How a checkpoint was trained and quantized; `method` is float, ptq or qat.
 
-    `ptq_method` is the way a ptq model was quantized; None for others, and for ptq folders
-    written before there was more than one (round to nearest).
-    `training_seed` is that of the training that the weights come from, None without one.
-    `audio_context` is the encoder input (mode, margin_s); `trained_context` is the one used in
-    training, which a conversion for another one does not change: mode, margin_s and max_margin_s
-    (margins were drawn between them), and the teacher's. None without training, and in folders
-    written before it was kept.
+    `ptq_method` names the quantization method of a ptq model; None for other models, and for ptq
+    folders written when round to nearest was the only method. `training_seed` is the seed of the
+    training run that produced the weights, None without one. `audio_context` is the encoder input
+    (mode, margin_s). `trained_context` is the one used in training, which does not change when the
+    model is converted for another: mode, margin_s and max_margin_s (margins were drawn between the
+    two), and the teacher's context. None without training, and in folders written before it was
+    recorded.
     """
 
     quantization_type: str
@@ -36,7 +36,7 @@ class Info:
 
 
 def read_info(folder: Path) -> Info:
-    """whisper_qat.json of `folder`; InputError when the folder was not made by this project."""
+    """Read whisper_qat.json of `folder`; InputError unless this project wrote the folder."""
     if not (folder / INFO_NAME).is_file():
         raise InputError(f"{folder}: no {INFO_NAME}; expected the final/ folder of a training run")
     content = read_json(folder / INFO_NAME)

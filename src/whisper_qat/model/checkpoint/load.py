@@ -1,7 +1,7 @@
-"""Loading a Whisper checkpoint in float32, with one clear line for each way it can be wrong.
+"""Loads a Whisper checkpoint in float32, with a clear one-line error for each possible defect.
 
-Safetensors only: a pickled checkpoint runs code when it is opened. `ctranslate2:FOLDER` imports a
-faster-whisper folder first.
+Only safetensors are read: a pickled checkpoint can run code when it is opened. `ctranslate2:FOLDER`
+imports a faster-whisper folder first.
 """
 
 import tempfile
@@ -25,7 +25,7 @@ PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "tf_
 
 
 def resolve_checkpoint(spec: str, cache: Path) -> Path:
-    """Local folder of `spec`: a folder, `ctranslate2:FOLDER` (imported to `cache`) or a Hub id."""
+    """Return the folder of `spec`: a folder, a Hub id, or `ctranslate2:FOLDER` (put in `cache`)."""
     if spec.startswith(CTRANSLATE2_PREFIX):
         return _import(Path(spec.removeprefix(CTRANSLATE2_PREFIX)), cache)
     if Path(spec).is_dir():
@@ -42,10 +42,10 @@ def resolve_checkpoint(spec: str, cache: Path) -> Path:
 
 
 def load_whisper(folder: str | Path) -> WhisperForConditionalGeneration:
-    """The model of `folder` in float32, evaluation mode; InputError when it cannot be used."""
+    """Load the model of `folder` in float32, evaluation mode; InputError when it is unusable."""
     folder = Path(folder)
     check_checkpoint(folder)
-    disable_progress_bar()  # a bar for half a second of reading hides the lines that matter
+    disable_progress_bar()  # it lasts half a second and hides the lines that matter
     try:
         model, report = WhisperForConditionalGeneration.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, local_files_only=True,
@@ -54,14 +54,14 @@ def load_whisper(folder: str | Path) -> WhisperForConditionalGeneration:
     except (SafetensorError, OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{folder}: weights cannot be read ({reason})") from None
-    if report["missing_keys"]:  # transformers would go on with random values there
+    if report["missing_keys"]:  # transformers would continue with random values there
         name = sorted(report["missing_keys"])[0]
         raise InputError(f"{folder}: weights are incomplete (no tensor {name!r})")
     return model.eval()
 
 
 def check_checkpoint(folder: Path) -> None:
-    """InputError unless `folder` is a Whisper checkpoint whose parts fit one another."""
+    """InputError unless `folder` is a Whisper checkpoint whose files belong together."""
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no config.json; expected a transformers Whisper checkpoint")
     config = read_json(folder / "config.json")
@@ -77,7 +77,7 @@ def check_checkpoint(folder: Path) -> None:
 
 
 def fingerprint(folder: Path) -> str:
-    """SHA-256 over the weight files' hashes: which weights these are."""
+    """Identify the weights by the SHA-256 of their file, or of each file joined by "+"."""
     files = sorted(folder.glob("*.safetensors"))
     return hash_file(files[0]) if len(files) == 1 else "+".join(map(hash_file, files))
 

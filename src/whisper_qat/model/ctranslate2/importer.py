@@ -1,4 +1,4 @@
-"""A faster-whisper folder as an ordinary transformers checkpoint, with the very same weights.
+"""Imports a faster-whisper folder as a transformers checkpoint with exactly the same weights.
 
 Reads ``model.bin``, ``config.json`` (suppressed tokens, alignment heads) and ``tokenizer.json``.
 The feature settings are Whisper's own and follow from the number of mel bins.
@@ -31,10 +31,10 @@ MAX_INITIAL_TIMESTAMP = 50  # 1 s in steps of 20 ms, as in openai/whisper-*
 
 
 def import_folder(source: Path, output: Path) -> None:
-    """Write the checkpoint of faster-whisper folder ``source`` to ``output``.
+    """Convert the faster-whisper folder ``source`` to a checkpoint in ``output``.
 
-    Weights keep the values of the file, and its dtype unless they were quantized (then codes /
-    scale in float32). InputError names what is missing or is not a Whisper's.
+    Weights keep the values and dtype of the file; quantized ones become codes / scale in float32.
+    InputError names what is missing or does not belong to a Whisper.
     """
     model_path = source / "model.bin"
     file = read_file(model_path)
@@ -58,7 +58,7 @@ def import_folder(source: Path, output: Path) -> None:
 
 
 def read_settings(source: Path) -> dict[str, Any]:
-    """CTranslate2's config.json; InputError unless it is an object."""
+    """Read CTranslate2's config.json; InputError unless it is an object."""
     settings = read_json(source / "config.json")
     if not isinstance(settings, dict):
         raise InputError(f"{source / 'config.json'}: expected an object with 'suppress_ids'")
@@ -68,7 +68,7 @@ def read_settings(source: Path) -> dict[str, Any]:
 def model_config(
     dimensions: Dimensions, tokens: SpecialTokens, settings: dict[str, Any], dtype: str
 ) -> dict[str, Any]:
-    """config.json; the dtype under its old and its new name."""
+    """Build config.json, with the dtype under both its old and its new key."""
     return {
         "architectures": ["WhisperForConditionalGeneration"],
         "model_type": "whisper",
@@ -91,7 +91,7 @@ def model_config(
 def generation(
     dimensions: Dimensions, tokens: SpecialTokens, settings: dict[str, Any]
 ) -> dict[str, Any]:
-    """generation_config.json with the entries that openai/whisper-* have."""
+    """Build generation_config.json with the entries of the openai/whisper-* checkpoints."""
     config = {
         "bos_token_id": tokens.end,
         "eos_token_id": tokens.end,
@@ -114,7 +114,7 @@ def generation(
 
 
 def feature_settings(num_mel_bins: int) -> dict[str, Any]:
-    """preprocessor_config.json: all Whispers differ only in the number of mel bins."""
+    """Build preprocessor_config.json; Whisper models differ only in the number of mel bins."""
     return {
         "feature_extractor_type": "WhisperFeatureExtractor",
         "processor_class": "WhisperProcessor",

@@ -1,11 +1,11 @@
-"""The ``model.bin`` of CTranslate2: a list of named tensors, then aliases. Knows no Whisper.
+"""Reads and writes CTranslate2's ``model.bin`` (named tensors, then aliases), of any model.
 
-Read here because the ctranslate2 package runs models but does not hand out their variables. Layout
-(little endian, from ``ctranslate2/specs/model_spec.py`` and ``src/models/model.cc``): u32 binary
-version, string spec name, u32 spec revision, u32 count, then per variable: string name, u8 rank,
-u32 dimensions, u8 type id, u32 number of bytes, the bytes; u32 count of aliases, then per alias its
-name and the variable it stands for. A string is a u16 length, the bytes and a zero that counts.
-Versions 4 to 6 share this layout.
+It is parsed here because the ctranslate2 package runs models but does not expose their variables.
+Layout (little endian, from ``ctranslate2/specs/model_spec.py`` and ``src/models/model.cc``): u32
+binary version, string spec name, u32 spec revision, u32 count, then per variable: string name, u8
+rank, u32 dimensions, u8 type id, u32 number of bytes, the bytes; u32 count of aliases, then per
+alias its name and the variable it stands for. A string is a u16 length, the bytes and a zero byte
+that the length includes. Versions 4 to 6 share this layout.
 """
 
 import math
@@ -38,7 +38,7 @@ class Ct2File:
 
 
 def read_file(path: Path) -> Ct2File:
-    """All variables of ``path`` in the dtypes they were stored in; InputError if it is not whole.
+    """Read all variables of ``path`` in their stored dtypes; InputError if it is incomplete.
 
     A weight under an alias keeps the quantization scale of the weight it stands for.
     """
@@ -70,7 +70,7 @@ def _text(text: str) -> bytes:
 
 
 class _Reader:
-    """Walks through an open file; every number it reads is checked against what is left."""
+    """Parses an open file; every length it reads is checked against the bytes that are left."""
 
     def __init__(self, file: BufferedReader, path: Path) -> None:
         self.file, self.path = file, path
@@ -92,7 +92,7 @@ class _Reader:
         return Ct2File(spec=spec, revision=revision, variables=variables)
 
     def check_version(self) -> None:
-        """The first thing in the file, so this is also where any other file is recognised."""
+        """Check the version at the start, which also rejects files of any other format."""
         start = bytes(self.take(min(4, self.size)))
         if int.from_bytes(start, "little") not in VERSIONS:
             raise InputError(
@@ -128,7 +128,7 @@ class _Reader:
         raise InputError(f"{self.path}: no name at byte {at}; the file is damaged")
 
     def take(self, count: int) -> bytearray:
-        """The next ``count`` bytes, writable because torch refuses to share what is not."""
+        """Read the next ``count`` bytes, into a writable buffer that torch can share."""
         at = self.file.tell()
         if at + count > self.size:
             raise InputError(

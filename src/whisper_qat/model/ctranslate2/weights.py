@@ -1,10 +1,10 @@
-"""CTranslate2's Whisper variables as the state dict of ``WhisperForConditionalGeneration``.
+"""Converts CTranslate2's Whisper variables to ``WhisperForConditionalGeneration``'s state dict.
 
-The map is one to one: CTranslate2 only joins q, k and v of self-attention (and k and v of
+The mapping is one to one: CTranslate2 only joins q, k and v of self-attention (and k and v of
 cross-attention) into one matrix, gives k the zero bias that Whisper lacks, and stores the head as
 an alias of the token table (see ``ctranslate2/converters/transformers.py``). Float weights keep the
-value and dtype of the file. int8 and int16 weights become codes / scale in float32, which is what
-they stand for; the float weights they were rounded from are gone.
+value and dtype of the file. int8 and int16 weights become codes / scale in float32, the values they
+represent; the float weights they were rounded from are lost.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from whisper_qat.model.ctranslate2.model_file import SCALE, Ct2File
 SPEC = "WhisperSpec"
 HEAD_DIM = 64  # of every Whisper; older files do not store the number of heads
 GELU = 3
-FLAGS = {  # options of the Transformer spec, with the one value that is Whisper
+FLAGS = {  # options of the Transformer spec, each with Whisper's value
     "decoder/activation": GELU,
     "decoder/alibi": 0,
     "decoder/alibi_use_positive_positions": 0,
@@ -40,7 +40,7 @@ LEAVES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Dimensions:
-    """The sizes of a Whisper, under the names that transformers' WhisperConfig has for them."""
+    """The sizes of a Whisper model, named as in transformers' WhisperConfig."""
 
     d_model: int
     vocab_size: int
@@ -57,7 +57,7 @@ class Dimensions:
 
 @dataclass(frozen=True)
 class Module:
-    """One group of variables, and the transformers modules that its rows are divided among."""
+    """A group of variables and the transformers modules among which its rows are divided."""
 
     name: str
     kind: str
@@ -65,10 +65,10 @@ class Module:
 
 
 def convert(file: Ct2File) -> tuple[Dimensions, dict[str, Tensor]]:
-    """Dimensions and weights (without proj_out, tied to the token table) of a Whisper file.
+    """Return a Whisper file's dimensions and weights (without proj_out, tied to the token table).
 
-    Takes the variables out of ``file`` one after the other, so that no second copy of the model
-    is held. InputError for a missing, unknown or unexpected variable.
+    Removes the variables from ``file`` one by one, so that no second copy of the model is held.
+    InputError for a missing, unknown or unexpected variable.
     """
     if file.spec != SPEC:
         raise InputError(f"not a Whisper: spec {file.spec!r}, expected {SPEC!r}")
@@ -88,7 +88,7 @@ def convert(file: Ct2File) -> tuple[Dimensions, dict[str, Tensor]]:
 
 
 def check_flags(variables: dict[str, Tensor]) -> None:
-    """Take the options out; InputError when one of them makes another network than Whisper."""
+    """Remove the options; InputError when one of them is not that of a Whisper network."""
     for name in IRRELEVANT:
         variables.pop(name, None)
     for name, expected in FLAGS.items():
@@ -114,7 +114,7 @@ def dequantize_all(variables: dict[str, Tensor]) -> bool:
 
 
 def measure(variables: dict[str, Tensor]) -> Dimensions:
-    """Sizes from the shapes; takes the numbers of heads out."""
+    """Derive the sizes from the shapes; removes the variables with the numbers of heads."""
     d_model, num_mel_bins, _ = _shape(variables, "encoder/conv1/weight", 3)
     heads = {}
     for side in ("encoder", "decoder"):
@@ -138,7 +138,7 @@ def measure(variables: dict[str, Tensor]) -> Dimensions:
 
 
 def check_tied(variables: dict[str, Tensor]) -> None:
-    """Take the head out; InputError unless it is the token table."""
+    """Remove the output head; InputError unless it equals the token table."""
     head = _take(variables, "decoder/projection/weight")
     table = variables["decoder/embeddings/weight"]
     if head is not table and not torch.equal(head, table):
@@ -149,7 +149,7 @@ def check_tied(variables: dict[str, Tensor]) -> None:
 
 
 def modules(dimensions: Dimensions) -> Iterator[Module]:
-    """Every group of variables that a Whisper of these dimensions has."""
+    """Yield every group of variables of a Whisper with these dimensions."""
     for conv in ("conv1", "conv2"):
         yield Module(f"encoder/{conv}", "conv", (f"model.encoder.{conv}",))
     yield Module("decoder/embeddings", "table", ("model.decoder.embed_tokens",))
@@ -164,7 +164,7 @@ def modules(dimensions: Dimensions) -> Iterator[Module]:
 
 
 def layer_modules(source: str, target: str) -> Iterator[Module]:
-    """What encoder and decoder layers share: self-attention and the feed-forward block."""
+    """Yield the groups common to encoder and decoder layers: self-attention and feed-forward."""
     q_k_v = tuple(f"{target}self_attn.{x}_proj" for x in "qkv")
     norm = f"{target}self_attn_layer_norm"
     yield Module(f"{source}self_attention/layer_norm", "norm", (norm,))
@@ -176,7 +176,7 @@ def layer_modules(source: str, target: str) -> Iterator[Module]:
 
 
 def cross_modules(source: str, target: str) -> Iterator[Module]:
-    """Attention of a decoder layer to the encoder's states."""
+    """Yield the groups of a decoder layer's cross-attention."""
     k_v = tuple(f"{target}encoder_attn.{x}_proj" for x in "kv")
     norm = f"{target}encoder_attn_layer_norm"
     yield Module(f"{source}attention/layer_norm", "norm", (norm,))
@@ -186,7 +186,7 @@ def cross_modules(source: str, target: str) -> Iterator[Module]:
 
 
 def convert_module(module: Module, variables: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The module's variables, taken out and divided by rows among its targets."""
+    """Remove the module's variables from `variables` and divide their rows among its targets."""
     weights = {}
     for leaf, parameter in LEAVES[module.kind].items():
         value = _take(variables, f"{module.name}/{leaf}")

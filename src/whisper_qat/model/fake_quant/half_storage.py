@@ -1,7 +1,7 @@
-"""Layers that stay float and are stored in float16: forward uses the float16 values already.
+"""Float layers that are stored in float16: their forward pass already uses the rounded values.
 
-The parameters keep their names and their float32 values, which training moves; the gradient goes
-straight through the rounding. Exporting then rounds nothing that was not rounded in training.
+The parameters keep their names and their float32 values, which training updates; the gradient
+passes straight through the rounding. So export rounds nothing that was not rounded in training.
 """
 
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from whisper_qat.quant import half
 
 
 class HalfStorage(nn.Module):
-    """A weight of any shape with its optional bias (which stays float32)."""
+    """A layer whose weight, of any shape, is stored in float16; its bias, if any, stays float32."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class HalfStorage(nn.Module):
         self.bias = getattr(layer, "bias", None)
 
     def stored(self) -> Tensor:
-        """The weight with float16's values, float32."""
+        """Return the weight rounded to float16, as float32."""
         return half.fake_quantize(self.weight)
 
 
@@ -29,13 +29,13 @@ class HalfConv1d(HalfStorage):
         self.stride, self.padding = layer.stride, layer.padding
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [B, channels, F] -> [B, N, F / stride]."""
+        """Convolve x [B, channels, F] -> [B, N, F / stride]."""
         return functional.conv1d(x, self.stored(), self.bias, self.stride, self.padding)
 
 
 class HalfLinear(HalfStorage):
     def forward(self, x: Tensor) -> Tensor:
-        """x [..., K] -> [..., N]."""
+        """Multiply x [..., K] -> [..., N]."""
         return functional.linear(x, self.stored(), self.bias)
 
 
@@ -47,7 +47,7 @@ FORMS = ((nn.Conv1d, HalfConv1d), (nn.Linear, HalfLinear), (nn.Embedding, HalfPo
 
 
 def in_half(layer: nn.Module) -> HalfStorage:
-    """`layer` (Conv1d, Linear or a position table) stored in float16, its parameters shared."""
+    """Wrap `layer` (Conv1d, Linear or a position table) for float16 storage; shares parameters."""
     for kind, form in FORMS:
         if isinstance(layer, kind):
             return form(layer)
@@ -55,12 +55,12 @@ def in_half(layer: nn.Module) -> HalfStorage:
 
 
 def positions(table: nn.Module) -> Tensor:
-    """The position vectors [positions, D] of an embedding or of its float16 form."""
+    """Return the position vectors [positions, D] of an embedding or of its float16 form."""
     weight = table.stored() if isinstance(table, HalfStorage) else table.weight
     assert isinstance(weight, Tensor)
     return weight
 
 
 def half_storages(model: nn.Module) -> dict[str, HalfStorage]:
-    """The layers of a model that are stored in float16, by module name."""
+    """Return the layers of a model that are stored in float16, by module name."""
     return {n: m for n, m in model.named_modules() if isinstance(m, HalfStorage)}

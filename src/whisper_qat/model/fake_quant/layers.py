@@ -1,10 +1,10 @@
 """Fake-quantized layers: a Linear and an Embedding that compute what the deployed kernel does.
 
-A layer holds the float weight that training moves. Its grid comes from ORT's rule on that weight,
+A layer holds the float weight that training updates. Its grid comes from ORT's rule on that weight,
 or from `weight_scale` once that is set: a tensor is a fixed grid (a trained checkpoint, a
 baseline), a Parameter is a learned one. The products themselves may run in bf16 under autocast;
-codes and scales are float32 always. `stage` holds another scheme than the planned one while a
-curriculum is on its way there.
+codes and scales are always float32. While a curriculum approaches the planned scheme, `stage` holds
+the scheme used in its place.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from whisper_qat.quant.scheme import FLOAT, Scheme
 
 
 class FakeQuantWeight(nn.Module):
-    """A weight [N, K] on the grid of `scheme`, shared by the Linear and Embedding forms."""
+    """A weight [N, K] on the grid of `scheme`: the base class of the Linear and the Embedding."""
 
     def __init__(self, weight: nn.Parameter, scheme: Scheme) -> None:
         super().__init__()
@@ -35,28 +35,28 @@ class FakeQuantWeight(nn.Module):
         return numerics.of_weight(self.scheme)
 
     def scale(self) -> Tensor:
-        """float32 [N, ceil(K/block)]: the scale set, or ORT's rule on the present weight."""
+        """Return float32 [N, ceil(K/block)]: the scale set, or ORT's rule on the current weight."""
         if self.weight_scale is not None:
             return self.scheme.storable(self.weight_scale.detach())
         return self._verbs.choose_params(self.weight, self.scheme)[0]
 
     def fix_scale(self, scale: Tensor) -> None:
-        """Use `scale` [N, ceil(K/block)] from now on, untrained."""
+        """Use `scale` [N, ceil(K/block)] from now on, without training it."""
         self._parameters.pop("weight_scale", None)
         self.weight_scale = scale.detach()
 
     def codes(self) -> Tensor:
-        """Stored codes, uint8 [N, ceil(K/block)*block]."""
+        """Return the stored codes, uint8 [N, ceil(K/block)*block]."""
         return self._verbs.quantize(self.weight, self.scale(), self.scheme)
 
     def quantized_weight(self) -> Tensor:
-        """float32 [N, K] on the grid, straight-through to `weight`."""
+        """Return the weight on its grid, float32 [N, K]; straight-through gradient to `weight`."""
         if self.values is not None:
             return self.values
         return self._on_grid(self.weight, self.weight_scale)
 
     def _on_grid(self, weight: Tensor, scale: Tensor | None) -> Tensor:
-        """Rows `weight` of the layer's weight on the present grid, `scale` being theirs."""
+        """Quantize `weight`, rows of the layer's weight, by their `scale` and the current stage."""
         if isinstance(self.stage, str):
             assert self.stage == FLOAT, self.stage
             return weight
@@ -74,9 +74,9 @@ class FakeQuantWeight(nn.Module):
 class FakeQuantLinear(FakeQuantWeight):
     """`nn.Linear` as its kernel computes it: x [B, M, K] or [M, K] -> [..., N].
 
-    What one kernel call holds matters to int8-dynamic: each x [M, K] is one call, unless
-    `first_call` is set: then an x [B, M, K] is a prompt of that many rows and a step for each row
-    after them, for every b (`model.fake_quant.scope`).
+    For int8-dynamic the extent of a kernel call matters: each x [M, K] is one call. If `first_call`
+    is set, each [M, K] of an x [B, M, K] is instead a prompt of that many rows, one call, followed
+    by one call for every later row (`model.fake_quant.scope`).
     """
 
     def __init__(self, weight: nn.Parameter, bias: nn.Parameter | None, scheme: Scheme):
@@ -109,13 +109,13 @@ class FakeQuantEmbedding(FakeQuantWeight):
 
 
 def fake_quantized(model: nn.Module) -> dict[str, FakeQuantWeight]:
-    """The fake-quantized layers of a model by module name."""
+    """Return the fake-quantized layers of a model by module name."""
     return {n: m for n, m in model.named_modules() if isinstance(m, FakeQuantWeight)}
 
 
 @contextmanager
 def quantized_once(model: nn.Module) -> Iterator[None]:
-    """Quantize each weight once for the whole block (inference): same values, no repeated work."""
+    """Within the `with` block, quantize each weight only once (inference); values are the same."""
     shared: dict[int, Tensor] = {}
     before = {layer: layer.values for layer in fake_quantized(model).values()}
     with torch.no_grad():
@@ -133,9 +133,9 @@ def quantized_once(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def settle(model: nn.Module) -> None:
-    """Put every weight on its grid for good: inference then needs no second copy of the model.
+    """Replace every weight by its quantized values, so inference needs no second copy of the model.
 
-    Only for scales that are set: ORT's rule might choose another one for the moved weights.
+    Only for scales that are set: ORT's rule might choose others for the changed weights.
     """
     for layer in fake_quantized(model).values():
         assert layer.weight_scale is not None, "a settled weight needs a scale that stays"
@@ -146,13 +146,13 @@ def settle(model: nn.Module) -> None:
 
 @contextmanager
 def activations_in_float(model: nn.Module) -> Iterator[None]:
-    """Switch activation quantization off within the block (parity of the wiring)."""
+    """Switch activation quantization off within the `with` block (to check the wiring alone)."""
     yield from _switch(model, "quantize_activation", False)
 
 
 @contextmanager
 def summed_in_reverse(model: nn.Module) -> Iterator[None]:
-    """Sum K in reverse within the block: what another summation order alone does to the model."""
+    """Sum over K in reverse within the `with` block, to measure the effect of summation order."""
     yield from _switch(model, "reverse_sum", True)
 
 

@@ -1,8 +1,8 @@
-"""A plan made for a model and applied to it: planned layers become fake-quantized ones.
+"""Makes a plan for a model and applies it: planned layers are replaced by fake-quantized ones.
 
-Training applies the plan and saves it with the checkpoint; conversion consumes the same file.
-Rules are tried in order, the first that matches a name and fits the kind of layer decides.
-Convolutions and position tables can be float or float16 only.
+Training applies the plan and saves it with the checkpoint; conversion reads the same file. Rules
+are tried in order; the first that matches a name and suits the kind of layer decides. Convolutions
+and position tables can be float or float16 only.
 """
 
 import re
@@ -19,18 +19,19 @@ from whisper_qat.quant.scheme import FLOAT, FLOAT16, UNQUANTIZED, Scheme
 
 
 def quantizable(model: nn.Module) -> list[str]:
-    """Names of the layers that a plan speaks about.
+    """Return the names of the layers that a plan covers.
 
-    Every Linear, the tied head by its table, and what is only stored smaller (`STORED`).
+    These are every Linear, the token table (which stands for the tied head too), and the layers
+    that can only be stored in float16 (`STORED`).
     """
     linear = [n for n, m in model.named_modules() if isinstance(m, nn.Linear) and n != HEAD]
     return [*linear, TOKEN_TABLE, *STORED]
 
 
 def plan(model: nn.Module, rules: Sequence[Rule]) -> Plan:
-    """The plan that `rules` give for `model`; a layer that no rule matches stays float.
+    """Make the plan that `rules` give for `model`; a layer that no rule matches stays float.
 
-    Raises InputError for a rule that matches no layer: it is a misspelt pattern.
+    Raises InputError for a rule that matches no layer: its pattern must be misspelt.
     """
     names = quantizable(model)
     entries = [_entry(name, rules) for name in names]
@@ -61,7 +62,7 @@ def _check_table(name: str, scheme: str, where: str) -> None:
 
 
 def apply_plan(model: nn.Module, plan: Plan) -> None:
-    """Replace the planned layers of `model` in place by fake-quantized ones, weights shared.
+    """Replace the planned layers of `model` in place by fake-quantized ones that share weights.
 
     Raises InputError for a planned layer that the model does not have.
     """
@@ -87,7 +88,7 @@ def _replace(model: nn.Module, name: str, scheme: Scheme) -> None:
     layer = model.get_submodule(name)
     if name == TOKEN_TABLE:
         head = model.get_submodule(HEAD)
-        # Tied or not is the checkpoint's choice; quantizing two tables would store two.
+        # Only a tied head is supported: two quantized tables would have to be stored twice.
         if head.weight is not layer.weight:
             raise InputError(f"plan: {HEAD} does not share the weight of {TOKEN_TABLE}")
         _set(model, HEAD, FakeQuantLinear(layer.weight, head.bias, scheme))

@@ -1,7 +1,7 @@
-"""Scope: which rows of a layer's input the runtime puts into one kernel call.
+"""Defines which rows of a layer's input the runtime processes in one kernel call.
 
-int8-dynamic has one activation range per call. In inference a call holds one utterance: all of it
-in the encoder and in the cross-attention's key and value projections, one step elsewhere in the
+int8-dynamic has one activation range per call. In inference a call belongs to one utterance: all of
+it in the encoder and in the cross-attention's key and value projections, one step elsewhere in the
 decoder, the first step being the whole prompt. A forward over a batch of whole token sequences
 (teacher forcing) has to form the same ranges: per utterance, and in the decoder over the prompt's
 positions together and each later position alone. Padding frames of a batch count as part of their
@@ -18,9 +18,10 @@ STEPPED = re.compile(r"(.*\.)?decoder\.(?!.*\.encoder_attn\.[kv]_proj$).*")
 
 
 def set_prompt_length(model: nn.Module, prompt_length: int | None) -> None:
-    """Have decoder calls of more than `prompt_length` tokens form the ranges of decoding's steps.
+    """Form the activation ranges of step-by-step decoding in passes over whole token sequences.
 
-    None: every call is one kernel call, as in a stepped decoding that begins with any prompt.
+    The first `prompt_length` tokens are the prompt. With None, every decoder call is one kernel
+    call, as in step-by-step decoding with a prompt of any length.
     """
     for name, layer in fake_quantized(model).items():
         if isinstance(layer, FakeQuantLinear) and STEPPED.fullmatch(name):

@@ -1,6 +1,6 @@
-"""The plan as data: which layer is quantized how and why, and the rules that decide it.
+"""The plan as data: how and why each layer is quantized, and the rules that decide it.
 
-Torch is not loaded: inference reads a plan to know which kernels to check. What a plan does to a
+Torch is not imported: inference reads a plan to know which kernels to check. Applying a plan to a
 model is in `model.fake_quant.prepare`. `model.decoder.embed_tokens` stands for the token table and
 for the output head `proj_out`, which share one weight in every Whisper.
 """
@@ -28,7 +28,7 @@ QUANTIZATION_TYPES = ("int8", "int4", "int2", "none")
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Layers whose name matches `pattern` (re.fullmatch) get `scheme`.
+    """A rule of a plan: layers whose name matches `pattern` (re.fullmatch) get `scheme`.
 
     A scheme is an integer format's name (`block-int4-32-f16`, `int8-dynamic`), "float16" (stored
     in two bytes, computed in float32) or "float".
@@ -53,11 +53,11 @@ class Plan:
     layers: tuple[PlanEntry, ...]
 
     def quantized(self) -> dict[str, Scheme]:
-        """Planned layer -> scheme, without those that stay float."""
+        """Map each quantized layer to its scheme; layers that stay float are omitted."""
         return {e.name: parse_scheme(e.scheme) for e in self.layers if e.scheme not in UNQUANTIZED}
 
     def half(self) -> list[str]:
-        """The layers that stay float and are stored in float16."""
+        """List the layers that stay float and are stored in float16."""
         return [e.name for e in self.layers if e.scheme == FLOAT16]
 
     def write(self, folder: Path) -> None:
@@ -66,7 +66,7 @@ class Plan:
 
 
 def default_rules(quantization_type: str, block_size: int) -> list[Rule]:
-    """The rules of a quantization type; empty for `none`."""
+    """Return the default rules of a quantization type; empty for `none`."""
     if quantization_type not in QUANTIZATION_TYPES:
         raise InputError(
             f"quantization_type={quantization_type!r}: expected one of "
@@ -89,7 +89,7 @@ def default_rules(quantization_type: str, block_size: int) -> list[Rule]:
 
 
 def check_scheme(rule: Rule, where: str) -> None:
-    """InputError for a rule whose pattern or scheme is not one."""
+    """InputError for a rule with a malformed pattern or an unknown scheme."""
     try:
         re.compile(rule.pattern)
         if rule.scheme not in UNQUANTIZED:
@@ -101,7 +101,7 @@ def check_scheme(rule: Rule, where: str) -> None:
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan saved in `folder`; InputError when it is of another version or malformed."""
+    """Read the plan saved in `folder`; InputError for another version or a malformed plan."""
     path = folder / PLAN_NAME
     content = read_json(path)
     if not isinstance(content, dict) or content.get("version") != PLAN_VERSION:

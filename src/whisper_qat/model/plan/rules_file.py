@@ -1,8 +1,10 @@
-"""The plan file: ordered rules as YAML that people and `analyze_sensitivity.py --propose` write.
+"""Reads and writes plan files: ordered rules as YAML, for example
 
 - pattern: model.decoder.*            # re.fullmatch on layer names; the first match decides
   scheme: block-int8-32-f16           # or block-int4-64-f16, int8-dynamic, float16, float ...
   why: two layers hold most of the loss
+
+They are written by hand or by `analyze_sensitivity.py --propose`.
 """
 
 import re
@@ -31,7 +33,7 @@ LAYERS = [  # the linear layers of a large Whisper, and so of every smaller one
 
 
 def read_rules_file(path: Path) -> list[Rule]:
-    """The rules of the YAML file `path`, or of the shipped plan of that name, in order.
+    """Read the rules of the YAML file `path`, or of the shipped plan of that name, in order.
 
     InputError names the entry that is wrong.
     """
@@ -47,7 +49,7 @@ def read_rules_file(path: Path) -> list[Rule]:
 
 
 def write_rules_file(path: Path, rules: list[Rule]) -> None:
-    """Write `rules` in order, the form that `read_rules_file` reads."""
+    """Write `rules` in order, in the form that `read_rules_file` reads."""
     entries = [{"pattern": r.pattern, "scheme": r.scheme, "why": r.why} for r in rules]
     path.write_text(yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=100))
 
@@ -61,11 +63,11 @@ def _rule(entry: object, where: str) -> Rule:
 
 
 def decide_type(plan_file: Path | None, quantization_type: str) -> str:
-    """The quantization type of a run: the one given, else the plan's, else int8.
+    """Determine the quantization type of a run: the one given, else the plan's, else int8.
 
-    InputError for a plan without a layer of the type given, and for one of several widths without
-    a type. Judged on the layers of any Whisper, so before a model is there; `check_type` then
-    counts the model's weights.
+    InputError for a plan without a layer of the given type, and for a plan of several widths when
+    no type is given. The layer names of any Whisper are used, so no model is needed yet;
+    `check_type` later counts the model's weights.
     """
     if plan_file is None:
         return quantization_type or "int8"
@@ -92,7 +94,7 @@ def decide_type(plan_file: Path | None, quantization_type: str) -> str:
 
 
 def _widths(rules: list[Rule]) -> list[str]:
-    """Quantization types that `rules` give to the linear layers of a Whisper, widest first."""
+    """List the quantization types that `rules` give to Whisper's linear layers, widest first."""
     found = {_width(next((r for r in rules if re.fullmatch(r.pattern, n)), None)) for n in LAYERS}
     return sorted(found, key=lambda width: -_bits(width))
 
@@ -108,9 +110,9 @@ def _width(rule: Rule | None) -> str:
 
 
 def check_type(plan: Plan, model: nn.Module, quantization_type: str) -> None:
-    """InputError when more of the plan's weights have other bits than `quantization_type` says.
+    """InputError when another type holds more of the plan's weights than `quantization_type`.
 
-    Token table, convolutions and positions do not count: an int4 model has them in more bits.
+    Token table, convolutions and positions do not count: an int4 model stores them in more bits.
     """
     weights: Counter[str] = Counter()
     for entry in plan.layers:
