@@ -1,4 +1,4 @@
-"""The data loader: workers compute features and labels batch by batch, so none are kept in memory.
+"""The data loader: workers compute features and labels per batch, never for the whole data set.
 
 Shapes: B batch, M mel bins, F mel frames, T decoder tokens.
 """

@@ -27,9 +27,9 @@ KeyValue = tuple[Tensor, Tensor]
 class DecoderState:
     """The state shared by decoding steps: keys and values of cross- and self-attention.
 
-    `cross` and `past` hold one (key, value) [B, H, length, D/H] per layer; `cross_mask` is bool [B,
-    1, 1, S], True where a position belongs to the clip, None when all do. `past` grows with every
-    step.
+    `cross` and `past` hold one (key, value) [B, H, length, D/H] per layer; `past` grows with every
+    step. `cross_mask` is bool [B, 1, 1, S], True where a position belongs to the clip, None when
+    all do.
     """
 
     cross: list[KeyValue]

@@ -2,10 +2,10 @@
 
 Frantar et al. 2022, "GPTQ: accurate post-training quantization for generative pre-trained
 transformers": with H = X^T X of the layer's inputs X and U the upper Cholesky factor of its
-inverse, rounding column i with an error e costs least when every later column j moves by -e * U[i,
-j] / U[i, i]. Columns are rounded in order of descending H[i, i], the authors' `act_order`: the most
-important inputs come first, while many columns are left to compensate. Scales are given and fixed
-(`static_groups`), so the order does not affect the blocks.
+inverse, rounding column i with an error e costs least when every later column j moves by
+-e * U[i, j] / U[i, i]. Columns are rounded by descending H[i, i], the authors' `act_order`: the
+most important inputs come first, while many columns are left to compensate. Scales are given and
+fixed (`static_groups`), so the order does not affect the blocks.
 
 Independent of any model: `weight` [N, K], `hessian` [K, K], one scale per row and block.
 """

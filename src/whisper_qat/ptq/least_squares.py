@@ -1,4 +1,4 @@
-"""The least-squares PTQ baseline: scales of least squared weight error, without data."""
+"""The least-squares PTQ baseline: scales of least squared error, without data or training."""
 
 from collections.abc import Sequence
 

@@ -1,8 +1,8 @@
 """Block-wise activation quantization, as `MatMulNBits` with accuracy_level 4 does it.
 
-Per row and block of K: amax = max|a|, code = rint(a * f32(127 / amax)) with halves to even, scale =
-f32(amax / 127). Each quotient is computed separately: a / scale would be wrong on ties. Rows are
-independent, so codes do not depend on batch, padding or decoding step.
+Per row and block of K: amax = max|a|, code = rint(a * f32(127 / amax)) with halves to even,
+scale = f32(amax / 127). Each quotient is computed separately: a / scale would be wrong on ties.
+Rows are independent, so codes do not depend on batch, padding or decoding step.
 """
 
 from functools import partial

@@ -1,7 +1,7 @@
 """Channel schemes: int8 with one scale per output channel, and their packed storage.
 
-The kernels take codes as int8 [K, N], with the zero point subtracted: onnxruntime multiplies u8 x
-s8 with VNNI, but u8 x u8 by widening, which is 2.5 times slower.
+The kernels take codes as int8 [K, N], with the zero point subtracted: onnxruntime multiplies
+u8 x s8 with VNNI, but u8 x u8 by widening, which is 2.5 times slower.
 """
 
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ ENCODER = "model.encoder."
 
 @dataclass(frozen=True)
 class Effect:
-    """The effect of quantizing some layers: `loss` and `kl` in nats per token, over `tokens`."""
+    """Effect of quantizing some layers: `loss` and `kl`, nats per token, over `tokens` tokens."""
 
     loss: float
     kl: float

@@ -30,7 +30,7 @@ class AudioContext:
             raise InputError(f"margin_s={self.margin_s}: expected 0 to {WINDOW_S} seconds")
 
     def frames(self, num_samples: int) -> int:
-        """Number of mel frames (even, at most 3000) of the encoder input for 16 kHz samples."""
+        """Mel frames (even, at most 3000) of the encoder input for `num_samples` at 16 kHz."""
         if self.mode == "full":
             return MAX_FRAMES
         seconds = num_samples / SAMPLE_RATE + self.margin_s

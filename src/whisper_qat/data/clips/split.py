@@ -95,8 +95,8 @@ def hold_out(
 ) -> tuple[list[Clip], list[Clip]]:
     """Return (the rest, a held-out part of about ``fraction``, at least one clip).
 
-    Whole groups are taken, the ones that fit; where the smallest is larger than the fraction, that
-    one. The rest is empty when everything is one group: the caller says so.
+    Whole groups (see `group_clips`) are held out, those that fit, or the smallest one if it exceeds
+    the fraction. The rest is empty when all clips form one group; the caller reports that.
     """
     target = max(1, round(fraction * len(clips)))
     groups = group_clips(sorted(clips, key=lambda clip: clip.id))

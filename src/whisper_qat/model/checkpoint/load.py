@@ -25,7 +25,7 @@ PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "tf_
 
 
 def resolve_checkpoint(spec: str, cache: Path) -> Path:
-    """Return the folder of `spec`: a folder, a Hub id, or `ctranslate2:FOLDER` (put in `cache`)."""
+    """Return the folder of `spec`: a path, Hub id or `ctranslate2:FOLDER` (imported to `cache`)."""
     if spec.startswith(CTRANSLATE2_PREFIX):
         return _import(Path(spec.removeprefix(CTRANSLATE2_PREFIX)), cache)
     if Path(spec).is_dir():
