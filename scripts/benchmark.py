@@ -1,4 +1,4 @@
-"""Speed, memory, size and WER of our models beside other runtimes, interleaved, on equal weights.
+"""Benchmark our models and other runtimes on equal weights: speed, memory, size and WER.
 
 Example:
     python scripts/benchmark.py --model_path data/whisper-base \

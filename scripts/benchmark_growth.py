@@ -1,4 +1,4 @@
-"""Time and memory of our engine as clips, threads and models grow, with the law they follow.
+"""Measure how our engine's time and memory grow with clips, threads and models; fit growth laws.
 
 Example:
     python scripts/benchmark_growth.py --model_path data/whisper-base \

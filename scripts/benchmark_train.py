@@ -1,4 +1,4 @@
-"""Measure training: step time, memory and waiting of float, int8 and int4, and a job's hours.
+"""Benchmark float, int8 and int4 training: step time, memory, data waits, hours of a job.
 
 Example:
     python scripts/benchmark_train.py --output_dir outputs/benchmarks/train

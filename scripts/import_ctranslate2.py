@@ -1,4 +1,4 @@
-"""A faster-whisper folder, or the embedded Whisper base, into a transformers checkpoint.
+"""Convert a faster-whisper folder, or the embedded Whisper base, to a transformers checkpoint.
 
 python scripts/import_ctranslate2.py --source embedded --output_dir data/whisper-base
 """

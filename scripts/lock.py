@@ -1,7 +1,7 @@
-"""Resolve requirements.lock anew from pyproject.toml: python3.11 scripts/lock.py   (make lock).
+"""Write requirements.lock again from pyproject.toml: python3.11 scripts/lock.py   (make lock).
 
-Run it with the oldest supported Python: what has wheels there has them on newer ones. torch and the
-CUDA packages it brings are left out, because their build is chosen by machine (setup_env.py).
+Run it with the oldest supported Python: packages with wheels for it have wheels for newer ones.
+torch and its CUDA packages are left out, because setup_env.py chooses their build for each machine.
 """
 
 import argparse
@@ -17,7 +17,7 @@ BY_MACHINE = re.compile(r"(pip|setuptools|torch|triton|nvidia-.*|cuda-.*)==", re
 
 
 def resolve(venv: Path) -> list[str]:
-    """Exact versions of a fresh install of the project with its dev and bench extras."""
+    """The exact versions in a fresh install of the project with its dev and bench extras."""
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
     pip = [str(venv / "bin" / "python"), "-m", "pip", "-q"]
     subprocess.run([*pip, "install", "-e", f"{ROOT}[dev,bench]"], check=True)
@@ -27,7 +27,7 @@ def resolve(venv: Path) -> list[str]:
 
 
 def main() -> None:
-    """Keep the comment at the head of the lock, replace what follows."""
+    """Replace the content of the lock below the comment at its head."""
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     head = [line for line in LOCK.read_text().splitlines() if line.startswith("#")]
     with tempfile.TemporaryDirectory() as folder:

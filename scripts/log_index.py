@@ -21,7 +21,7 @@ HEAD = "| date | entry | conclusion | status |\n|---|---|---|---|\n"
 
 @dataclass(frozen=True)
 class Entry:
-    """What the table and the tests need to know of one file."""
+    """One log entry: the fields that the table and the tests need."""
 
     name: str
     title: str
@@ -40,7 +40,7 @@ def joined(text: str) -> str:
 
 
 def read(path: Path) -> Entry:
-    """One entry, or a ValueError that says what its file lacks."""
+    """Read one entry; ValueError names what is missing in its file."""
     head, *parts = re.split(r"^## (.+)\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     title, _, rest = head.partition("\n")
     fields = {name: joined(text) for name, text in FIELD.findall(rest)}
@@ -63,7 +63,7 @@ def entries(folder: Path) -> list[Entry]:
 
 
 def main(argv: list[str] | None = None, folder: Path = LOG) -> int:
-    """Keep what stands above the table, write the table anew."""
+    """Write the table again and keep the text above it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only compare: 1 if stale")
     check = parser.parse_args(argv).check

@@ -1,4 +1,4 @@
-"""Speech of any form into a data folder with train, validation and test splits.
+"""Prepare speech from any source as a data folder with train, validation and test splits.
 
 python scripts/prepare_data.py --source telephone-fr --output_dir data/telephone-fr
 """

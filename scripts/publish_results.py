@@ -1,4 +1,4 @@
-"""Take the numbers of a finished evaluation or benchmark into a result file of docs/results.
+"""Write the numbers of a finished evaluation or benchmark to a result file of docs/results.
 
 Example:
     python scripts/publish_results.py --folder outputs/evaluations/study --id three-seed-study \

@@ -1,12 +1,13 @@
 """Create the virtual environment: python3 scripts/setup_env.py [VENV_FOLDER]   (make setup).
 
-The right torch first, then the exact versions of requirements.lock, then this package. A GPU torch
-that the creating Python already has is kept (seen through --system-site-packages); a machine with
-an NVIDIA driver gets the default build, any other the CPU build, which is a tenth of the download.
+It installs the right torch, then the exact versions of requirements.lock, then this package. A GPU
+torch that the creating Python already has is kept (seen through --system-site-packages); otherwise
+a machine with an NVIDIA driver gets the default build, any other the CPU build, which is a tenth of
+the download.
 
-The stamp is written last and holds the hash of what it was made from: a run that finds it does
-nothing, an interrupted one is simply run again. Standard library only, and nothing newer than
-Python 3.6, so that an old Python can say that it is too old.
+A stamp file is written last and holds a hash of the files that decide what is installed: a run that
+finds it does nothing; after an interruption, just run the script again. Standard library only, and
+nothing newer than Python 3.6, so that the script can report a Python that is too old.
 """
 
 import hashlib
@@ -95,7 +96,7 @@ def release(version: str) -> tuple:
 
 
 def create(venv: str, see_system: bool) -> None:
-    """Make the environment, or leave one alone that works."""
+    """Create the environment, unless a working one exists."""
     python = os.path.join(venv, "bin", "python")
     if os.path.exists(python) and quiet([python, "-m", "pip", "--version"]):
         return
@@ -110,12 +111,12 @@ def install_torch(python: str) -> str:
         words, why = torch_words(python)
         say("installing torch %s (%s)" % (TORCH, why))
         run(pip(python) + words)
-    probe = [python, "-c", PROBE]  # before numpy is there torch warns
+    probe = [python, "-c", PROBE]  # torch warns while numpy is missing
     return subprocess.check_output(probe, stderr=subprocess.DEVNULL).decode().split()[0]
 
 
 def torch_words(python: str) -> tuple:
-    """What pip is asked for, and why."""
+    """The torch requirement for pip, and the reason for it."""
     if quiet(["nvidia-smi"]):
         return ["torch==%s" % TORCH], "NVIDIA driver found"
     if sys.platform != "linux":
@@ -127,7 +128,7 @@ def torch_words(python: str) -> tuple:
 
 
 def install(python: str, torch: str) -> None:
-    """The locked packages and this project, without touching torch."""
+    """Install the locked packages and this project without changing torch."""
     constraint = os.path.join(os.path.dirname(os.path.dirname(python)), ".keep-torch.txt")
     with open(constraint, "w") as file:
         file.write("torch==%s\n" % torch)

@@ -1,7 +1,8 @@
 """Create the environment of the optimum load test: python3 scripts/setup_optimum_env.py [FOLDER].
 
-optimum-onnx pins an older transformers, so it cannot share ours. onnx and onnxruntime are the
-versions of requirements.lock: the same kernels must run on both sides. Standard library only.
+optimum-onnx pins an older transformers, so it cannot share the main environment. onnx and
+onnxruntime have the versions of requirements.lock, so that the same kernels run on both sides.
+Standard library only.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""Tests with the oldest and the newest libraries: python scripts/test_matrix.py (make test-matrix).
+"""Test with the oldest and newest libraries: python scripts/test_matrix.py (make test-matrix).
 
-Each case lays one other version of a library over the environment, in a folder of its own under
-.matrix/, and runs the tests that its version can change: kernel oracles and parity for onnxruntime,
+Each case adds one other version of a library on top of the environment, in a separate folder under
+.matrix/, and runs the tests that the version can affect: kernel oracles and parity for onnxruntime,
 checkpoints and conversion for transformers. The newest version is what pip offers within the range
 of pyproject.toml; the oldest is that range's lower end.
 """
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".matrix"
 KERNELS = ["oracles", "quant", "infer/kernels", "infer/onnx", "export/onnx", "parity"]
 CONVERSION = ["model", "export", "tasks/convert", "parity"]
-# What the oldest transformers needs in versions of its own time.
+# Older versions of other packages that the oldest transformers needs.
 OLD_COMPANIONS = ["huggingface_hub<2", "tokenizers<0.23", "httpx", "httpcore"]
 COMPANIONS = {("transformers", "oldest"): OLD_COMPANIONS}
 
@@ -53,7 +53,7 @@ def requirement(library: str) -> Requirement:
 
 
 def pinned(case: Case) -> str:
-    """What pip is asked for: the lower end of the range, or the newest version within it."""
+    """The requirement for pip: the lower end of the range, or the newest version within it."""
     allowed = requirement(case.library)
     if case.end == "newest":
         return str(allowed)
@@ -62,7 +62,7 @@ def pinned(case: Case) -> str:
 
 
 def overlay(case: Case) -> Path:
-    """Folder with the case's version of the library, installed anew."""
+    """Install the case's version of the library into an empty folder; returns the folder."""
     folder = FOLDER / case.name
     words = [pinned(case), *COMPANIONS.get((case.library, case.end), [])]
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--upgrade"]
@@ -71,12 +71,12 @@ def overlay(case: Case) -> Path:
 
 
 def run(case: Case, more: list[str]) -> bool:
-    """True when the case's tests pass; pytest prints what fails."""
+    """Run the case's tests; True when they pass."""
     folder = overlay(case)
     installed = sorted(path.name for path in folder.glob("*.dist-info"))
     print(f"== {case.name}: {', '.join(installed)}", flush=True)
     paths = [str(Path("tests") / name) for name in case.tests]
-    # Warnings of a version that is not the locked one are its own affair.
+    # Warnings of versions other than the locked one are no failures.
     words = ["-q", "-p", "no:cacheprovider", "-o", "filterwarnings=", "-W", "ignore", *more]
     environment = os.environ | {"PYTHONPATH": str(folder)}
     command = [sys.executable, "-m", "pytest", *paths, *words]
@@ -84,7 +84,7 @@ def run(case: Case, more: list[str]) -> bool:
 
 
 def main() -> int:
-    """Run the named cases, or all; 1 when one fails."""
+    """Run the named cases, or all; exit status 1 when one fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", nargs="+", choices=[case.name for case in CASES])
     words, more = parser.parse_known_args()

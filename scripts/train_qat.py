@@ -1,4 +1,4 @@
-"""Train a Whisper checkpoint with fake quantization, or in float as its control.
+"""Train a Whisper checkpoint with fake quantization, or in float as the control.
 
 python scripts/train_qat.py --config configs/qat_int8.yaml --train_data data/my-speech
 """

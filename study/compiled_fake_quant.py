@@ -1,6 +1,7 @@
-"""Fake quantization eager and through torch.compile: time of forward and backward, same values?
+"""Compare eager and compiled (torch.compile) fake quantization: times, and equality of values.
 
-Weights and activations of Whisper base's layers; medians of interleaved runs.
+Forward and backward on weights and activations of Whisper base's shapes; medians of interleaved
+runs.
 
 Example:
     OMP_NUM_THREADS=1 python study/compiled_fake_quant.py --runs 15
@@ -18,7 +19,7 @@ from whisper_qat.quant import numerics
 from whisper_qat.quant.registry import parse_scheme
 
 Function = Callable[[Tensor], Tensor]
-# Without it the compiler keeps what is rounded to float16, the scales, in float32.
+# Without it the compiler keeps the scales, which are rounded to float16, in float32.
 OPTIONS = {"emulate_precision_casts": True}
 SHAPES = {"weight": [(2048, 512), (51_865, 512)], "activation": [(4, 300, 512), (4, 300, 2048)]}
 
@@ -36,7 +37,7 @@ def seconds(function: Function, x: Tensor) -> tuple[float, Tensor, Tensor]:
 def compare(
     name: str, function: Function, shape: tuple[int, ...], flags: argparse.Namespace
 ) -> str:
-    """One line: medians in ms and whether values and gradients are equal."""
+    """Compare both forms; returns a line with medians in ms and the equality of values."""
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     forms = {
         "eager": function,

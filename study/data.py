@@ -1,11 +1,11 @@
-"""Manifests of the int4 study: telephone prompts and verse, one list to train on, one to choose by.
+"""Write the manifests of the int4 study, telephone prompts and verse: training and validation.
 
 python study/data.py --prompts data/telephone-fr --verse VERSE --output_dir outputs/study/data
 
 train.jsonl: every training prompt and 240 clips of verse. validation.jsonl: the validation prompts
-and 40 clips of other poems of the same training part; whatever is chosen is chosen on it. Poems are
-drawn whole, in the order of the SHA-256 of their ids. Nothing of the test prompts or of the verse's
-dev part is read.
+and 40 clips of other poems of the same training part; all choices of the study are made on it.
+Poems are drawn whole, in the order of the SHA-256 of their ids. Neither the test prompts nor the
+dev part of the verse are read.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def poems(clips: list[dict]) -> list[list[dict]]:
 
 
 def draw(groups: list[list[dict]], clips: int) -> list[dict]:
-    """Whole poems off the front of `groups` until there are at least `clips`."""
+    """Take whole poems from the front of `groups` until there are at least `clips` clips."""
     drawn: list[dict] = []
     while len(drawn) < clips:
         drawn += groups.pop(0)

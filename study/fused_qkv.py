@@ -1,4 +1,4 @@
-"""Two graphs of the same q, k and v: three MatMulNBits, or one of all columns and a Split.
+"""Write two graphs of the same q, k, v products: three MatMulNBits, or one and a Split.
 
 To time them: scripts/profile_graphs.py --graphs three=OUT/three.onnx one=OUT/one.onnx
 --sizes rows=1
@@ -20,7 +20,7 @@ OPSETS = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
 
 
 def product(name: str, columns: int, width: int, bits: int) -> tuple[onnx.NodeProto, list]:
-    """A MatMulNBits `width` -> `columns` with random codes, and its constants."""
+    """A MatMulNBits node `width` -> `columns` with random codes, and its constants."""
     random = np.random.default_rng(0)
     codes = random.integers(0, 256, (columns, width // BLOCK, BLOCK * bits // 8), dtype=np.uint8)
     scales = np.full(columns * width // BLOCK, 0.01, np.float32)
@@ -33,7 +33,7 @@ def product(name: str, columns: int, width: int, bits: int) -> tuple[onnx.NodePr
 
 
 def graph(width: int, bits: int, *, fused: bool) -> onnx.ModelProto:
-    """Both give q, k and v float32 [rows, width] of x float32 [rows, width]."""
+    """Build one graph; both compute q, k, v float32 [rows, width] from x float32 [rows, width]."""
     if fused:
         node, constants = product("qkv", 3 * width, width, bits)
         nodes = [node, helper.make_node("Split", ["qkv"], NAMES, axis=1, num_outputs=3)]

@@ -1,10 +1,10 @@
-"""Where a training step's time goes on a GPU: kernels by time and by number of launches.
+"""Profile a training step on a GPU: kernels by time and by number of launches.
 
     python study/profile_training_step.py --base_model V02 --train_data data/telephone-fr \
         --quantization_type int8 --audio_context full
 
-The step is the one that `scripts/benchmark_train.py` times: the loop of `train_qat` itself, without
-validation and checkpoints. Two steps warm up, one is recorded.
+The step is that of `scripts/benchmark_train.py`: the loop of `train_qat` without validation and
+checkpoints. Two steps warm up, one is recorded.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Loss, KL and output error of the post-training baselines on Whisper base, layers only.
+"""Measure loss, KL and output error of the PTQ baselines on Whisper base, layers only.
 
 python study/ptq_baselines.py --prompts data/telephone-fr --verse VERSE --clips 20
 
 Token table and head stay float, so that only layers differ. Calibration: 64 training prompts.
-Measured on validation prompts and on verse that calibration never heard.
+Measured on validation prompts and on verse, which are not part of the calibration data.
 """
 
 import argparse
@@ -34,14 +34,14 @@ def fresh():
 
 
 def log_probabilities(model, sample):
-    """[n, V] over the reference tokens, the end of text left out."""
+    """Log-probabilities [n, V] at the reference tokens, without the end-of-text token."""
     state = forward.start(model, forward.encode(model, sample.mel))
     logits = forward.decode(model, sample.tokens, state)[0, sample.prompt_length - 1 : -1]
     return logits.log_softmax(-1)
 
 
 def divergence(model, float_model, samples):
-    """(loss, KL(float || model)) per token."""
+    """Compute (loss, KL(float || model)) per token."""
     loss = kl = tokens = 0.0
     with quantized_once(model):
         for sample in samples:
@@ -54,7 +54,7 @@ def divergence(model, float_model, samples):
 
 
 def output_error(model, float_model, samples):
-    """Mean over layers of |quantized - float|^2 / |float|^2, both on the float model's inputs."""
+    """Relative output error |quantized - float|^2 / |float|^2 on float inputs, mean over layers."""
     error, size = {}, {}
 
     def compare(name, layer, module, inputs, output):

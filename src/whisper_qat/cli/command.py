@@ -1,4 +1,4 @@
-"""One command: its words become a configuration, its ``run`` is called, its errors a status.
+"""Run one command: parse its arguments, call its ``run``, turn its errors into an exit status.
 
 The scripts and the subcommands of ``whisper-qat`` both call `main`.
 """
@@ -35,8 +35,8 @@ def main(
 ) -> int | None:
     """Parse ``argv`` into ``config_class`` and call ``run``; returns only on success.
 
-    Otherwise raises SystemExit: 2 for what the user can mend (InputError, a bad flag or file, a
-    full disk), 1 for a missed gate, 130 for Ctrl-C, or the status that ``run`` returned.
+    Otherwise raises SystemExit: 2 for what the user can fix (InputError, a bad flag or file, a
+    full disk), 1 for a failed gate, 130 for Ctrl-C, or the status that ``run`` returned.
     """
     with statuses():
         line = arrange(sys.argv[1:] if argv is None else argv, settings_of(config_class))
@@ -74,7 +74,7 @@ def _stop(message: str, status: int) -> typing.NoReturn:
 
 
 def _answer(line: CommandLine, config_class: type, prog: str | None) -> None:
-    """Print what --help or --version ask for and end; InputError for flags that contradict."""
+    """Answer --help or --version and exit; InputError for flags that contradict each other."""
     if "help" in line.general:
         print(build_parser(config_class, prog=prog).format_help(), end="")
         raise SystemExit(0)
@@ -86,7 +86,7 @@ def _answer(line: CommandLine, config_class: type, prog: str | None) -> None:
 
 
 def version_line() -> str:
-    """Name and version of the installed package; its version stands in pyproject.toml alone."""
+    """Name and version of the installed package; the version is defined only in pyproject.toml."""
     try:
         return f"{DISTRIBUTION} {version(DISTRIBUTION)}"
     except PackageNotFoundError:
@@ -94,7 +94,7 @@ def version_line() -> str:
 
 
 def _announce(config: object) -> None:
-    """The configuration, which has been checked: what differs from the defaults, or all of it."""
+    """Log the checked configuration: the settings that differ from the defaults, or all of them."""
     if logger.isEnabledFor(logging.DEBUG):
         logger.debug(version_line())
         logger.debug("# configuration\n%s", _yaml(config, everything=True))
@@ -105,7 +105,7 @@ def _announce(config: object) -> None:
 
 
 def _yaml(config: object, *, everything: bool) -> str:
-    """The configuration as a YAML file that gives it again, in its groups."""
+    """The configuration as YAML, in its groups; reading it back gives the same configuration."""
     content: dict[str, typing.Any] = {}
     for setting in settings_of(type(config)):
         holder = config if setting.group is None else getattr(config, setting.group)

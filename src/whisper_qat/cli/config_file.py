@@ -1,8 +1,8 @@
 """The YAML file of ``--config``: flat names, or groups of them, checked key by key.
 
-jsonargparse's own ``ActionConfigFile`` is not used. With it the last of file and flag wins, where
-here a flag wins wherever it stands; it knows either groups or flat names; and what it says of a
-wrong file names neither the file nor the nearest key.
+jsonargparse's own ``ActionConfigFile`` is not used. With it the last of file and flag wins,
+whereas here a flag wins wherever it stands; it accepts either groups or flat names, not both; and
+its messages about a wrong file name neither the file nor the nearest key.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ from whisper_qat.shipped import find_config
 def read_config(
     text: str, parser: jsonargparse.ArgumentParser, settings: list[Setting]
 ) -> dict[str, Any]:
-    """Checked values by flat name of a YAML file, or of the shipped configuration `text`.
+    """Read the YAML file, or shipped configuration, `text`; returns checked values by flat name.
 
     InputError names the file and the key or line.
     """
@@ -58,7 +58,7 @@ def _load_yaml(path: str) -> dict[Any, Any]:
 def _ungrouped(
     path: str, values: dict[Any, Any], settings: list[Setting]
 ) -> dict[str, tuple[str, Any]]:
-    """Flat name -> (place in the file, value); InputError for what is no setting or given twice."""
+    """Flat name -> (place in the file, value); InputError for unknown or repeated settings."""
     group_of = {setting.name: setting.group for setting in settings}
     groups = {group for group in group_of.values() if group is not None}
     found: dict[str, tuple[str, Any]] = {}

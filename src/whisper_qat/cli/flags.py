@@ -3,7 +3,7 @@
 jsonargparse checks the values. The help is put together here, because jsonargparse prints Python
 types where a reader needs choices, the default and what is required. A setting's help is its
 ``metadata["help"]``, its line under ``Args:`` or its docstring. Groups are the dataclasses that the
-configuration is composed of, or what its ``HELP_GROUPS`` (title -> names) says.
+configuration is composed of, or those in its ``HELP_GROUPS`` (title -> names).
 """
 
 import typing
@@ -33,14 +33,14 @@ EPILOG = (
 
 
 class HelpFormatter(jsonargparse.DefaultHelpFormatter):
-    """Leaves the help texts as they are: choices, defaults and "(required)" are in them."""
+    """Prints help texts unchanged: they already hold choices, defaults and "(required)"."""
 
     def _get_help_string(self, action: Any) -> str:
         return action.help or ""
 
 
 def build_parser(config_class: type, *, prog: str | None = None) -> jsonargparse.ArgumentParser:
-    """The parser of a configuration: flags are named like the settings, with underscores."""
+    """Build the parser of a configuration; flags are named like the settings, with underscores."""
     settings = settings_of(config_class)
     positional = positional_of(settings)
     parser = jsonargparse.ArgumentParser(
@@ -67,7 +67,7 @@ def build_parser(config_class: type, *, prog: str | None = None) -> jsonargparse
 
 
 def _add_general(parser: jsonargparse.ArgumentParser) -> None:
-    """Only for the help: `cli.words` takes these flags before the parser sees the others."""
+    """Add the general flags for --help only: `cli.words` removes them before parsing."""
     group = parser.add_argument_group("general")
     for name, text in GENERAL_HELP.items():
         short = ["-h"] if name == "help" else []
@@ -76,7 +76,7 @@ def _add_general(parser: jsonargparse.ArgumentParser) -> None:
 
 
 def _texts(config_class: type) -> dict[str, str]:
-    """What the docstrings of a configuration and of its groups say of each setting."""
+    """Help text of each setting, from the docstrings of a configuration and of its groups."""
     texts: dict[str, str] = {}
     for described in (config_class, *groups_of(config_class).values()):
         parsed = docstring_parser.parse_from_object(described)
@@ -117,7 +117,7 @@ def _help(setting: Setting, text: str, positional: bool) -> str:
 
 
 def shown_default(setting: Setting) -> str:
-    """A default as it is typed; empty where the setting is simply not given.
+    """A default as the user would type it; empty where the default is to leave the setting out.
 
     Where the default follows from other settings, ``metadata["default"]`` is the usual one.
     """
@@ -130,7 +130,7 @@ def shown_default(setting: Setting) -> str:
 
 
 def _form(hint: Any) -> dict[str, Any]:
-    """How jsonargparse reads one type: lists as words, paths as text that is not checked here."""
+    """Arguments that make jsonargparse read one type: lists as words, paths as unchecked text."""
     inner, _ = without_none(hint)
     if is_list(inner):
         return {"nargs": "+", "type": typing.get_args(inner)[0]}

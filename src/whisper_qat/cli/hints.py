@@ -1,4 +1,4 @@
-"""Type hints of settings: how each kind is written, read and named to a person."""
+"""Type hints of settings: how values of each type are written, read and described to users."""
 
 import types
 import typing
@@ -31,7 +31,7 @@ def is_switch(hint: Any) -> bool:
 def choices(hint: Any) -> list[str]:
     """The values that a Literal, or a list of Literals, allows; empty for other types.
 
-    An empty text in a Literal is its "not given", and not to be chosen.
+    An empty string in a Literal means "not given"; it is not offered as a choice.
     """
     inner, _ = without_none(hint)
     if is_list(inner):
@@ -42,7 +42,7 @@ def choices(hint: Any) -> list[str]:
 
 
 def expectation(hint: Any) -> str:
-    """What a value must be, in words for an error message."""
+    """Describe the values that a type allows, for an error message."""
     inner, optional = without_none(hint)
     if typing.get_origin(inner) is Literal:
         text = "one of " + ", ".join(choices(inner))
@@ -56,7 +56,7 @@ def expectation(hint: Any) -> str:
 
 
 def metavar(hint: Any) -> str:
-    """How a value is shown in the list of flags."""
+    """Placeholder for a value in the list of flags."""
     inner, _ = without_none(hint)
     if choices(inner):
         return "{" + ",".join(choices(inner)) + "}"
@@ -66,14 +66,14 @@ def metavar(hint: Any) -> str:
 
 
 def plain(value: object) -> object:
-    """A value as YAML and jsonargparse take it: tuples as lists, paths as text."""
+    """Convert a value for YAML and jsonargparse: tuples to lists, paths to text."""
     if isinstance(value, tuple):
         return list(value)
     return str(value) if isinstance(value, Path) else value
 
 
 def as_declared(value: object, hint: Any) -> object:
-    """The way back: what was read becomes the tuple or Path that the field declares."""
+    """Convert a value that was read to the tuple or Path that the field declares."""
     inner, _ = without_none(hint)
     if typing.get_origin(inner) is tuple and isinstance(value, list):
         return tuple(value)

@@ -1,6 +1,6 @@
-"""Three sources become one configuration: the command line over ``--config`` files over defaults.
+"""Build a configuration: the command line overrides ``--config`` files, which override defaults.
 
-jsonargparse converts and checks the values (`cli.flags`); what stands here only orders the sources.
+jsonargparse converts and checks the values (`cli.flags`); this module only orders the sources.
 """
 
 from typing import TypeVar
@@ -19,12 +19,12 @@ Config = TypeVar("Config")
 
 
 def parse(config_class: type[Config], argv: list[str]) -> Config:
-    """The configuration that the words of a command line give; InputError for anything wrong."""
+    """Parse the arguments of a command line into a configuration; InputError for any mistake."""
     return resolve(config_class, arrange(argv, settings_of(config_class)))
 
 
 def resolve(config_class: type[Config], line: CommandLine) -> Config:
-    """The configuration of an arranged command line; the configuration's own checks have run."""
+    """Build the configuration of an arranged command line; runs the configuration's own checks."""
     settings = settings_of(config_class)
     hints = {setting.name: setting.hint for setting in settings}
     parser = build_parser(config_class)

@@ -14,7 +14,7 @@ TASKS = "whisper_qat.tasks"
 
 @dataclass(frozen=True)
 class Command:
-    """Where a subcommand's configuration class and ``run`` are, as names below `TASKS`."""
+    """A subcommand: where its configuration class and ``run`` are, as names below `TASKS`."""
 
     config: str
     run: str
@@ -78,7 +78,7 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int | None:
-    """Run the subcommand that the first word names, with the words after it."""
+    """Run the subcommand named by the first argument, with the remaining arguments."""
     words = sys.argv[1:] if argv is None else argv
     with statuses():
         if words and words[0] in ("--help", "-h"):
@@ -94,7 +94,7 @@ def main(argv: list[str] | None = None) -> int | None:
 
 
 def find(words: list[str]) -> Command:
-    """The command that `words` begin with; InputError when they begin with none."""
+    """The command that `words` begin with; InputError when there is none."""
     if not words:
         raise InputError(f"expected a command; '{NAME} --help' lists them")
     if words[0] not in COMMANDS:

@@ -1,9 +1,9 @@
-"""The words of a command line, put into the one form that argparse reads without surprises.
+"""Arranges the arguments of a command line in the one form that argparse reads reliably.
 
-jsonargparse, argparse underneath, converts and checks the values. Four things it does not do stand
-here: hyphens and underscores name the same flag; a boolean takes ``--flag``, ``--no-flag`` and
-``--flag true|false``, and does not swallow the audio file behind it; positional words may stand
-anywhere, not only in one run; a misspelt flag is answered with the nearest one.
+jsonargparse, built on argparse, converts and checks the values. This module adds four things:
+hyphens and underscores name the same flag; a boolean takes ``--flag``, ``--no-flag`` and
+``--flag true|false``, and does not swallow an audio file that follows it; positional words may
+stand anywhere, not only together; the error for a misspelt flag suggests the nearest one.
 """
 
 from collections import deque
@@ -19,7 +19,7 @@ GENERAL = ("config", "help", "version", "quiet", "verbose")
 
 @dataclass
 class CommandLine:
-    """What one command was given: general flags apart, the others as ``--name value`` words."""
+    """The arguments of one command: general flags apart, the others as ``--name value`` words."""
 
     configs: list[str] = field(default_factory=list)  # --config, in order
     general: set[str] = field(default_factory=set)  # of GENERAL, without config
@@ -37,7 +37,7 @@ def positional_of(settings: list[Setting]) -> Setting | None:
 
 
 class _Reader:
-    """Takes word after word from the left; what is complete goes into `found`."""
+    """Reads the words from left to right and collects complete arguments in `found`."""
 
     def __init__(self, argv: list[str], settings: list[Setting]) -> None:
         self.words = deque(argv)
@@ -105,7 +105,7 @@ class _Reader:
             self.found.flags += [f"--{setting.name}", *values]
 
     def _switch_value(self) -> str:
-        """The next word where it is meant for the switch; else true."""
+        """The next word if it is a value for the switch, else true."""
         if self._value_follows():
             ours = self.words[0].lower() in BOOLEAN_WORDS
             if ours or self.positional is None:

@@ -1,9 +1,10 @@
-"""A checkpoint as a CTranslate2 folder: int8 with one scale per row, or everything in float32.
+"""Export a checkpoint as a CTranslate2 folder: int8 with one scale per row, or all in float32.
 
-The inverse of `model.ctranslate2_weights`, whose map it uses. A row's code is its trained one and
-CTranslate2 computes code / weight_scale, so the scale is stored as its reciprocal: the one rounding
-in float32 here. It quantizes activations itself, int8 per row; what is float in the file and named
-`weight` it would round to int8 at load, convolutions excepted. So every matrix has to be int8.
+The inverse of `model.ctranslate2_weights`, whose name map it uses. The trained codes are kept.
+CTranslate2 computes code / weight_scale, so each scale is stored as its reciprocal, the only
+rounding (in float32) done here. CTranslate2 quantizes activations itself, int8 per row. It would
+also round any float tensor named `weight` to int8 at load, convolutions excepted, so every matrix
+has to be int8.
 """
 
 import shutil
@@ -38,9 +39,9 @@ COPIED = ("tokenizer.json", "preprocessor_config.json")
 
 
 def write_ctranslate2(final: Final, source: Path, folder: Path, requantize: bool) -> dict[str, str]:
-    """Write the folder; the layers that were rounded anew, with the scheme that they had.
+    """Write the folder; return the layers that were requantized, with their original scheme.
 
-    InputError for a plan that the file cannot hold, unless `requantize`.
+    InputError for a plan that the format cannot hold, unless `requantize` is set.
     """
     check_quantized(final, requantize)
     scheme = DynamicScheme()
@@ -65,7 +66,7 @@ def copy(path: Path, folder: Path) -> None:
 
 
 def variables(final: Final, config: dict[str, Any], matrices: Matrices | None) -> dict[str, Tensor]:
-    """All variables but the head, which is an alias of the table; float ones are float32."""
+    """All variables except the head, an alias of the token table; float ones are float32."""
     weights = parameters(final)
     found = options(config)
     for module in modules(Dimensions(**{f.name: config[f.name] for f in fields(Dimensions)})):
@@ -80,10 +81,10 @@ def variables(final: Final, config: dict[str, Any], matrices: Matrices | None) -
 
 
 def integers(module: Module, matrices: Matrices) -> dict[str, Tensor]:
-    """Codes and reciprocal scales of a module's joined matrices."""
+    """Codes and reciprocal scales of a module's matrices, concatenated."""
     joined = [matrices.codes(target) for target in module.targets]
     scales = np.concatenate([part.scales[:, 0] for part in joined])
-    empty = scales == 0  # a row of zeros: any number will do, and CTranslate2 has 1
+    empty = scales == 0  # a row of zeros: any scale will do, and CTranslate2 uses 1
     reciprocal = 1 / np.where(empty, np.float32(1), scales)
     return {
         f"{module.name}/weight": torch.from_numpy(np.concatenate([p.codes for p in joined])),
@@ -92,7 +93,7 @@ def integers(module: Module, matrices: Matrices) -> dict[str, Tensor]:
 
 
 def parts(module: Module, parameter: str, weights: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
-    """One parameter of each target; k has no bias in Whisper and a zero one in the file."""
+    """One parameter of each target; the key bias, absent in Whisper, is zero in the file."""
     for target in module.targets:
         name = f"{target}.{parameter}"
         if target.endswith("k_proj") and parameter == "bias":
@@ -102,7 +103,7 @@ def parts(module: Module, parameter: str, weights: dict[str, np.ndarray]) -> Ite
 
 
 def options(config: dict[str, Any]) -> dict[str, Tensor]:
-    """The scalars that tell CTranslate2's Transformer to be a Whisper."""
+    """The scalar variables that configure CTranslate2's Transformer as a Whisper."""
     flags = {f"decoder/{n}": torch.tensor(v, dtype=torch.int8) for n, v in OPTIONS.items()}
     heads = {
         f"{side}/num_heads": torch.tensor(config[f"{side}_attention_heads"], dtype=torch.int16)
@@ -115,7 +116,7 @@ def settings(source: Path, config: dict[str, Any]) -> dict[str, Any]:
     """CTranslate2's config.json: suppressed tokens, languages, alignment heads."""
     generation = read_json(source / "generation_config.json")
     layers, heads = config["decoder_layers"], config["decoder_attention_heads"]
-    # Without known ones, those of the upper half, as CTranslate2's own converter has it.
+    # Where none are known, all heads of the upper half, as in CTranslate2's own converter.
     upper = [[i, j] for i in range(layers // 2, layers) for j in range(heads)]
     return {
         "suppress_ids": generation.get("suppress_tokens") or [],
@@ -126,7 +127,7 @@ def settings(source: Path, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def vocabulary(source: Path, vocab_size: int) -> list[str]:
-    """The token of every id; ids without one get a name that no text has."""
+    """The token of every id; ids without a token get a placeholder that occurs in no text."""
     tokenizer = read_tokenizer(source / "tokenizer.json", vocab_size)
     names = {i: token for token, i in tokenizer["model"]["vocab"].items()}
     names |= {token["id"]: token["content"] for token in tokenizer["added_tokens"]}

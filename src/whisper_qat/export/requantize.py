@@ -1,7 +1,7 @@
-"""One integer format for a whole file: trained codes where they fit, else refused or rounded.
+"""Fit a plan into one integer format per file: keep trained codes, else refuse or requantize.
 
-CTranslate2 and whisper.cpp know one weight type per model. A layer that was trained on another grid
-is rounded anew only when that is asked for: from the values that training used, to nearest.
+CTranslate2 and whisper.cpp support one weight type per model. A layer that was trained on another
+grid is requantized only on request: from the values that training used, rounded to nearest.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ class SignedCodes:
 
 
 def misfits(plan: Plan, fits: Fits) -> dict[str, str]:
-    """Matrix of the plan -> its scheme, for those that are float or not what the file can hold."""
+    """Matrix -> scheme, for the plan's matrices that are float or that the file cannot hold."""
     matrices = [entry for entry in plan.layers if entry.name not in STORED]
     return {
         e.name: e.scheme
@@ -43,7 +43,7 @@ def misfits(plan: Plan, fits: Fits) -> dict[str, str]:
 
 
 def check_kept(misfits: Mapping[str, str], requantize: bool, *, format: str, holds: str) -> None:
-    """InputError for a plan with `misfits`, unless they are to be rounded anew."""
+    """InputError for a plan with `misfits`, unless they are to be requantized."""
     if not misfits or requantize:
         return
     name, scheme = next(iter(misfits.items()))
@@ -55,7 +55,7 @@ def check_kept(misfits: Mapping[str, str], requantize: bool, *, format: str, hol
 
 
 def check_quantized(final: Final, requantize: bool) -> None:
-    """InputError when a float checkpoint is to be requantized: it is written in float32."""
+    """InputError when `requantize` is set for a float checkpoint, which stays float."""
     if requantize and final.plan is None:
         raise InputError(
             "--requantize: the checkpoint is float and is written in float32; leave it out"
@@ -73,7 +73,7 @@ class Matrices:
         self._scheme = scheme
 
     def codes(self, layer: str) -> SignedCodes:
-        """The codes of `layer`, trained or rounded anew."""
+        """The codes of `layer`, trained or requantized."""
         with torch.no_grad():
             if layer not in self._rounded:
                 kept = self._layers[layer]
@@ -93,7 +93,7 @@ class Matrices:
 
 
 def signed(codes: Tensor, scale: Tensor, scheme: Scheme, in_features: int) -> SignedCodes:
-    """Stored codes [N, blocks * block] without their zero point and their padding beyond K."""
+    """Signed codes from stored ones [N, blocks * block]: no zero point, no padding beyond K."""
     centred = codes[:, :in_features].to(torch.int16) - scheme.zero_point
     return SignedCodes(
         codes=centred.to(torch.int8).numpy(),

@@ -1,7 +1,8 @@
-"""Folders for runtimes that are not ONNX: CTranslate2's and whisper.cpp's, from trained weights.
+"""Write a trained model in the folder format of another runtime: CTranslate2 or whisper.cpp.
 
-Written whole or not at all, like the ONNX folder. These runtimes quantize activations in their own
-way, so there is no parity gate here: the weights are kept, transcripts are compared by evaluation.
+A folder is written completely or not at all, like the ONNX folder. These runtimes quantize
+activations in their own way, so there is no parity gate here: the weights are kept, and transcripts
+are compared by evaluation.
 """
 
 import logging
@@ -18,15 +19,15 @@ from whisper_qat.model.checkpoint.info import INFO_NAME
 from whisper_qat.runs.folders import new_folder, write_json, write_manifest
 
 logger = logging.getLogger(__name__)
-# Checkpoint, its folder, folder to write, --requantize -> layers rounded anew, with their schemes.
+# Checkpoint, its folder, output folder, --requantize -> requantized layers and their old schemes.
 Writer = Callable[[Final, Path, Path, bool], dict[str, str]]
 WRITERS: dict[str, Writer] = {"ctranslate2": write_ctranslate2, "ggml": write_ggml}
-WINDOW = {  # what the runtime does with a clip's length
+WINDOW = {  # how the runtime handles a clip's length
     "ctranslate2": "faster-whisper pads every clip to 30 s",
     "ggml": "whisper.cpp pads every clip to 30 s unless its audio_ctx says otherwise",
 }
-# faster-whisper's default would compute the int8 weights in float32: the file's type is found
-# among all its weights, and the convolutions stay float.
+# faster-whisper's default would compute the int8 weights in float32: the type is derived
+# from all the weights of the file, and the convolutions stay float.
 LOADING = {"ctranslate2": "pass compute_type='int8' when loading; the default computes in float32"}
 
 
@@ -34,9 +35,9 @@ def write_runtime_folder(
     final: Final, source: Path, output: Path, *, format: str, requantize: bool,
     inputs: dict[str, str], config: dict[str, Any],
 ) -> None:  # fmt: skip
-    """`final` in one of WRITERS' formats; tokenizer and features come from `source`.
+    """Write `final` in one of WRITERS' formats; tokenizer and features come from `source`.
 
-    Prints what was rounded anew. InputError for a plan that the format cannot hold.
+    Prints the layers that were requantized. InputError for a plan that the format cannot hold.
     """
     with new_folder(output) as folder:
         rounded = WRITERS[format](final, source, folder, requantize)

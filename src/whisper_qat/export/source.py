@@ -1,4 +1,4 @@
-"""What the graphs are built from: the weights of a loaded checkpoint, codes computed on demand.
+"""The weights of a loaded checkpoint as input for the graphs, with codes computed on demand.
 
 A layer's codes come from its own `codes()`, the method that training and evaluation use: exporting
 never chooses a scale.
@@ -18,7 +18,7 @@ from whisper_qat.quant.packing import pack
 
 
 class PackedLayers(Mapping[str, QuantizedWeight]):
-    """Layer name -> packed codes and scales, made when asked for and not kept."""
+    """Layer name -> packed codes and scales, computed on each access and not kept."""
 
     def __init__(self, layers: Mapping[str, FakeQuantWeight]) -> None:
         self._layers = layers
@@ -34,7 +34,7 @@ class PackedLayers(Mapping[str, QuantizedWeight]):
 
 
 def packed(layer: FakeQuantWeight) -> QuantizedWeight:
-    """The layer's trained codes and scales in the kernel's form."""
+    """The layer's trained codes and scales in the kernel's layout."""
     with torch.no_grad():
         return QuantizedWeight(
             packed=pack(layer.codes().numpy(), layer.scheme),
@@ -45,7 +45,7 @@ def packed(layer: FakeQuantWeight) -> QuantizedWeight:
 
 
 def checkpoint_weights(final: Final) -> Weights:
-    """The weights of a loaded checkpoint, the tied head left to the token table."""
+    """The weights of a loaded checkpoint, without the head, which is tied to the token table."""
     layers = {name: layer for name, layer in fake_quantized(final.model).items() if name != HEAD}
     planned = [entry.name for entry in final.plan.layers] if final.plan else []
     half = final.plan.half() if final.plan else []
@@ -53,7 +53,7 @@ def checkpoint_weights(final: Final) -> Weights:
 
 
 def parameters(final: Final) -> dict[str, np.ndarray]:
-    """Every parameter but the tied head's, float32, rounded where it is stored rounded."""
+    """Every parameter but the tied head's, as float32, rounded where it is stored in float16."""
     state = dict(final.model.named_parameters(remove_duplicate=True))
     state |= {
         f"{name}.weight": layer.stored() for name, layer in half_storages(final.model).items()

@@ -1,7 +1,7 @@
-"""What a graph is made of: float tensors and quantized weights by layer name, each taken once.
+"""Weights for the graphs: float tensors and quantized weights by layer name, with a usage check.
 
-Knows no torch: a mapping may compute its values on demand, so that one layer is in memory at a
-time. Whatever is left when both graphs stand is a mistake, and raises.
+Independent of torch: a mapping may compute its values on demand, so that one layer is in memory at
+a time. A weight left unused once both graphs are built is a mistake, and raises.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,10 +16,11 @@ from whisper_qat.quant.scheme import Scheme
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizedWeight:
-    """Codes and scales as the scheme's kernel reads them; the zero point is the scheme's.
+    """Codes and scales as the scheme's kernel reads them; the scheme defines the zero point.
 
-    `packed` in the scheme's own form (`quant.packing`): uint8 [N, blocks, block_size * bits / 8]
-    of a block scheme, int8 [K, N] of a channel scheme; `scales` float32 [N, blocks].
+    `packed` has the scheme's own layout (`quant.packing`): for a block scheme uint8
+    [N, blocks, block_size * bits / 8], for a channel scheme int8 [K, N]. `scales` is float32
+    [N, blocks].
     """
 
     packed: np.ndarray
@@ -39,7 +40,7 @@ class QuantizedWeight:
         return len(self.scales)
 
     def stored_scales(self, layer: str) -> np.ndarray:
-        """The scales in the type and shape that the kernel takes; InputError when that rounds."""
+        """The scales in the kernel's type and shape; InputError when the conversion would round."""
         stored = self.scales
         if self.scheme.scale_dtype == "float16":
             stored = exact_half(stored, f"{layer}.scales")
@@ -47,7 +48,7 @@ class QuantizedWeight:
 
 
 class Weights:
-    """The parameters of one Whisper under transformers' names; knows which were used."""
+    """The parameters of a Whisper model under transformers' names; records which were used."""
 
     def __init__(
         self,
@@ -75,7 +76,7 @@ class Weights:
         return np.asarray(self._tensors[name], dtype=np.float32)
 
     def stored(self, layer: str) -> np.ndarray:
-        """The weight of the float layer `layer` as the file holds it: float32 or float16."""
+        """The weight of the float layer `layer` as stored in the file: float32 or float16."""
         if layer in self._planned:
             self._built.add(layer)
         weight = self.tensor(f"{layer}.weight")
@@ -91,7 +92,7 @@ class Weights:
         return self._quantized[layer]
 
     def check_all_used(self) -> None:
-        """Raises InputError when plan, checkpoint and graphs do not name the same layers."""
+        """Raises InputError unless plan, checkpoint and graphs have the same layers."""
         if missing := self._planned - self._built:
             raise InputError(f"plan: no such layer in the graphs: {_listed(missing)}")
         if self._planned and (extra := self._built - self._planned):
@@ -103,12 +104,12 @@ class Weights:
 
     @property
     def fp32_bytes(self) -> int:
-        """Size of all parameters in float32, tied ones once."""
+        """Size of all parameters in float32, tied ones counted once."""
         return sum(4 * int(np.prod(np.shape(tensor))) for tensor in self._tensors.values())
 
 
 def exact_half(array: np.ndarray, name: str) -> np.ndarray:
-    """`array` as float16; InputError when that rounds: training used other values then."""
+    """`array` as float16; InputError when that would round, as training used the exact values."""
     half = array.astype(np.float16)
     if not np.array_equal(half.astype(np.float32), array):
         raise InputError(f"checkpoint: {name!r} is planned for float16 and holds other values")

@@ -1,6 +1,6 @@
-"""Word error rate of a model in memory: greedy transcripts of a few clips, scored as they come.
+"""Word error rate of a model in memory, from greedy transcripts of a few clips.
 
-For choices on held-out speech while a model is being trained or taken apart. Evaluations of
+For choices on held-out speech during training or sensitivity analysis. Evaluations of
 finished models are `measure.row` and `metrics`: they keep every transcript.
 """
 
@@ -19,9 +19,10 @@ NORMALIZER = "card"
 def greedy_wer(
     transcriber: Transcriber, speech: Iterable[tuple[str, NDArray[np.float32]]]
 ) -> float:  # fmt: skip
-    """Errors over reference words, as a fraction; `speech` is (reference, audio [samples], 16 kHz).
+    """Word errors over reference words, as a fraction.
 
-    References without words are left out. ValueError when no word is left.
+    `speech` gives pairs of reference and audio [samples] at 16 kHz. References without words are
+    skipped; ValueError when no word is left.
     """
     normalize = get_normalizer(NORMALIZER).apply
     counts = []

@@ -1,7 +1,7 @@
-"""Either runtime by name: a converted folder on onnxruntime, a checkpoint on torch.
+"""Open a model on either runtime: a converted folder on onnxruntime, a checkpoint on torch.
 
-For evaluation, where both are measured alike. Importing it loads torch, which `infer.transcribe`
-does not.
+For evaluation, which measures both in the same way. Importing this module loads torch,
+which `infer.transcribe` does not.
 """
 
 from dataclasses import replace
@@ -27,9 +27,9 @@ def open_transcriber(
     max_new_tokens: int | None = None,
     fallback: Fallback | None = None,
 ) -> Transcriber:
-    """The model of `folder` on "onnx" or "torch"; None: the one that its files are for.
+    """Open the model of `folder` on "onnx" or "torch"; None chooses by its files.
 
-    torch has one number of threads per process: given here it is set for all that runs there.
+    torch has one thread count per process: `threads` sets it for everything in the process.
     """
     runtime = runtime or find_runtime(folder)
     if runtime not in RUNTIMES:

@@ -1,4 +1,4 @@
-"""Whisper on torch, over the forward that training runs: float, or fake-quantized from final/."""
+"""Whisper on torch with the forward pass of training: float, or fake-quantized from final/."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from whisper_qat.model.forward import DecoderState, decode, encode, start
 
 
 class TorchBackend:
-    """A model on its own device, float32; see `infer.backend.Backend`."""
+    """A float32 model on its own device; implements `infer.decoding.backend.Backend`."""
 
     def __init__(self, model: WhisperForConditionalGeneration) -> None:
         self.model = model.eval()
@@ -35,9 +35,9 @@ class TorchBackend:
 
     @torch.inference_mode()
     def logits(self, tokens: NDArray[np.int64], state: DecoderState) -> NDArray[np.float32]:
-        """float32 [1, n, vocab] after the new `tokens` [1, n]."""
+        """Logits float32 [1, n, vocab] for the new `tokens` [1, n]."""
         return decode(self.model, torch.from_numpy(tokens).to(self.device), state).cpu().numpy()
 
     def next_logits(self, tokens: NDArray[np.int64], state: DecoderState) -> NDArray[np.float32]:
-        """float32 [1, vocab] after the last of the new `tokens` [1, n]."""
+        """Logits float32 [1, vocab] after the last of the new `tokens` [1, n]."""
         return self.logits(tokens, state)[:, -1]

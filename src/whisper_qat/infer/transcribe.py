@@ -1,7 +1,8 @@
-"""From samples to text and segments: features, chunks, decoding, detokenising, and the time taken.
+"""Transcription from samples to text and segments, with the time taken.
 
-A converted folder runs on onnxruntime, and nothing here loads torch: from the start of the process
-to the first text it would be most of the time. A checkpoint runs on torch, see `infer.runtimes`.
+Covers features, chunks, decoding and detokenization. A converted folder runs on onnxruntime, and
+nothing here loads torch, which would take most of the time from process start to the first text.
+A checkpoint runs on torch, see `infer.runtimes`.
 """
 
 import time
@@ -35,12 +36,12 @@ from whisper_qat.model.onnx_files import DECODER_FILE, ENCODER_FILE
 from whisper_qat.runs.folders import read_json
 
 Mel = NDArray[np.float32]
-Search = Callable[[Any, Sequence[Mel], DecodingRules], list[Decoded]]  # Any: some need rows
+Search = Callable[[Any, Sequence[Mel], DecodingRules], list[Decoded]]  # Any: a (Rows)Backend
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpokenSegment:
-    """What is said from `start_s` to `end_s` of the recording; `tokens` without timestamps."""
+    """Transcript of `start_s` to `end_s` of the recording; `tokens` without timestamps."""
 
     start_s: float
     end_s: float
@@ -50,7 +51,7 @@ class SpokenSegment:
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedChunk:
-    """A piece of a recording, in seconds from its start, and what the decoder made of it."""
+    """A chunk of a recording, in seconds from its start, with its decoded tokens."""
 
     start_s: float
     end_s: float
@@ -59,10 +60,10 @@ class DecodedChunk:
 
 @dataclass(frozen=True, kw_only=True)
 class Repetition:
-    """A chunk, in seconds, whose text was repetitive, and what was kept of it.
+    """A chunk, in seconds, whose text was repetitive, and how that was resolved.
 
-    `temperature` is that of the draw that replaced the text, 0 where none did and it is kept as it
-    was; `compression_ratio` that of the text kept.
+    `temperature` is that of the sample that replaced the text, 0 where the original text was kept;
+    `compression_ratio` is that of the final text.
     """
 
     start_s: float
@@ -73,10 +74,10 @@ class Repetition:
 
 @dataclass(frozen=True, kw_only=True)
 class Transcription:
-    """`tokens` and `margins` are those of all `chunks` in a row; `wall_s` covers everything.
+    """Result for a recording; `tokens` and `margins` are concatenated over all `chunks`.
 
-    A segment is a chunk, or with timestamps what the decoder marked; those without text are left
-    out. `repetitions` are looked for where a fallback was asked for.
+    A segment is a chunk, or with timestamps a segment marked by the decoder; those without text are
+    left out. `repetitions` is filled only where a fallback is set. `wall_s` covers everything.
     """
 
     text: str
@@ -89,12 +90,12 @@ class Transcription:
 
 
 def one_by_one(backend: Backend, mels: Sequence[Mel], rules: DecodingRules) -> list[Decoded]:
-    """Greedy search on each utterance alone."""
+    """Greedy search on each utterance separately."""
     return [greedy(backend, mel, rules) for mel in mels]
 
 
 def search_with(num_beams: int) -> Search:
-    """Greedy search in batches, or beams; InputError for a number that is neither."""
+    """Batched greedy search for one beam, else beam search; InputError for an invalid number."""
     if num_beams == 1:
         return greedy_batch
     return partial(beam_search, settings=BeamSettings(num_beams=num_beams))
@@ -102,9 +103,9 @@ def search_with(num_beams: int) -> Search:
 
 @dataclass(frozen=True, kw_only=True)
 class Transcriber:
-    """One model ready to transcribe; nothing of an utterance is kept between calls.
+    """A model ready to transcribe; no state of an utterance is kept between calls.
 
-    `search` decodes up to `batch_size` chunks in one call; without a `fallback` its word is final.
+    `search` decodes up to `batch_size` chunks in one call; its result is final without `fallback`.
     """
 
     backend: Backend
@@ -130,12 +131,12 @@ class Transcriber:
         fallback: Fallback | None = None,
         audio_context: AudioContext | None = None,
     ) -> "Transcriber":
-        """The model of a converted folder, on onnxruntime; None: as many threads as it likes.
+        """Open a converted folder on onnxruntime; `threads` None leaves the number to it.
 
         Up to `batch_size` chunks are decoded at once, greedily, or by search with `num_beams`;
-        with a `fallback` those that repeat themselves are decoded again, by sampling. Without an
-        `audio_context` the encoder gets the input that the folder was converted for. InputError for
-        a folder that is not one.
+        with a `fallback` repetitive ones are decoded again by sampling. Without an
+        `audio_context` the encoder gets the input that the folder was converted for.
+        InputError when `folder` is not a converted folder.
         """
         if batch_size < 1:
             raise InputError(f"batch_size {batch_size}: expected 1 or more")
@@ -156,7 +157,7 @@ class Transcriber:
 
     @classmethod
     def around(cls, backend: Backend, folder: str | Path, rules: DecodingRules) -> "Transcriber":
-        """A loaded `backend` with the features, tokenizer and audio context of `folder`."""
+        """Wrap a loaded `backend` with the features, tokenizer and audio context of `folder`."""
         return cls(
             backend=backend,
             features=Features.from_pretrained(folder),
@@ -168,7 +169,7 @@ class Transcriber:
     def transcribe(
         self, audio: NDArray[np.float32] | Iterable[NDArray[np.float32]]
     ) -> Transcription:
-        """Text of `audio` [samples] at 16 kHz, or of its blocks; over 30 s in chunks, joined."""
+        """Transcribe `audio` [samples] at 16 kHz, or its blocks; over 30 s in chunks."""
         started = time.perf_counter()
         pieces, found, start = chunks(audio), [], 0
         while batch := list(islice(pieces, self.batch_size)):
@@ -178,7 +179,7 @@ class Transcriber:
         return self.assemble(found, time.perf_counter() - started)
 
     def decode(self, pieces: Sequence[NDArray[np.float32]]) -> list[Decoded]:
-        """What is said in pieces of at most 30 s each, of one recording or of several."""
+        """Decode pieces of at most 30 s each, from one recording or several."""
         mels = [self.features.log_mel(piece, self.context) for piece in pieces]
         found = self.search(self.backend, mels, self.rules)
         if self.fallback is None:
@@ -190,7 +191,7 @@ class Transcriber:
         ]
 
     def assemble(self, found: Sequence[DecodedChunk], wall_s: float) -> Transcription:
-        """The chunks of one recording, in order, as its transcription."""
+        """Assemble the chunks of one recording, in order, into its transcription."""
         text = " ".join(self.text_decoder.text(chunk.decoded.tokens) for chunk in found)
         return Transcription(
             text=text.strip(),
@@ -203,7 +204,7 @@ class Transcriber:
         )
 
     def _repetitions(self, chunk: DecodedChunk) -> list[Repetition]:
-        """The chunk, where it repeats itself or did so before it was decoded again."""
+        """The chunk if its text is repetitive, or was before it was decoded again."""
         text = self.text_decoder.text(chunk.decoded.tokens)
         temperature = chunk.decoded.temperature
         if self.fallback is None or not (temperature or self.fallback.repeats(text)):
@@ -223,7 +224,7 @@ class Transcriber:
             return [self._segment(chunk.start_s, chunk.end_s, chunk.decoded.tokens)]
         segments = []
         for part in split(chunk.decoded.tokens, timestamps.first):
-            # The input goes on with silence after the chunk, and the model may mark a time in it.
+            # The input is padded with silence after the chunk, where the model may mark a time.
             start_s = min(chunk.start_s + part.start_s, chunk.end_s)
             end_s = chunk.end_s if part.end_s is None else chunk.start_s + part.end_s
             segments.append(self._segment(start_s, min(end_s, chunk.end_s), part.tokens))
@@ -260,7 +261,7 @@ def find_runtime(folder: str | Path) -> str:
 
 
 def read_context(folder: str | Path) -> AudioContext:
-    """The audio context that a folder was made for; full where it does not say."""
+    """The audio context that a folder was made for; full when it does not specify one."""
     path = Path(folder) / INFO_NAME
     if not path.is_file():
         return AudioContext()

@@ -1,8 +1,8 @@
-"""Activation codes, seen through the kernels: weights that pick one column each return them.
+"""Activation codes read from the kernels' output, using weights that select one column each.
 
-Two questions: does a code differ from torch's, and, where the scheme promises that equal rows get
-equal codes whatever else is in the call (batch, padding, step), does one move when its row comes
-alone. How a scheme's kernel is asked is the part `parity` of its record.
+Two checks: does a code differ from torch's; and, where the scheme guarantees that equal rows get
+equal codes whatever else is in the call (batch, padding, step), does a code change when its row is
+run alone. How a scheme's kernel is probed is defined by `parity` in its record.
 """
 
 from typing import Protocol
@@ -14,21 +14,21 @@ from whisper_qat.quant.scheme import Scheme
 
 
 class CodeProbe(Protocol):
-    """The part `parity` of a record: the functions of this module."""
+    """Interface of `parity` in a scheme's record: the functions of this module."""
 
     def count_wrong(self, x: Tensor, scheme: Scheme) -> int: ...
     def count_moved(self, x: Tensor, scheme: Scheme) -> int: ...
 
 
 def count_wrong(x: Tensor, scheme: Scheme) -> int:
-    """Codes of `x` [M, K], one kernel call, that the kernel rounds otherwise than torch."""
+    """Number of codes of `x` [M, K] in one call that the kernel rounds differently from torch."""
     return _probe(scheme).count_wrong(x, scheme)
 
 
 def count_moved(x: Tensor, scheme: Scheme) -> int:
-    """Codes of a few rows of `x` [M, K] that the kernel changes when a row comes alone.
+    """Number of codes in a few rows of `x` [M, K] that change when a row is run alone.
 
-    0 where the scheme promises nothing.
+    0 where the scheme guarantees nothing.
     """
     return _probe(scheme).count_moved(x, scheme)
 

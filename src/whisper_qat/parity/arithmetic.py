@@ -1,9 +1,10 @@
-"""Arithmetic: every planned layer, alone, on the torch model's own input.
+"""Arithmetic check: every planned layer by itself, on the input it has in the torch model.
 
 Weight codes and scales are read from the written file and must equal the torch layer's. The input
-goes through a one-node session made from the written node, in one call: output within 1e-5.
-Activation codes are seen through the kernel and must be equal; where the scheme promises it, also
-to those of a row alone: the same in any batch, padding or step.
+goes through a one-node session made from the written node, in one call: the output must agree
+within 1e-5. Activation codes are read through the kernel and must be equal; where the scheme
+guarantees it, also to those of a row run alone, so that they are the same in any batch, padding or
+step.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from whisper_qat.parity import activation_codes
 from whisper_qat.parity.logits import whole
 
 TOLERANCE = 1e-5
-MAX_ROWS = 64  # of a layer's input: enough for every kind of row, few enough for every layer
+MAX_ROWS = 64  # of a layer's input: enough for variety, few enough to check every layer
 
 
 def check(final: Final, folder: Path, material: Material) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def check(final: Final, folder: Path, material: Material) -> dict[str, Any]:
 
 
 def check_layer(folder: Path, name: str, layer: FakeQuantWeight, x: Tensor) -> dict[str, Any]:
-    """Differing codes and scales, and the output's relative distance, of one layer."""
+    """For one layer: differing codes and scales, and the output's relative distance."""
     written = read_layer(folder, name)
     wrong_codes = int((written.codes != layer.codes().numpy()).sum())
     wrong_scales = int((written.scales != layer.scale().numpy()).sum())
@@ -79,7 +80,7 @@ def _hooks(model: nn.Module, captured: dict[str, Tensor]) -> Iterator[None]:
         def hook(module: nn.Module, inputs: tuple[Tensor]) -> None:
             x = inputs[0].detach()
             rows = x.reshape(-1) if x.dtype == torch.int64 else x.reshape(-1, x.shape[-1])
-            stride = max(1, len(rows) // MAX_ROWS)  # spread over the clip, not its first second
+            stride = max(1, len(rows) // MAX_ROWS)  # spread over the whole clip
             captured[name] = rows[::stride][:MAX_ROWS].clone()
 
         return hook

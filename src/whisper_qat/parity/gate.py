@@ -1,7 +1,7 @@
-"""The gate: what a written folder must show against the torch model it was made from.
+"""The parity gate: checks of an exported folder against the torch model it was made from.
 
-Torch runs the training forward from `final/`; the runtime runs what was written. A float folder has
-only its wiring to show.
+Torch runs the training forward pass from `final/`; the runtime runs the exported files. For a float
+folder only the wiring is checked.
 """
 
 from collections.abc import Callable
@@ -24,8 +24,8 @@ def run(
 ) -> dict[str, Any]:  # fmt: skip
     """The parity report as data; `passed` says whether every part did.
 
-    `transcripts_of`: so many utterances are decoded greedily, 0 for none. The torch model's weights
-    are put on their grid for good: beside v0.2's a second copy would take 3 GB.
+    `transcripts_of`: number of utterances decoded greedily, 0 for none. The torch model's weights
+    are permanently rounded to their grid: for v0.2 a second copy would take 3 GB.
     """
     settle(final.model)
     report: dict[str, Any] = {

@@ -1,8 +1,8 @@
-"""Does the optimized graph run the planned kernel for every layer? By node name, strictly.
+"""Check by node name that the optimized graph runs the planned kernel for every layer.
 
-Which operator a scheme runs in, and with which settings, is what its nodes are written with
-(`export.onnx.schemes`). A layer is its node's name, which onnxruntime's optimizer keeps; the token
-table is two nodes, lookup and head.
+The expected operator and settings of a scheme are those its nodes are written with
+(`export.onnx.schemes`). A layer is found by its node's name, which onnxruntime's optimizer keeps;
+the token table has two nodes, lookup and head.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ INTEGER_OPS = {
     "MatMulInteger", "QLinearMatMul", "QGemm", "MatMulBnb4", "QAttention", "ConvInteger",
     "QLinearConv",
 }  # fmt: skip
-MOVES = ("Cast", "Transpose", "Reshape")  # work that is no arithmetic
+MOVES = ("Cast", "Transpose", "Reshape")  # operators that only convert or move data
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,12 @@ def lookup_kernel(scheme: Scheme | None) -> Kernel:
 
 @dataclass(frozen=True, kw_only=True)
 class RunGraph:
-    """One optimized graph: kernels by node name, operators counted, what only moves data."""
+    """One optimized graph: kernels by node name, operator counts, and nodes that only move data."""
 
     kernels: dict[str, list[Kernel]]
     counts: dict[str, int]
     moves: dict[str, list[str]]
-    unfolded: list[str]  # casts of stored tensors that every call repeats
+    unfolded: list[str]  # casts of stored tensors that are repeated in every call
 
 
 def run_graph(model: onnx.ModelProto) -> RunGraph:
@@ -99,7 +99,7 @@ def run_graph(model: onnx.ModelProto) -> RunGraph:
 
 
 def kernel_of(node: onnx.NodeProto) -> Kernel:
-    """The node's operator and those of its attributes that a plan decides."""
+    """The node's operator and those of its attributes that the plan determines."""
     names = ("bits", "block_size", "accuracy_level")
     settings = attributes(node) if node.op_type in INTEGER_OPS else {}
     return Kernel((node.op_type,), {name: settings[name] for name in names if name in settings})
@@ -115,9 +115,9 @@ def merged(graphs: Iterable[RunGraph]) -> dict[str, list[Kernel]]:
 
 
 def faults(planned: Mapping[str, Scheme | None], graphs: Iterable[RunGraph]) -> list[str]:
-    """What does not run as `planned` (layer -> scheme, None for float), a line per node.
+    """Deviations from `planned` (layer -> scheme, None for float), one line per node.
 
-    Also integer nodes that no plan names, and casts of stored weights left to run.
+    Includes integer nodes that are not in the plan, and casts of stored weights at run time.
     """
     graphs = list(graphs)
     found = merged(graphs)

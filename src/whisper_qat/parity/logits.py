@@ -1,4 +1,4 @@
-"""Logits of both sides over the same tokens, and how far apart they are."""
+"""Compare the logits of torch and the runtime over the same tokens."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from whisper_qat.infer.decoding.backend import Backend
 
 
 def whole(backend: Backend, utterance: Utterance, prompt_length: int) -> NDArray[np.float32]:
-    """Logits [n, V] from the last prompt token on, all tokens in one call, as training does."""
+    """Logits [n, V] from the last prompt token on, with all tokens in one call as in training."""
     logits = backend.logits(utterance.tokens, backend.encode(utterance.mel))[0]
     return logits[prompt_length - 1 :]
 
 
 def stepped(backend: Backend, utterance: Utterance, prompt_length: int) -> NDArray[np.float32]:
-    """The same rows as decoding makes them: the prompt, then one token a call over the cache."""
+    """The same rows computed as in decoding: the prompt, then one token per call with the cache."""
     state = backend.encode(utterance.mel)
     rows = [backend.logits(utterance.tokens[:, :prompt_length], state)[0, -1:]]
     for i in range(prompt_length, utterance.tokens.shape[1]):
@@ -26,7 +26,7 @@ def stepped(backend: Backend, utterance: Utterance, prompt_length: int) -> NDArr
 
 @dataclass(frozen=True, kw_only=True)
 class Distance:
-    """`relative`: norm of the difference over norm; `agreement`: share of equal top tokens."""
+    """Relative norm of the difference (`relative`), share of equal top tokens (`agreement`)."""
 
     relative: float
     agreement: float
@@ -41,7 +41,7 @@ class Distances:
         self.equal = self.positions = 0
 
     def add(self, other: NDArray[np.float32], reference: NDArray[np.float32]) -> None:
-        """Take up one utterance's logits [n, V] of both sides."""
+        """Add one utterance's logits [n, V] of both sides."""
         self.difference += float(np.square(other - reference, dtype=np.float64).sum())
         self.norm += float(np.square(reference, dtype=np.float64).sum())
         self.equal += int((other.argmax(-1) == reference.argmax(-1)).sum())
@@ -56,7 +56,7 @@ class Distances:
 
 
 def compare(torch_side: Backend, other: Backend, material: Material) -> Distance:
-    """The other backend in decoding's steps against torch's whole forward."""
+    """Distance of `other`, run in decoding steps, from torch's whole forward pass."""
     sums = Distances()
     for utterance in material.utterances:
         reference = whole(torch_side, utterance, material.prompt_length)

@@ -1,10 +1,10 @@
-"""Transcripts: greedy decoding on torch and on the runtime, against what rounding alone changes.
+"""Transcript check: greedy decoding on torch and on the runtime, relative to the rounding floor.
 
-A transcript forks where two tokens are nearly equal. How often that happens without any error is
-seen by decoding on torch with K summed in reverse (the rounding floor). The runtime may change 5
-points more transcripts than the floor does, and move WER by 0.3 points more than the floor moves it
-(of 648 words, four that rounding changes are 0.6 points). Fewer than MIN_TRANSCRIPTS
-are listed and not judged: one in 20 is 5 points.
+Transcripts diverge where two tokens are nearly equally likely. How often that happens without any
+error is measured by decoding on torch with K summed in reverse (the rounding floor). The runtime
+may change 5 percentage points more transcripts than the floor does, and move WER by 0.3 points more
+than the floor moves it (four words changed by rounding in 648 are 0.6 points). Fewer than
+MIN_TRANSCRIPTS are listed but not judged: one in 20 is 5 points.
 """
 
 from pathlib import Path
@@ -35,7 +35,7 @@ def check(
 ) -> dict[str, Any]:
     """Every changed transcript with its margin; shares and WER of both sides; `passed`."""
     runtime, torch_side = OnnxBackend.from_folder(folder), TorchBackend(final.model)
-    set_prompt_length(final.model, None)  # decoding goes step by step
+    set_prompt_length(final.model, None)  # decoding runs step by step
     rows = []
     with quantized_once(final.model):
         for utterance in Bar(material.utterances, desc="transcripts", unit="clip", leave=False):
@@ -49,9 +49,9 @@ def check(
 
 
 def judge(rows: list[dict[str, Any]], *, speech: bool) -> dict[str, Any]:
-    """The rule; `rows` have id, reference, the texts of each side, forked, floor_forked, margin.
+    """Apply the rule above; `rows` have id, reference, texts, forked, floor_forked and margin.
 
-    Without a reference word there is no WER: `wer` is empty then, and the share alone decides.
+    Without reference words there is no WER: `wer` is then empty, and the share alone decides.
     """
     changed = [row for row in rows if row["forked"]]
     share = len(changed) / len(rows)
@@ -92,7 +92,7 @@ def _wer(rows: list[dict[str, Any]], side: str) -> float:
 
 
 def margin_at_fork(a: Decoded, b: Decoded) -> float:
-    """Torch's lead of the best token over the next, where the two first chose differently."""
+    """Torch's margin between its best two tokens, where the two decodings first differ."""
     shared = zip(a.tokens, b.tokens, strict=False)
     fork = next((i for i, (x, y) in enumerate(shared) if x != y), None)
     position = min(len(a.tokens), len(b.tokens)) if fork is None else fork

@@ -1,8 +1,8 @@
-"""Whole model, quantized: the runtime may differ from torch by rounding, and by no more.
+"""Check of the whole quantized model: the runtime may differ from torch by rounding only.
 
-One code that flips on a tie in an early layer cascades, so exactness per layer does not make the
-whole exact. The yardstick is the rounding floor: torch against itself with K summed in reverse, on
-the same clips. The runtime's distance may be twice the floor, its top-token agreement 0.5 points
+One code that flips on a tie in an early layer cascades, so exact layers do not make the whole model
+exact. The yardstick is the rounding floor: torch against itself with K summed in reverse, on the
+same clips. The runtime's distance may be twice the floor, its top-token agreement 0.5 points
 below the floor's. A few positions may hold a tie on one side and none on the other, where the floor
 measures nothing: below MIN_POSITIONS it counts as at least what one flipped code costs, and
 agreement is not judged.
@@ -24,11 +24,11 @@ from whisper_qat.runs.progress import Bar
 MAX_FLOORS = 2.0
 MAX_AGREEMENT_LOSS = 0.005
 MIN_POSITIONS = 500
-FLIPPED_CODE = 0.01  # logits, one code flipped: 0.009 (tiny random models) to 0.017 (Whisper base)
+FLIPPED_CODE = 0.01  # on the logits: 0.009 (tiny random models) to 0.017 (Whisper base)
 
 
 def check(final: Final, folder: Path, material: Material) -> dict[str, Any]:
-    """Distance and agreement of the runtime beside the floor's; `passed` by the rule above."""
+    """Distance and agreement of the runtime and of the floor; `passed` by the rule above."""
     backend, torch_side = OnnxBackend.from_folder(folder), TorchBackend(final.model)
     n = material.prompt_length
     set_prompt_length(final.model, n)
@@ -43,7 +43,7 @@ def check(final: Final, folder: Path, material: Material) -> dict[str, Any]:
 
 
 def judge(runtime: Distance, floor: Distance) -> dict[str, Any]:
-    """The rule; with fewer than MIN_POSITIONS the agreement is reported and not judged."""
+    """Apply the rule; with fewer than MIN_POSITIONS agreement is reported but not judged."""
     enough = runtime.positions >= MIN_POSITIONS
     yardstick = floor.relative if enough else max(floor.relative, FLIPPED_CODE)
     close = runtime.relative <= MAX_FLOORS * yardstick

@@ -1,6 +1,7 @@
-"""Wiring: with activation quantization off on both sides, whole-graph logits must agree to 1e-4.
+"""Wiring check: without activation quantization, whole-graph logits must agree to 1e-4.
 
-What is left then is float32 summation order; a wrong connection, scale or cache is off by far more.
+It is off on both sides, which leaves only float32 summation order; a wrong connection, scale or
+cache gives far larger differences.
 """
 
 import tempfile
@@ -20,7 +21,7 @@ TOLERANCE = 1e-4
 
 
 def check(final: Final, folder: Path, material: Material) -> dict[str, Any]:
-    """Result of the gate as data: `relative`, `positions`, `passed`."""
+    """Result of the check as data: `relative`, `positions`, `passed`."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         graphs = float_activations_folder(folder, Path(scratch) / "float")
         backend = OnnxBackend.from_folder(graphs)

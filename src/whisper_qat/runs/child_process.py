@@ -1,6 +1,6 @@
-"""A function in a process of its own, started afresh, so that its peak memory is its own.
+"""Run a function in a fresh process, so that its peak memory can be measured by itself.
 
-A plain new interpreter that imports what the function needs, and no more: multiprocessing's spawn
+A new interpreter imports only what the function needs: multiprocessing's spawn
 would first import the parent's main script with all that it imports. The call goes in and the
 result or exception comes out by pickle over pipes. A child whose parent was killed finds out by
 `orphaned` and must stop by itself: the lock on what it writes went with the parent.
@@ -24,14 +24,14 @@ BOOT = f"from {__name__} import serve; serve()"
 
 
 class ChildDied(GateError):
-    """The process ended without an answer, most often for want of memory."""
+    """The process ended without a result, most often because memory ran out."""
 
 
 def in_child(function: Callable[..., Result], *arguments: Any) -> Result:
-    """`function(*arguments)` in a new process; its exception is raised here.
+    """Call `function(*arguments)` in a new process; its exception is raised here.
 
     The function must be importable and all values picklable; what it prints goes to stderr.
-    ChildDied when the process was killed. An interrupt here ends it.
+    ChildDied when the process was killed. An interrupt of the caller ends the process.
     """
     environment = os.environ | {PARENT: str(os.getpid()), "PYTHONPATH": os.pathsep.join(sys.path)}
     call = pickle.dumps((function, arguments))

@@ -1,6 +1,6 @@
-"""What the machine and the installation were, for the record in every manifest.
+"""Describe the machine and the installation, for every manifest.
 
-Nothing heavy is imported to find out: package versions come from their metadata, the GPU from
+No large package is imported: package versions come from their metadata, the GPU from
 ``nvidia-smi``, so a folder can be described in milliseconds.
 """
 

@@ -1,7 +1,7 @@
-"""Folders that are either finished or not: atomic JSON, content hashes, ``manifest.json`` last.
+"""Output folders that are complete or unmarked: atomic JSON, hashes, ``manifest.json`` last.
 
-The manifest is the proof that a folder is whole, and what ``make`` depends on. It is written after
-everything else, by rename, so a kill at any moment leaves either no manifest or a true one.
+The manifest proves that a folder is complete, and ``make`` depends on it. It is written after
+everything else, by rename, so a kill at any moment leaves either no manifest or a correct one.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ NOT_CONTENT = {MANIFEST_NAME, LOCK_NAME}
 
 
 def write_json(path: str | Path, obj: object) -> None:
-    """Replace ``path`` with ``obj`` as JSON; readers see the old file or the new, never a part.
+    """Replace ``path`` with ``obj`` as JSON; readers see the old file or the new, never part of it.
 
     numpy scalars, paths and dataclasses are accepted; NaN and infinity are a ValueError.
     """
@@ -52,7 +52,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def make_ordinary(path: str | Path) -> None:
-    """Give a file the permissions open() would: mkstemp and safetensors make theirs private."""
+    """Give a file the permissions that open() would: mkstemp and safetensors make it private."""
     os.chmod(path, 0o666 & ~_umask())
 
 
@@ -91,7 +91,7 @@ def hash_file(path: str | Path) -> str:
 
 
 def hash_folder(folder: str | Path) -> str:
-    """SHA-256 over sorted relative names and contents; the manifest and the lock do not count."""
+    """SHA-256 over sorted relative names and contents, without the manifest and the lock."""
     digest = hashlib.sha256()
     folder = Path(folder)
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in NOT_CONTENT):
@@ -108,10 +108,10 @@ def write_manifest(
     config: dict[str, Any],
     extra: dict[str, Any] | None = None,
 ) -> None:
-    """Declare ``folder`` finished: write its manifest.json, atomically and after all else.
+    """Mark ``folder`` as finished: write its manifest.json, atomically and last.
 
     ``inputs`` maps each input's name to its hash or address, ``config`` is the resolved
-    configuration, ``extra`` adds top-level keys of this kind of folder.
+    configuration, ``extra`` adds top-level keys for this kind of folder.
     """
     record = {
         "kind": kind,
@@ -148,8 +148,8 @@ def is_finished(folder: str | Path) -> bool:
 def new_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary sibling ``.NAME.partial`` that becomes ``path`` when the block succeeds.
 
-    On an error it is removed and an existing ``path`` stays as it was. What a killed run left there
-    is cleared. A second process writing the same folder gets an InputError.
+    On an error it is removed and an existing ``path`` stays as it was. Leftovers of a
+    killed run are removed. A second process writing the same folder gets an InputError.
     """
     path = Path(path)
     partial = path.absolute().parent / f".{path.absolute().name}.partial"
@@ -172,7 +172,7 @@ def _empty(folder: Path) -> None:
 
 
 def _move_onto(partial: Path, path: Path) -> None:
-    """Rename a finished folder into place; an older one of that name goes only after the rename."""
+    """Rename a finished folder into place; an old folder of that name is deleted afterwards."""
     old = path.parent / f".{path.name}.old"
     shutil.rmtree(old, ignore_errors=True)
     if path.exists():

@@ -1,7 +1,7 @@
 """A file of JSON lines that grows clip by clip and survives a kill at any moment.
 
-A line cut short by a kill is removed when the file is opened again; what is complete stays, so a
-rerun does only what is missing. Data reaches the disk at least every SYNC_S seconds.
+A line cut short by a kill is removed when the file is opened again; complete lines stay, so a
+rerun does only the missing work. Data reaches the disk at least every SYNC_S seconds.
 """
 
 import json
@@ -17,7 +17,7 @@ SYNC_S = 5.0
 
 
 class Journal:
-    """Append-only; a context manager. `done` holds the ids of the records in the file."""
+    """An append-only file of records, as a context manager; `done` holds the ids it contains."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class Journal:
 
 
 def repair(path: Path) -> list[dict[str, Any]]:
-    """The records of a journal, after removing a last line that was never finished."""
+    """Remove an incomplete last line from a journal and return its records."""
     if not path.is_file():
         return []
     data = path.read_bytes()

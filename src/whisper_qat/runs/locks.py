@@ -1,12 +1,12 @@
-"""One writer per folder: an ``flock`` that the kernel drops when its holder dies.
+"""Locks that allow one writer per folder: an ``flock``, which the kernel drops at exit.
 
 A file that merely exists would survive ``kill -9`` and block the rerun; a locked descriptor cannot.
 The pid inside the file is only for the message.
 
-The library filelock takes the same flock, but it would be no shorter here: folder, pid and message
-would stay ours. Its releases before 4.2 truncate the file before they have the lock, so a refused
-process erases the holder's pid, and all of them fall back by default to a file that merely exists
-where a file system has no flock.
+The library filelock takes the same flock, but would not make this module shorter: folder, pid and
+message would still be handled here. Its releases before 4.2 truncate the file before they have the
+lock, so a refused process erases the holder's pid, and all of them fall back by default to a file
+that merely exists where a file system has no flock.
 """
 
 import fcntl

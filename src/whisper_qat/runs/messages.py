@@ -1,8 +1,8 @@
-"""Messages and progress of a command: plain lines on standard error, as loud as was asked for.
+"""Messages and progress of a command: lines on standard error, at the chosen verbosity.
 
 The library only logs, under its modules' names; this is the one place that decides where messages
-go. What a command is run for (tables, transcripts) goes to standard output and is no message.
-A process that `runs.child_process` starts is as loud as its parent.
+go. The results of a command (tables, transcripts) are not messages; they go to standard output.
+A process that `runs.child_process` starts has the verbosity of its parent.
 """
 
 import logging
@@ -14,11 +14,11 @@ from tqdm import tqdm
 from whisper_qat.runs.progress import DISABLE
 
 PACKAGE = "whisper_qat"
-LEVEL = "WHISPER_QAT_LOG_LEVEL"  # how loud a process is, for those that it starts
+LEVEL = "WHISPER_QAT_LOG_LEVEL"  # verbosity of a process, for its child processes
 
 
 class AboveBars(logging.Handler):
-    """Writes to standard error as it is at that moment, above a progress bar where there is one."""
+    """Stream that writes to the present standard error, above a progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -36,11 +36,11 @@ def set_loudness(*, quiet: bool = False, verbose: bool = False) -> None:
     first = os.environ.get("RANK", "0") == "0"
     _show_from(level if first else logging.WARNING)
     if quiet:
-        os.environ[DISABLE] = "1"  # processes that this one starts inherit it
+        os.environ[DISABLE] = "1"  # child processes inherit it
 
 
 def inherit_loudness() -> None:
-    """In a child process: be as loud as the parent, if that was decided there."""
+    """In a child process: take over the parent's verbosity, if the parent has set one."""
     if os.environ.get(LEVEL):
         _show_from(int(os.environ[LEVEL]))
 

@@ -13,7 +13,7 @@ DISABLE = "TQDM_DISABLE"
 
 
 class Bar(tqdm):  # type: ignore[type-arg]
-    """tqdm; ``disable`` may still be given."""
+    """A tqdm bar that TQDM_DISABLE switches off unless ``disable`` is given."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         settings.setdefault("disable", os.environ.get(DISABLE, "") not in ("", "0"))

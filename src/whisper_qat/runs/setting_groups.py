@@ -1,8 +1,8 @@
-"""Settings in groups: a dataclass of dataclasses in code, one flat record of names outside.
+"""Settings in groups: a dataclass of dataclasses in code, a flat set of names elsewhere.
 
 Code reads ``config.schedule.learning_rate``. A command line, a YAML file and a manifest know the
 same setting as ``learning_rate``, so a name is unique among the groups of a configuration. A
-configuration without groups is the case of one group without a name.
+configuration without groups counts as one group without a name.
 """
 
 import dataclasses
@@ -42,7 +42,7 @@ class Setting:
 
 
 def settings_of(config_class: type) -> list[Setting]:
-    """Every setting in the order of declaration, those of groups in their group's place."""
+    """All settings in the order of declaration; those of a group stand at the group's position."""
     hints = typing.get_type_hints(config_class)
     found: list[Setting] = []
     for field in dataclasses.fields(config_class):
@@ -71,7 +71,7 @@ def groups_of(config_class: type) -> dict[str, type]:
 
 
 def flat(config: Any) -> dict[str, Any]:
-    """Every setting of `config` by its name, whatever group holds it."""
+    """All settings of `config` by flat name, regardless of their group."""
     values: dict[str, Any] = {}
     for setting in settings_of(type(config)):
         holder = config if setting.group is None else getattr(config, setting.group)
@@ -80,9 +80,9 @@ def flat(config: Any) -> dict[str, Any]:
 
 
 def build(config_class: type[Config], values: Mapping[str, Any]) -> Config:
-    """The configuration with `values` by flat name and defaults elsewhere; its checks run.
+    """Build a configuration from `values` by flat name, else from defaults, and run its checks.
 
-    A name that is no setting is a TypeError, as it is for the dataclass itself.
+    An unknown name is a TypeError, as it is for the dataclass itself.
     """
     left = dict(values)
     arguments: dict[str, Any] = {}
@@ -93,5 +93,5 @@ def build(config_class: type[Config], values: Mapping[str, Any]) -> Config:
 
 
 def changed(config: Config, **values: Any) -> Config:
-    """`config` with other `values` by flat name; its checks run again."""
+    """A copy of `config` with other `values` by flat name; its checks run again."""
     return build(type(config), flat(config) | values)

@@ -1,9 +1,9 @@
-"""What a folder on disk was made with, compared with what is asked for now.
+"""Compare the settings that a folder on disk was made with to the settings of the present run.
 
 Every command that continues a folder, or leaves a finished one alone, compares here and fails with
-the same message: which setting differs, its value on disk, the value asked for, and what to do.
-Where the values are kept is the caller's affair (a manifest, a journal's first line, a file of its
-own); each caller passes them with its own words. An evaluation or benchmark folder keeps them in
+the same message: which setting differs, its value on disk, the requested value, and what to do.
+Each caller decides where the values are kept (a manifest, a journal's first line, a file of its
+own) and passes its own wording. An evaluation or benchmark folder keeps them in
 `settings.json`, by `check_settings` and `check_clips`.
 """
 
@@ -17,7 +17,7 @@ from whisper_qat.runs.locks import LOCK_NAME
 
 SETTINGS_NAME = "settings.json"
 ROWS = "rows"  # fingerprint of each row measured so far
-CLIPS = "clips"  # fingerprint of each corpus reached so far; one unreachable before may come later
+CLIPS = "clips"  # fingerprint of each corpus available so far; others may follow later
 MOST_NAMED = 3  # differences in one message
 
 
@@ -57,7 +57,7 @@ def refuse_other_inputs(
 ) -> None:  # fmt: skip
     """InputError when a folder was made from inputs with other hashes than `now`.
 
-    `names` maps an input to what another one of its kind is called in the message.
+    `names` maps an input to the words for a different one of its kind in the message.
     """
     if before == now:
         return
@@ -69,7 +69,7 @@ def refuse_other_inputs(
 def finished_manifest(output: Path, where: str, *, kind: str, advice: str) -> dict[str, Any] | None:
     """The manifest of a finished folder of `kind`, or None for a new or empty folder.
 
-    InputError for anything else that lies there.
+    InputError when the folder holds anything else.
     """
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return None
@@ -84,8 +84,8 @@ def finished_manifest(output: Path, where: str, *, kind: str, advice: str) -> di
 def check_settings(folder: Path, settings: dict[str, Any]) -> None:
     """Write `settings` into a new evaluation folder; InputError when an old one's differ.
 
-    Rows measured with other settings must not mix. The set of rows may change: a name stands for
-    one folder's content for good, and what was measured of it is taken up again.
+    Rows measured with different settings must not mix. The set of rows may change: a name always
+    refers to the same folder content, and its earlier measurements are used again.
     """
     path = folder / SETTINGS_NAME
     if not path.is_file():
@@ -103,7 +103,7 @@ def check_settings(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def check_clips(folder: Path, fingerprints: dict[str, str]) -> None:
-    """Record the clips of each corpus; InputError when one has others than before."""
+    """Record the clips of each corpus; InputError when a corpus has other clips than before."""
     saved = read_json(folder / SETTINGS_NAME)
     before = saved.get(CLIPS, {})
     known = {f"clips of {name}": before[name] for name in fingerprints if name in before}

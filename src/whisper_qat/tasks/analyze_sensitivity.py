@@ -1,7 +1,7 @@
-"""Sensitivity analysis: one part quantized at a time, and a mixed plan proposed from it.
+"""Sensitivity analysis: quantize one part of a model at a time, and propose a mixed plan.
 
 Writes a folder: sensitivity.json, a table (sensitivity.md), a plot (sensitivity.svg) and, with a
-budget, plan.yaml for `--plan` of training and of the PTQ baselines.
+budget, plan.yaml, which training and the PTQ baselines accept as `--plan`.
 """
 
 from dataclasses import asdict, dataclass
@@ -107,7 +107,7 @@ class SensitivityConfig:
 
 
 def run(config: SensitivityConfig) -> None:
-    """Writes `output_dir`; InputError when it holds something, or the model is quantized."""
+    """Write `output_dir`; InputError when it is not empty, or the model is already quantized."""
     output = config.output_dir
     if is_finished(output):
         raise InputError(f"--output_dir {output}: finished already; remove it to measure again")

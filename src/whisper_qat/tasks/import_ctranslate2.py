@@ -1,6 +1,6 @@
-"""Import: the embedded Whisper base or a faster-whisper folder becomes a transformers checkpoint.
+"""Import the embedded Whisper base, or a faster-whisper folder, as a transformers checkpoint.
 
-Importing the same source twice does nothing; downloads are kept beside the output.
+Importing the same source twice does nothing; downloads are kept next to the output.
 """
 
 import logging
@@ -39,7 +39,7 @@ class ImportConfig:
 
 
 def run(config: ImportConfig) -> None:
-    """Writes ``output_dir``; InputError for a source that is not a whole Whisper."""
+    """Write ``output_dir``; InputError for a source that is not a complete Whisper."""
     output = config.output_dir
     inputs = source_hashes(config.source)
     if is_up_to_date(output, inputs):
@@ -54,7 +54,7 @@ def run(config: ImportConfig) -> None:
 
 
 def source_hashes(source: str) -> dict[str, str]:
-    """What the output is made from; those of the embedded weights are known without them."""
+    """Hashes of the source files; those of the embedded weights are known without a download."""
     if source == EMBEDDED:
         return SHA256
     files = [Path(source) / name for name in SHA256]
@@ -62,7 +62,7 @@ def source_hashes(source: str) -> dict[str, str]:
 
 
 def source_folder(config: ImportConfig) -> tuple[Path, str]:
-    """The faster-whisper folder to import, and what it is."""
+    """The faster-whisper folder to import, and a description of its origin."""
     if config.source != EMBEDDED:
         return Path(config.source), config.source
     cache = config.output_dir.absolute().parent / "downloads" / "whisper-base"
@@ -70,7 +70,7 @@ def source_folder(config: ImportConfig) -> tuple[Path, str]:
 
 
 def is_up_to_date(output: Path, inputs: dict[str, str]) -> bool:
-    """True when ``output`` is an import of these very files; InputError when it is another's."""
+    """True when ``output`` was imported from these files; InputError when from others."""
     where, advice = f"--output_dir {output}", "give another --output_dir or remove it"
     manifest = finished_manifest(output, where, kind=KIND, advice=advice)
     if manifest is not None:

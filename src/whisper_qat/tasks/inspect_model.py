@@ -1,7 +1,7 @@
-"""Inspection: where every byte and bit width of an ONNX folder sits, and what really runs.
+"""Inspect an ONNX folder: the bytes and bit widths of its parts, and the kernels that run.
 
-Two readings of one folder: its files, byte by byte, and the graph that onnxruntime makes of them
-with the options of every session here. Fails when a planned kernel is not the one that runs.
+Two views of one folder: its files, byte by byte, and the graph that onnxruntime optimizes from them
+with the session options of this project. Fails when a kernel that runs is not the planned one.
 """
 
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ class InspectModelConfig:
 
 
 def run(config: InspectModelConfig) -> None:
-    """Prints tables; GateError, after them, when a kernel that runs is not the planned one."""
+    """Print the tables; GateError afterwards when a kernel that runs is not the planned one."""
     if not config.folder.is_dir():
         raise InputError(f"{config.folder}: no such folder")
     report = inspect(config.folder)
@@ -55,7 +55,7 @@ def list_faults(lines: list[str]) -> str:
 
 
 def inspect(folder: Path) -> dict[str, Any]:
-    """All that is printed, as plain values; bytes are bytes, shares fractions."""
+    """The whole inspection as plain values; sizes in bytes, shares as fractions."""
     manifest = read_manifest(folder)
     paths = inventory.graph_files(folder)
     graphs = {path.name: run_graph(optimized_model(path)) for path in paths}
@@ -81,7 +81,7 @@ def inspect(folder: Path) -> dict[str, Any]:
 def check_plan(
     plan: Plan | None, quantization_type: str, graphs: Iterable[RunGraph]
 ) -> dict[str, Any]:
-    """The faults; a quantized folder without a plan (another tool's choice) has none to check."""
+    """Deviations from the plan; a quantized folder of another tool has no plan to check."""
     if plan is None and quantization_type != "none":
         return {"faults": [], "check": UNCHECKED}
     schemes = plan.quantized() if plan else {}
@@ -90,7 +90,7 @@ def check_plan(
 
 
 def kinds(found: Inventory, plan: Plan | None) -> dict[str, int]:
-    """Bytes by what they are: they add up to the total."""
+    """Bytes by kind of content; they add up to the total."""
     planned = {entry.name for entry in plan.layers} if plan else set()
     result: dict[str, int] = {}
     for tensor in {t.place or (t.file, t.name): t for t in found.tensors}.values():
@@ -116,7 +116,7 @@ def kind_of(tensor: Stored, planned: set[str]) -> str:
 def layers(
     tensors: Iterable[Stored], plan: Plan | None, graphs: Iterable[RunGraph]
 ) -> list[dict[str, Any]]:
-    """One entry per layer, in the files' order: plan, parts with bytes and dtype, kernels."""
+    """One entry per layer, in file order: plan, parts with bytes and dtype, kernels."""
     schemes = {entry.name: entry.scheme for entry in plan.layers} if plan else {}
     quantized = plan.quantized() if plan else {}
     runs = merged(graphs)

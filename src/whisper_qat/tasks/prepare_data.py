@@ -1,8 +1,8 @@
-"""prepare_data: any source of speech into a folder that every other command takes.
+"""Prepare speech data: turn any source into a data folder that all other commands accept.
 
 The folder holds 16 kHz FLAC audio, train/validation/test.jsonl, left_out.jsonl (each clip that is
-not in a split, with the reason) and manifest.json, written last. Running it again goes on where it
-stopped, or finds the folder finished and does nothing.
+not in a split, with the reason) and manifest.json, written last. Running it again continues where
+it stopped, or does nothing when the folder is finished.
 """
 
 import json
@@ -95,7 +95,7 @@ class PrepareDataConfig:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What decides the content of the folder, wherever it and its cache are."""
+        """Settings that determine the content of the folder, whatever its path and its cache."""
         return {k: v for k, v in asdict(self).items() if k not in ("output_dir", "cache_dir")}
 
 
@@ -104,7 +104,7 @@ PrepareDataConfig.__doc__ = PrepareDataConfig.__doc__.replace("{sources}", ", ".
 
 
 def run(config: PrepareDataConfig) -> None:
-    """Write the folder, or go on with it, or say that it is finished."""
+    """Write the folder, continue an unfinished one, or report that it is finished."""
     folder = Path(config.output_dir)
     if is_finished(folder):
         _check_finished(folder, config)
@@ -134,7 +134,7 @@ def _check_finished(folder: Path, config: PrepareDataConfig) -> None:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """An existing folder must be empty or one that this command began."""
+    """InputError unless the folder is new, empty or an unfinished one of this command."""
     if folder.is_file():
         raise InputError(f"--output_dir {folder}: a file, expected a folder")
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
@@ -174,7 +174,7 @@ def _all(splits: Splits) -> list[Clip]:
 
 
 def collect(config: PrepareDataConfig) -> Collection:
-    """The source by name, or a manifest, folder or Hub id; clip ids are unique over all splits."""
+    """Collect a source by name, manifest, folder or Hub id; clip ids are unique over all splits."""
     name = re.sub(r"[^\w.-]+", "_", config.source)
     cache = Path(config.cache_dir or Path(config.output_dir).absolute().parent / "downloads" / name)
     if config.source in SOURCES:
@@ -189,7 +189,7 @@ def _collect_any(config: PrepareDataConfig) -> Collection:
     try:
         splits = load_splits(config.source, text_field=config.text_field)
     except InputError as error:
-        if re.fullmatch(r"[\w-]+", config.source):  # one word: meant as a name from the list
+        if re.fullmatch(r"[\w-]+", config.source):  # a single word: meant as a name of a source
             hint = nearest(config.source, SOURCES) or f"; the names: {', '.join(SOURCES)}"
             raise InputError(f"{error}{hint}") from None
         raise
@@ -207,7 +207,7 @@ def unique_ids(splits: Splits) -> Splits:
 
 
 def _apart(splits: Splits) -> tuple[Splits, list[Rejected]]:
-    """A source's own splits without what they share; splits of other names are put aside."""
+    """Remove overlap between a source's own splits, and set aside splits with other names."""
     if not has_own_splits(splits):
         return splits, []
     kept, leaks = keep_apart({name: splits[name] for name in SPLITS if name in splits})
@@ -225,7 +225,7 @@ def draw(splits: Splits, config: PrepareDataConfig) -> Splits:
 def sort_out(
     splits: Splits, outcomes: dict[str, Outcome], source: str
 ) -> tuple[Splits, list[Rejected]]:
-    """Converted clips with their durations, and the others with the reason."""
+    """Separate converted clips, with their durations, from rejected ones, with the reason."""
     rejected = [
         Rejected(id=clip.id, reason=outcomes[clip.id]["reason"])
         for clip in _all(splits)
@@ -274,7 +274,7 @@ def reasons(left_out: list[Rejected]) -> dict[str, int]:
 
 
 def _notes(collection: Collection) -> list[str]:
-    """What a reader of the splits should know; a source's own words come first."""
+    """Notes for readers of the splits; those of the source come first."""
     clips = _all(collection.splits)
     notes = list(collection.notes)
     if not notes and not has_speakers(clips):

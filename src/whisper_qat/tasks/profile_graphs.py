@@ -1,4 +1,4 @@
-"""Operator by operator: ONNX graphs side by side, as what another exporter makes beside ours."""
+"""Profile ONNX graphs operator by operator, side by side, such as ours and another exporter's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class ProfileGraphsConfig:
 
 
 def run(config: ProfileGraphsConfig) -> None:
-    """Prints the table; writes it as JSON where asked."""
+    """Print the table, and write it as JSON if requested."""
     names = dict(_pair("--graphs", entry, "NAME=FILE.onnx") for entry in config.graphs)
     found = profile(
         [Path(path) for path in names.values()], numbers("--sizes", config.sizes),
@@ -55,7 +55,7 @@ def run(config: ProfileGraphsConfig) -> None:
 
 
 def numbers(flag: str, entries: Sequence[str]) -> dict[str, int]:
-    """{NAME: N}; InputError for an entry of another form."""
+    """Parse entries NAME=N into {NAME: N}; InputError for any other form."""
     found = {}
     for name, text in (_pair(flag, entry, "NAME=N") for entry in entries):
         if not text.isdecimal():
@@ -72,7 +72,7 @@ def _pair(flag: str, entry: str, form: str) -> tuple[str, str]:
 
 
 def table(names: list[str], found: list[dict[str, Any]]) -> Table:
-    """A row per operator, longest first; milliseconds a run (nodes) for each graph."""
+    """Table with a row per operator, slowest first: milliseconds per run (nodes) of each graph."""
     result = Table("operator", title="Milliseconds a run (nodes)")
     for name in names:
         result.add_column(name, justify="right")

@@ -1,4 +1,4 @@
-"""A result file for docs/results from a finished evaluation or benchmark folder."""
+"""Publish a finished evaluation or benchmark folder as a result file of docs/results."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class PublishResultsConfig:
-    """Take the numbers of a finished evaluation or benchmark into docs/results/ID.json.
+    """Write the numbers of a finished evaluation or benchmark to docs/results/ID.json.
 
     Args:
         folder: a finished folder of evaluate_qat.py or benchmark.py
@@ -55,7 +55,7 @@ class PublishResultsConfig:
 
 
 def run(config: PublishResultsConfig) -> None:
-    """Write the file after the checks that reading it makes."""
+    """Write the file after applying the same checks as when it is read."""
     path = config.output_dir / f"{config.id}.json"
     if path.exists() and not config.replace:
         raise InputError(f"{path}: exists; give --replace true to overwrite it, or another --id")

@@ -1,7 +1,7 @@
-"""The PTQ baselines: a float checkpoint quantized without training, as an ONNX folder.
+"""PTQ baselines: quantize a float checkpoint without training and write an ONNX folder.
 
-Same plan, same nodes and same exporter as a QAT model: only codes and scales differ. The one
-exception is `optimum-dynamic`, which is what other tools make of the same float graphs.
+Plan, graph nodes and exporter are those of a QAT model: only codes and scales differ. The one
+exception is `optimum-dynamic`, which quantizes the same float graphs as other tools do.
 """
 
 import logging
@@ -121,7 +121,7 @@ class QuantizePtqConfig:
 
 
 def run(config: QuantizePtqConfig) -> None:
-    """Writes `output_path`; InputError for a checkpoint that is not float."""
+    """Write `output_path`; InputError for a checkpoint that is not float."""
     source = checkpoint_folder(config.model_path, config.output_path)
     clips = _clips(config)
     inputs = _inputs(config, source, clips)
@@ -139,7 +139,7 @@ def run(config: QuantizePtqConfig) -> None:
 
 
 def settings(config: QuantizePtqConfig) -> dict[str, Any]:
-    """What decides the folder's content, beside the checkpoint itself."""
+    """Settings that determine the folder's content, besides the checkpoint itself."""
     values = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(config).items()}
     return {name: values[name] for name in values if name not in ("model_path", "output_path")}
 
@@ -162,7 +162,7 @@ def _inputs(config: QuantizePtqConfig, source: Path, clips: list[Clip]) -> dict[
 def quantize_model(
     final: Final, config: QuantizePtqConfig, source: Path, clips: list[Clip]
 ) -> Final:
-    """`final` with its model quantized in place (but by optimum-dynamic) and the record of it."""
+    """Quantize the model in place (not for optimum-dynamic); returns `final` with its record."""
     if final.plan is not None:
         raise InputError(
             f"--model_path {config.model_path}: is quantized already "

@@ -1,4 +1,4 @@
-"""The results page and the README's tables from the committed result files."""
+"""Render the results page and the README's tables from the committed result files."""
 
 import logging
 import os
@@ -53,7 +53,7 @@ def run(config: RenderResultsConfig) -> int:
 
 
 def render_files(config: RenderResultsConfig) -> dict[Path, str]:
-    """What both files should contain."""
+    """The contents that both files should have."""
     tables = read_all(config.folder)
     introduction = read(config.folder / "introduction.md")
     if introduction is None:

@@ -1,7 +1,7 @@
-"""Transcription of files and folders: text, subtitles or JSON, to standard output or into a folder.
+"""Transcribe files and folders as text, subtitles or JSON, to standard output or into a folder.
 
-Each transcript is written whole or not at all, and those already written are skipped, so the same
-command goes on after an interruption. An output folder belongs to one model and one set of
+Each transcript is written whole or not at all, and existing ones are skipped, so the same command
+continues after an interruption. An output folder belongs to one model and one set of
 settings.
 """
 
@@ -105,12 +105,12 @@ def run(config: TranscribeConfig) -> int:
 
 
 def complain(error: InputError) -> None:
-    """One line on what could not be transcribed; the others are."""
+    """Log one line on a recording that could not be transcribed."""
     logger.error(f"error: {error}")
 
 
 def open_model(config: TranscribeConfig) -> Transcriber:
-    """The model, ready; InputError when the folder is not one of ours."""
+    """Load the model; InputError when the folder was not written by this project."""
     return Transcriber.from_folder(
         config.model_path, config.threads, language=config.language,
         max_new_tokens=config.max_new_tokens, timestamps=config.timestamps,
@@ -120,18 +120,18 @@ def open_model(config: TranscribeConfig) -> Transcriber:
 
 
 def fallback(config: TranscribeConfig) -> Fallback:
-    """What becomes of chunks that repeat themselves."""
+    """The treatment of chunks that repeat themselves."""
     return Fallback() if config.fallback else Fallback(temperatures=())
 
 
 def describe_fallback(config: TranscribeConfig) -> str | None:
-    """The fallback in words; None where such chunks are kept."""
+    """The fallback in words; None when repeating chunks are kept."""
     return str(fallback(config)) if config.fallback else None
 
 
 @contextmanager
 def destination(config: TranscribeConfig, recordings: list[Recording]) -> Iterator[list[Recording]]:
-    """Holds the output folder; yields the recordings that have no transcript in it."""
+    """Lock the output folder; yields the recordings that have no transcript in it."""
     if config.output_dir is None:
         yield recordings
         return
@@ -151,7 +151,7 @@ def destination(config: TranscribeConfig, recordings: list[Recording]) -> Iterat
 
 
 def settings(config: TranscribeConfig) -> dict[str, Any]:
-    """What all transcripts of an output folder have in common."""
+    """Settings that all transcripts of an output folder share."""
     return {
         "model": hash_folder(config.model_path),
         "language": config.language,
@@ -164,7 +164,7 @@ def settings(config: TranscribeConfig) -> dict[str, Any]:
 
 
 def check_settings(folder: Path, now: dict[str, Any], recordings: list[Recording]) -> None:
-    """Write `now` into a new folder; InputError when its transcripts were made otherwise."""
+    """Write `now` into a new folder; InputError when an old one has other settings."""
     path = folder / SETTINGS_NAME
     if not path.is_file():
         for recording in recordings:
@@ -184,7 +184,7 @@ def check_settings(folder: Path, now: dict[str, Any], recordings: list[Recording
 def transcribe(
     config: TranscribeConfig, transcriber: Transcriber, recordings: list[Recording], named: bool
 ) -> int:
-    """Transcribe all; how many could not be. `named`: standard output says whose text it is."""
+    """Transcribe all; returns the number of failures. `named`: print each recording's name."""
     failures: list[Recording] = []
     render = renderer(config)
 
@@ -210,7 +210,7 @@ def transcribe(
 
 
 def describe_repetition(repetition: Repetition) -> str:
-    """A line on a chunk that repeats itself, or did."""
+    """A message on a chunk that repeats itself, or did before the fallback."""
     where = f"{repetition.start_s:.1f} to {repetition.end_s:.1f} s"
     ratio = f"compression ratio {repetition.compression_ratio:.1f}"
     if not repetition.temperature:
@@ -219,7 +219,7 @@ def describe_repetition(repetition: Repetition) -> str:
 
 
 def renderer(config: TranscribeConfig) -> Callable[[Recording, Transcription], str]:
-    """What turns a transcription into the content of its file."""
+    """The function that turns a transcription into the content of its file."""
     if config.output_format == "srt":
         return lambda recording, found: srt(found.segments)
     if config.output_format == "vtt":
@@ -257,6 +257,6 @@ def record(config: TranscribeConfig, recording: Recording, found: Transcription)
 
 
 def in_seconds(part: SpokenSegment | Repetition) -> dict[str, Any]:
-    """A part of a recording as people expect it: start and end."""
+    """A part of a recording with its start and end in seconds."""
     fields = asdict(part)
     return {"start": fields.pop("start_s"), "end": fields.pop("end_s")} | fields

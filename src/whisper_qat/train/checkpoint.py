@@ -1,8 +1,8 @@
-"""Checkpoints: everything a run needs to go on bit for bit, without a pickle.
+"""Checkpoints: everything needed to resume a run bit for bit, without pickle files.
 
 A checkpoint is a folder `step-0000040` with `model.safetensors` and `optimizer.safetensors`
 (float32), `state.json` (step, history, loss scale) and one `random-RANK.json` per process. It is
-written beside its place and renamed, so a kill or a full disk leaves the previous one whole.
+written under a temporary name and renamed, so a kill or a full disk leaves the previous one intact.
 """
 
 import base64
@@ -33,7 +33,7 @@ STEP_FOLDER = re.compile(r"step-(\d+)")
 
 @dataclass
 class Progress:
-    """Where a run stands: `step` optimizer steps are done."""
+    """Progress of a run: `step` optimizer steps are done."""
 
     step: int = 0
     best_loss: float | None = None
@@ -45,7 +45,7 @@ def save(
     checkpoints: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress,
     randomness: list[dict[str, Any]],
 ) -> Path:  # fmt: skip
-    """Write the checkpoint of `progress.step`, then remove the one before; returns its folder.
+    """Write the checkpoint of `progress.step`, remove the previous one, return the new folder.
 
     A full disk is an InputError that names the folder; the previous checkpoint stays.
     """
@@ -65,7 +65,7 @@ def save(
 
 
 def save_best(checkpoints: Path, model: nn.Module, metrics: dict[str, float], step: int) -> None:
-    """Keep `model` as `checkpoints/best`, with the metrics that made it the best."""
+    """Save `model` as `checkpoints/best`, with its metrics."""
     target = checkpoints / "best"
     try:
         with new_folder(target) as folder:
@@ -76,7 +76,7 @@ def save_best(checkpoints: Path, model: nn.Module, metrics: dict[str, float], st
 
 
 def folders(checkpoints: Path) -> list[Path]:
-    """Whole step checkpoints, oldest first."""
+    """Folders of the complete step checkpoints, oldest first."""
     found = [p for p in checkpoints.glob("step-*") if STEP_FOLDER.fullmatch(p.name)]
     return sorted(p for p in found if (p / STATE_NAME).is_file())
 
@@ -85,9 +85,9 @@ def restore(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, *, rank: int,
     num_processes: int,
 ) -> Progress:  # fmt: skip
-    """Put `folder` back into model, optimizer and the random states of process `rank`.
+    """Restore model, optimizer and the random states of process `rank` from `folder`.
 
-    InputError unless as many processes go on as began: one more or less is another batch size.
+    InputError when the number of processes differs, because that changes the batch size.
     """
     before = len(list(folder.glob("random-*.json")))
     if before != num_processes:
@@ -102,7 +102,7 @@ def restore(
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by name on the CPU; the tied head is left to the token table."""
+    """Parameters and buffers by name, on the CPU; the head tied to the token table is left out."""
     return {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
@@ -111,12 +111,12 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _is_tied(name: str) -> bool:
-    """The head shares weight and scale of the token table, and both are stored once."""
+    """True for the head's weight and scale, shared with the token table and stored there."""
     return HEAD in name.split(".")
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Put the tensors of `path` into `model`; InputError unless names and shapes are its own."""
+    """Load the tensors of `path` into `model`; InputError unless names and shapes match."""
     saved, own = load_file(path), model.state_dict()
     shapes = {name: tensor.shape for name, tensor in saved.items()}
     expected = {n: tensor.shape for n, tensor in own.items() if not _is_tied(n)}
@@ -127,7 +127,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """safetensors, flushed to the disk: a rename must not come before the content."""
+    """Write a safetensors file and flush it to disk, so that it can safely be renamed."""
     save_file(tensors, path)
     make_ordinary(path)
     with open(path, "rb") as file:

@@ -1,8 +1,8 @@
-"""Curriculum: coarser grids step by step, e.g. float -> int8 -> int4, before the planned one.
+"""Curriculum: increasingly coarse grids, e.g. float -> int8, before the planned grid (int4).
 
 Written as `float:0.1,int8:0.3`: the first 10 % of the steps in float, the next 30 % with 8-bit
-weights, the rest as planned. Which stage holds is a function of the step alone, so a resumed run
-stands where it stood. Layers whose plan is as fine as a stage keep their plan in it.
+weights, the rest as planned. The stage is a function of the step alone, so a resumed run
+continues in the same stage. A layer whose planned grid is as fine as a stage's keeps its own.
 """
 
 import re
@@ -21,14 +21,14 @@ STAGES = (FLOAT, "int8", "int4")
 
 @dataclass(frozen=True)
 class Stage:
-    """`quantization` (float, int8 or int4) for `share` of the run's steps."""
+    """One stage: `quantization` (float, int8 or int4) for `share` of the run's steps."""
 
     quantization: str
     share: float
 
 
 def parse(text: str) -> tuple[Stage, ...]:
-    """Stages of `float:0.1,int8:0.3`, () of ""; InputError with what is wrong."""
+    """Parse `float:0.1,int8:0.3` into stages, "" into (); InputError for any other form."""
     stages = []
     for part in filter(None, text.split(",")):
         match = re.fullmatch(rf"\s*({'|'.join(STAGES)}):(0?\.\d+)\s*", part)
@@ -44,7 +44,7 @@ def parse(text: str) -> tuple[Stage, ...]:
 
 
 class Curriculum:
-    """The stages of one run on `model`; `start` is called where the planned grid begins."""
+    """The stages of one run on `model`; `start` is called when the planned grid begins."""
 
     def __init__(
         self, model: nn.Module, stages: tuple[Stage, ...], start: Callable[[], None] | None
@@ -52,7 +52,7 @@ class Curriculum:
         self.model, self.stages, self.start = model, stages, start
 
     def begin_step(self, step: int, total: int) -> None:
-        """Put the model into the stage of `step` (from 0); calls `start` where the plan begins."""
+        """Put the model into the stage of `step` (from 0); calls `start` when the plan begins."""
         ends = self._ends(total)
         now = next((i for i, end in enumerate(ends) if step < end), len(ends))
         _enter(self.model, self.stages[now].quantization if now < len(ends) else None)
@@ -65,7 +65,7 @@ class Curriculum:
 
     @contextmanager
     def as_planned(self) -> Iterator[None]:
-        """The model as its plan says, whatever the stage: what an evaluation is to measure."""
+        """Let the model follow its plan within the block, whatever the stage, for evaluations."""
         layers = list(fake_quantized(self.model).values())
         stages = [layer.stage for layer in layers]
         _enter(self.model, None)

@@ -1,8 +1,8 @@
-"""Model FLOPs of a Whisper: the matrix products that the model asks for, whatever computes them.
+"""Model FLOPs of a Whisper: its matrix products, independent of the hardware and kernels.
 
 One multiply and one add count 2. A backward pass is twice the forward pass (a product for the
-input's gradient and one for the weight's). Norms, softmax and the fake quantization count nothing,
-so a rate in model FLOPs is what is left of the hardware's rate after all of these.
+input's gradient and one for the weight's). Norms, softmax and the fake quantization are not
+counted, so a rate in model FLOPs is the hardware's rate less the time that these take.
 Checked against torch's own counter (`torch.utils.flop_counter`) in the tests.
 """
 
@@ -13,7 +13,7 @@ from transformers import WhisperConfig
 
 @dataclass(frozen=True, kw_only=True)
 class WhisperSize:
-    """The sizes that the count depends on; `mels` input channels, `vocabulary` of the head."""
+    """Model sizes that determine the count; `mels`: input channels, `vocabulary`: head outputs."""
 
     encoder_layers: int
     decoder_layers: int
@@ -60,7 +60,7 @@ def decoder_forward(shape: WhisperSize, frames: int, tokens: int) -> int:
 def training_step(
     shape: WhisperSize, frames: int, tokens: int, *, teacher_frames: int | None = None
 ) -> int:
-    """FLOPs of training on one clip: forward, backward, and the teacher's forward if it has one."""
+    """FLOPs of training on one clip: forward, backward, and a teacher's forward if there is one."""
     student = encoder_forward(shape, frames) + decoder_forward(shape, frames, tokens)
     if teacher_frames is None:
         return 3 * student

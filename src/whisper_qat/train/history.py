@@ -1,8 +1,9 @@
-"""History: a JSON line per optimizer step and per evaluation, and the same in TensorBoard.
+"""Training history: a JSON line per optimizer step and evaluation, and the same in TensorBoard.
 
-A resumed run drops the lines after its checkpoint, so the file reads like an undisturbed run's.
-accelerate's trackers have no file of lines that could be cut back so, and their TensorBoard writer
-is opened before the first step, which a dry run never takes, and flushes to disk at every step.
+A resumed run drops the lines after its checkpoint, as if the run had not been interrupted.
+accelerate's trackers write no file of lines that could be truncated like this, and their
+TensorBoard writer is opened before the first step, which a dry run never takes, and flushes to
+disk at every step.
 """
 
 import json
@@ -22,7 +23,7 @@ class History:
         self.writer: SummaryWriter | None = None
 
     def add(self, metrics: dict[str, float]) -> None:
-        """Record `metrics`, which hold "step"."""
+        """Record `metrics`, which must contain "step"."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
             file.write(json.dumps(metrics) + "\n")
@@ -39,20 +40,20 @@ class History:
             self.writer.flush()
 
     def close(self) -> None:
-        """Ends TensorBoard's writing thread, which would write into a folder being removed."""
+        """Stop TensorBoard's writer thread, which could otherwise write into a deleted folder."""
         if self.writer is not None:
             self.writer.close()
             self.writer = None
 
     def keep_until(self, step: int) -> None:
-        """Drop what was recorded after `step`, a half-written last line included."""
+        """Drop the lines recorded after `step`, and a half-written last line."""
         if not self.path.is_file():
             return
         kept = [line for line in self.lines() if line["step"] <= step]
         self.path.write_text("".join(json.dumps(line) + "\n" for line in kept))
 
     def lines(self) -> list[dict[str, float]]:
-        """The recorded metrics in order; a torn last line is left out."""
+        """The recorded metrics in order, without an incomplete last line."""
         lines = []
         for text in self.path.read_text().splitlines():
             try:

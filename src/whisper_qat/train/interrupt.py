@@ -1,4 +1,4 @@
-"""Interrupt: Ctrl-C and SIGTERM as a request that the loop answers after its present step."""
+"""Interrupts: Ctrl-C and SIGTERM ask the training loop to stop after the current step."""
 
 import logging
 import signal

@@ -34,7 +34,7 @@ Evaluate = Callable[[nn.Module], dict[str, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the loop needs to know; every value changes the run's numbers but the two intervals."""
+    """Settings of the loop; all of them but the two intervals change the run's numbers."""
 
     num_epochs: int
     per_device_batch_size: int
@@ -53,7 +53,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Data:
-    """Training clips as examples with their durations, and how to batch them."""
+    """Training clips as examples with their durations, and the way they are batched."""
 
     examples: Examples
     durations_s: Sequence[float]
@@ -85,14 +85,14 @@ class Loop:
         self.history = History(folder)
         self.total = total_steps(settings, len(data.durations_s), accelerator.num_processes)
         self.warmup = schedule.warmup_steps(self.total, settings.warmup_ratio)
-        # A shallow copy, parameters shared: accelerate puts autocast into the forward of what it is
-        # given, and `bare`, on which evaluations run, is to stay float32.
+        # A shallow copy with shared parameters: accelerate puts autocast into the forward of the
+        # model that it wraps, and `bare`, on which evaluations run, must stay float32.
         self.student = accelerator.prepare_model(copy(student))
         self.teacher = None if teacher is None else accelerator.prepare_model(
             teacher, evaluation_mode=True)  # fmt: skip
 
     def resume(self) -> int:
-        """Take up the newest checkpoint; returns its step, 0 when there is none."""
+        """Restore the newest checkpoint and return its step; 0 when there is none."""
         saved = checkpoint.folders(self.checkpoints)
         if saved:
             self.progress = checkpoint.restore(
@@ -106,7 +106,7 @@ class Loop:
         return self.progress.step
 
     def run(self, report: Callable[[dict[str, float]], None]) -> None:
-        """Train to the end; `report` gets the metrics of each step, on the main process."""
+        """Train to the end; the main process passes the metrics of each step to `report`."""
         with Interrupt() as interrupt:
             for epoch, waited_s, batches in self._steps():
                 metrics = self._step(batches) | {"epoch": epoch, "waited_s": waited_s}
@@ -123,14 +123,14 @@ class Loop:
                     )
 
     def keep_nothing(self) -> None:
-        """No validation and no checkpoint from now on: for measuring steps."""
+        """Switch off validation and checkpoints, for measuring the time of steps."""
         self._evaluate = self._save = lambda: None  # type: ignore[method-assign]
 
     def _is_save_step(self) -> bool:
         return self.progress.step % self.settings.save_steps == 0
 
     def _steps(self) -> Iterator[tuple[float, float, list[Batch]]]:
-        """(epoch, seconds waited for data, micro-batches of this process) of each step left."""
+        """Yield (epoch, seconds waited for data, micro-batches on this process) per step left."""
         s, data = self.settings, self.data
         per_epoch = self.total // s.num_epochs
         while self.progress.step < self.total:
@@ -175,12 +175,12 @@ class Loop:
         }  # fmt: skip
 
     def step_weights(self) -> AbstractContextManager[None]:
-        """What a step's forward and backward passes run in."""
+        """The context in which the forward and backward passes of a step run."""
         alone = self.accelerator.num_processes == 1
         return quantized_for_step(self.bare) if alone else nullcontext()
 
     def _backward(self, batch: Batch, tokens: Tensor) -> Tensor:
-        """Gradients of one micro-batch's share of the step's loss; returns its summed losses."""
+        """Add one micro-batch's gradients of the step's loss; returns its summed losses."""
         s = self.settings
         # Several processes' gradients are averaged; the step's loss is a sum.
         share = self.accelerator.num_processes / tokens.item()
@@ -256,7 +256,7 @@ class Loop:
 
 
 def parameter_groups(student: nn.Module, settings: Settings) -> list[dict[str, Any]]:
-    """The weights, and the learned scales with a rate of their own and no decay."""
+    """The optimizer's groups: weights, and learned scales with their own rate and no decay."""
     apart = scales.learned_scales(student)
     weights = [p for p in student.parameters() if p.requires_grad and id(p) not in apart]
     groups = [{"params": weights, "ratio": 1.0, "weight_decay": settings.weight_decay,

@@ -19,7 +19,7 @@ from whisper_qat.train.terms.term import Outputs, Term
 
 
 class Whisper(nn.Module):
-    """The model as one call, so that accelerate can wrap it.
+    """Encoder and decoder in one call, so that accelerate can wrap them.
 
     (mel, tokens) -> logits [B, T, V] and encoder states [B, S, D].
     """
@@ -44,7 +44,7 @@ class Objective:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Objective":
-        """The terms' settings among all those of a run, by their flat names."""
+        """Select the terms' settings from all settings of a run, by flat name."""
         names = [name for term in TERMS for name in (term.weight, *term.others)]
         return cls({name: settings[name] for name in names})
 
@@ -53,13 +53,13 @@ class Objective:
 
     @property
     def needs_teacher(self) -> bool:
-        """True when a term that counts compares the student with the float model."""
+        """True when an active term compares the student with the float model."""
         return any(term.needs_teacher and self.weight(term) for term in TERMS)
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Over a micro-batch's labelled tokens; `total` carries the gradient, `sums` are by term."""
+    """Losses summed over a micro-batch's labelled tokens: `total`, with gradient, and by term."""
 
     total: Tensor
     sums: dict[str, Tensor]
@@ -68,7 +68,7 @@ class Losses:
 def compute(student: nn.Module, teacher: nn.Module | None, batch: Batch, how: Objective) -> Losses:
     """The summed losses of `batch`; `student` and `teacher` are called as (mel, tokens).
 
-    Terms that need a teacher count only where there is one; what does not count is reported as 0.
+    Terms that need a teacher are left out without one; terms left out are reported as 0.
     """
     found = Outputs(*student(batch.mel, batch.tokens))
     target = found

@@ -1,4 +1,4 @@
-"""Out of memory: what it was on, and a batch of the same product that may fit."""
+"""Out-of-memory errors: name the batch that failed, and suggest settings that may fit."""
 
 from whisper_qat.data.loader import Batch
 from whisper_qat.errors import InputError

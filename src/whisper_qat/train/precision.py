@@ -1,6 +1,7 @@
-"""Precision: which dtype the matrix products run in. Parameters, codes and scales are float32.
+"""Mixed precision: the dtype of the matrix products; parameters, codes and scales are float32.
 
-bf16 parameters would not move at 5e-6 (their spacing near 0.05 is 2e-4), so only products change.
+bf16 parameters would not change at a learning rate of 5e-6 (their spacing near 0.05 is 2e-4), so
+only the products use it.
 """
 
 import torch
@@ -11,7 +12,7 @@ CHOICES = ("auto", "no", "bf16", "fp16")
 
 
 def resolve(choice: str) -> tuple[str, str]:
-    """(accelerate's mixed_precision, a sentence that says why) for this machine."""
+    """Choose accelerate's mixed_precision for this machine; returns it and the reason in words."""
     if choice not in CHOICES:
         raise InputError(f"mixed_precision={choice!r}: expected one of {', '.join(CHOICES)}")
     has_gpu = torch.cuda.is_available()

@@ -1,4 +1,4 @@
-"""The folder of a training run: whose run it holds, and whether that is this one, begun or done."""
+"""The folder of a training run: whether it holds this run or another, unfinished or finished."""
 
 import json
 from dataclasses import asdict
@@ -21,7 +21,7 @@ def has_begun(folder: Path) -> bool:
 
 
 def is_done(folder: Path, config: dict[str, Any], *, resume: bool) -> bool:
-    """True for this very run, finished; InputError when `folder` holds another run.
+    """True when `folder` holds this run, finished; InputError when it holds another run.
 
     With `resume` off an unfinished run is an InputError too.
     """
@@ -38,7 +38,7 @@ def is_done(folder: Path, config: dict[str, Any], *, resume: bool) -> bool:
 
 
 def record_settings(folder: Path, config: dict[str, Any], selection: Selection) -> None:
-    """Write settings and left-out clips; InputError when the clips are not those it began with."""
+    """Write settings and left-out clips; InputError when the clips differ from the run's first."""
     if has_begun(folder):
         before = read_json(folder / SETTINGS_NAME)["clips"]
         if before != selection.fingerprint:

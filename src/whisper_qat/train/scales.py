@@ -1,6 +1,6 @@
-"""Scales: how the block scales of a training start, and whether they are trained.
+"""Block scales during training: their initial values, and whether they are trained.
 
-`rule`: ORT's rule on the present weight, every step anew (the scale follows the weights).
+`rule`: ORT's rule, applied to the present weights in every step.
 `learned`: a Parameter per layer, started from ORT's rule, by least squared error, or with GPTQ's
 codes (`ptq.warm_start`), trained at `scale_lr_ratio` times the weights' rate (LSQ).
 """
@@ -14,7 +14,7 @@ SCALES = ("rule", "learned")
 
 
 def learn(model: nn.Module, start: str = "ort") -> None:
-    """Make every layer's scale a Parameter with `start`'s values; tied layers share one."""
+    """Make every layer's scale a Parameter, initialised by `start`; tied layers share one."""
     shared: dict[int, nn.Parameter] = {}
     for layer in fake_quantized(model).values():
         key = id(layer.weight)
@@ -24,7 +24,7 @@ def learn(model: nn.Module, start: str = "ort") -> None:
 
 
 def restart(model: nn.Module, start: str) -> None:
-    """Give learned scales the values that `start` finds for the present weights, in place."""
+    """Reset learned scales, in place, to the values of `start` for the present weights."""
     for parameter, layer in learned_scales(model).values():
         parameter.data.copy_(_start_value(layer, start))
 

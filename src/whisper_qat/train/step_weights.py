@@ -1,7 +1,7 @@
-"""Step weights: every weight is quantized once for all micro-batches of an optimizer step.
+"""Quantize every weight only once for all micro-batches of an optimizer step.
 
 Weights and scales do not change within a step, so neither does the grid. The micro-batches
-accumulate their gradients on the quantized values; one backward pass takes the sum through the
+accumulate their gradients on the quantized values; one backward pass carries the sum through the
 rounding to weights and learned scales. The gradient is the same: rounding's backward is linear in
 the gradient that comes in.
 """
@@ -17,10 +17,10 @@ from whisper_qat.model.fake_quant.layers import fake_quantized
 
 @contextmanager
 def quantized_for_step(model: nn.Module) -> Iterator[None]:
-    """Run the step's forward and backward passes inside; gradients are whole after the block.
+    """Context for a step's forward and backward passes; gradients are complete after the block.
 
-    For one process: gradients that travel with the last micro-batch's backward pass would leave
-    before the weights have theirs.
+    For a single process only: with several, gradients are exchanged during the last backward
+    pass, before the weights have theirs.
     """
     layers = list(fake_quantized(model).values())
     shared: dict[int, tuple[Tensor, Tensor]] = {}

@@ -71,7 +71,7 @@ class Validator:
 
 
 def micro_batches(durations_s: Sequence[float], batch_size: int) -> list[MicroBatch]:
-    """All clips once, by length, so that a dynamic context pads little."""
+    """Batch all clips once, sorted by length, so that a dynamic context needs little padding."""
     order = sorted(range(len(durations_s)), key=lambda i: (durations_s[i], i))
     return [MicroBatch(tuple(order[i : i + batch_size])) for i in range(0, len(order), batch_size)]
 
@@ -81,10 +81,10 @@ def mean_loss(
     student: nn.Module, teacher: Whisper | None, examples: Examples, batches: list[MicroBatch],
     collator: Collator, *, num_workers: int, autocast: torch.dtype | None,
 ) -> dict[str, float]:  # fmt: skip
-    """Mean per token of cross-entropy (`loss`) and KL(teacher || student) at T = 1 (`kl`).
+    """Mean cross-entropy (`loss`) and KL(teacher || student) at T = 1 (`kl`) per token.
 
-    `autocast` repeats the cross-entropy with products in that dtype (`loss_autocast`): what
-    training sees of the same weights.
+    `autocast` repeats the cross-entropy with products in that dtype (`loss_autocast`), as in
+    training.
     """
     device = next(student.parameters()).device
     sums = {"loss": 0.0, "kl": 0.0, "loss_autocast": 0.0}

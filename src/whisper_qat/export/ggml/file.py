@@ -1,4 +1,6 @@
-"""whisper.cpp's model file: header, mel filters, vocabulary, then named tensors. Knows no Whisper.
+"""Low-level writer of whisper.cpp's model file: header, mel filters, vocabulary, named tensors.
+
+Knows the file format only, nothing of Whisper's layers.
 
 Layout (little endian, from whisper.cpp's `whisper_model_load` and `models/convert-h5-to-ggml.py`):
 u32 magic, eleven i32 of sizes with the file's type last, mel filters as two i32 and float32, i32
@@ -16,7 +18,7 @@ import numpy as np
 
 MAGIC = 0x67676D6C
 BLOCK = 32
-QUANTIZATION_VERSION = 2  # of ggml's blocks; stored as thousands in the file's type
+QUANTIZATION_VERSION = 2  # version of ggml's block formats; stored as thousands in the file's type
 FILE_TYPES = {"f16": 1, "q4_0": 2, "q8_0": 7}  # enum ggml_ftype
 TENSOR_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 8}  # enum ggml_type
 Q8_0 = np.dtype([("d", "<f2"), ("qs", "i1", (BLOCK,))])
@@ -25,7 +27,7 @@ Q4_0 = np.dtype([("d", "<f2"), ("qs", "u1", (BLOCK // 2,))])
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """The header's numbers in the order of the file."""
+    """The numbers of the header, in file order."""
 
     n_vocab: int
     n_audio_ctx: int
@@ -42,7 +44,7 @@ class Sizes:
 def write_header(
     file: BufferedWriter, sizes: Sizes, kind: str, filters: np.ndarray, tokens: list[bytes]
 ) -> None:
-    """All that stands before the tensors; `filters` [n_mels, bins]."""
+    """Write all that precedes the tensors; `filters` [n_mels, bins]."""
     file_type = FILE_TYPES[kind]
     if kind in ("q4_0", "q8_0"):
         file_type += 1000 * QUANTIZATION_VERSION
@@ -57,7 +59,7 @@ def write_header(
 def write_tensor(
     file: BufferedWriter, name: str, kind: str, shape: tuple[int, ...], data: bytes
 ) -> None:
-    """One tensor of type `kind`; `shape` counts weights, outermost first."""
+    """Write one tensor of type `kind`; `shape` counts weights, outermost dimension first."""
     encoded = name.encode()
     dimensions = shape[::-1]
     file.write(struct.pack("<3i", len(shape), len(encoded), TENSOR_TYPES[kind]))
@@ -65,7 +67,7 @@ def write_tensor(
 
 
 def blocks(codes: np.ndarray, factors: np.ndarray, kind: str) -> bytes:
-    """`codes` int8 [N, K] around 0 and `factors` float16 [N, K / 32] as blocks of q8_0 or q4_0."""
+    """Pack int8 `codes` [N, K] around 0 and float16 `factors` [N, K / 32] as q8_0 or q4_0."""
     parts = codes.reshape(*factors.shape, BLOCK)
     out = np.zeros(factors.shape, Q8_0 if kind == "q8_0" else Q4_0)
     out["d"] = factors

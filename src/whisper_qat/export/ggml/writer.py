@@ -1,11 +1,11 @@
-"""A checkpoint as whisper.cpp's file: block codes as q8_0 or q4_0, or all matrices in float16.
+"""Export a checkpoint as whisper.cpp's file: blocks as q8_0 or q4_0, or matrices in float16.
 
-A symmetric block of 32 with a float16 scale is a block of q8_0 or q4_0. Longer blocks are several
-of 32 with the same scale, and narrower codes are codes of the wider type: such plans are kept too.
-The loader (`whisper_model_load`) has one type for every matrix; convolutions are float16, all else
-is float32. A file of the type float32 loads and then aborts: `ggml_compute_forward_im2col` asserts
-float16 convolutions, so none is written. Sizes that the loader derives from others are checked
-here: it would read on with the wrong ones.
+A symmetric block of 32 with a float16 scale is a block of q8_0 or q4_0. Longer blocks are
+written as several blocks of 32 with the same scale, and narrower codes fit the wider type, so such
+plans are kept exactly too. The loader (`whisper_model_load`) uses one type for every matrix;
+convolutions are float16, all else is float32. Files of type float32 are not written: they load and
+then abort, as `ggml_compute_forward_im2col` asserts float16 convolutions. Sizes that the loader
+derives from others are checked here, as it would read on with wrong ones.
 """
 
 import re
@@ -31,7 +31,7 @@ from whisper_qat.quant.scheme import FLOAT, FLOAT16, Scheme
 from whisper_qat.runs.folders import read_json
 
 FORMAT = "ggml"
-VOCABULARIES = (51864, 51865, 51866)  # whisper.cpp knows the special tokens by their numbers
+VOCABULARIES = (51864, 51865, 51866)  # whisper.cpp identifies the special tokens by their ids
 CONVS = tuple(name for name in STORED if "conv" in name)
 POSITIONS = tuple(name for name in STORED if name not in CONVS)
 NAMES = (  # parts of transformers' names -> whisper.cpp's, in this order
@@ -56,16 +56,17 @@ NAMES = (  # parts of transformers' names -> whisper.cpp's, in this order
 
 @dataclass(frozen=True)
 class Storage:
-    """The file's type of matrices, and the layers that are rounded for it (name -> plan)."""
+    """The file's matrix type, and the layers to be rounded to it (name -> planned scheme)."""
 
     kind: str
     rounded: dict[str, str]
 
 
 def write_ggml(final: Final, source: Path, folder: Path, requantize: bool) -> dict[str, str]:
-    """Write `ggml-model-<type>.bin`; the layers that were rounded anew, with what they were.
+    """Write `ggml-model-<type>.bin`; return the requantized layers with their original scheme.
 
-    InputError for a plan that the file cannot hold (unless `requantize`) or another network.
+    InputError for a plan that the file cannot hold (unless `requantize`), or for a network that
+    whisper.cpp does not support.
     """
     config = final.model.config.to_dict()
     sizes = read_sizes(config)
@@ -77,7 +78,7 @@ def write_ggml(final: Final, source: Path, folder: Path, requantize: bool) -> di
 
 
 def read_sizes(config: dict[str, Any]) -> Sizes:
-    """The header of a transformers config; InputError for sizes that whisper.cpp cannot have."""
+    """The header for a transformers config; InputError for sizes unknown to whisper.cpp."""
     d_model, vocab = config["d_model"], config["vocab_size"]
     for side in ("encoder", "decoder"):
         if config[f"{side}_ffn_dim"] != 4 * d_model:
@@ -109,7 +110,7 @@ def read_sizes(config: dict[str, Any]) -> Sizes:
 def choose_storage(plan: Plan | None, weights: dict[str, np.ndarray], requantize: bool) -> Storage:
     """The narrowest type that holds the plan exactly; InputError when none does.
 
-    With `requantize`, the type of most weights, and the layers that this rounds.
+    With `requantize`: the type of most weights, and the layers that this choice rounds.
     """
     if plan is None:
         found = wider_than_half(weights)
@@ -128,7 +129,7 @@ def choose_storage(plan: Plan | None, weights: dict[str, np.ndarray], requantize
 
 
 def wider_than_half(weights: dict[str, np.ndarray]) -> dict[str, str]:
-    """The float matrices and convolutions whose values float16 does not hold."""
+    """The float matrices and convolutions whose values float16 cannot represent exactly."""
     return {
         name.removesuffix(".weight"): FLOAT
         for name, values in weights.items()
@@ -137,12 +138,12 @@ def wider_than_half(weights: dict[str, np.ndarray]) -> dict[str, str]:
 
 
 def is_half(parameter: str, values: np.ndarray) -> bool:
-    """True for what whisper.cpp keeps in float16 when it is not quantized."""
+    """True for tensors that whisper.cpp stores in float16 when they are not quantized."""
     return values.ndim > 1 and parameter.removesuffix(".weight") not in POSITIONS
 
 
 def fits(scheme: Scheme, kind: str) -> bool:
-    """True when blocks of `kind` hold the very values of `scheme`."""
+    """True when blocks of type `kind` represent every value of `scheme` exactly."""
     return (
         scheme.block_size is not None
         and scheme.scale_dtype == "float16"
@@ -152,12 +153,12 @@ def fits(scheme: Scheme, kind: str) -> bool:
 
 
 def widest(plan: Plan) -> str:
-    """The type for the largest number of bits in the plan."""
+    """The file type for the largest bit width in the plan."""
     return _kind(max((scheme.bits for scheme in plan.quantized().values()), default=8))
 
 
 def prevailing(plan: Plan, weights: dict[str, np.ndarray]) -> str:
-    """The type of most of the layers' quantized weights; the table counts when it is alone."""
+    """The type of most quantized weights; the token table counts only when it is alone."""
     counts: Counter[str] = Counter()
     for name, scheme in plan.quantized().items():
         counts[_kind(scheme.bits)] += weights[f"{name}.weight"].size * (name != TOKEN_TABLE)
@@ -169,12 +170,12 @@ def _kind(bits: int) -> str:
 
 
 def float_convolutions(plan: Plan) -> dict[str, str]:
-    """The convolutions that are planned for float32: beside integers they are float16."""
+    """The convolutions planned for float32, which a quantized file stores in float16."""
     return {e.name: e.scheme for e in plan.layers if e.name in CONVS and e.scheme != FLOAT16}
 
 
 def write_tensors(file: BufferedWriter, final: Final, storage: Storage) -> None:
-    """Every parameter, one after the other."""
+    """Write every parameter, one after the other."""
     weights = parameters(final)
     planned = {e.name for e in final.plan.layers if e.name not in STORED} if final.plan else set()
     bits = 8 if storage.kind == "q8_0" else 4
@@ -190,13 +191,13 @@ def write_tensors(file: BufferedWriter, final: Final, storage: Storage) -> None:
 
 
 def factors(codes: SignedCodes, layer: str) -> np.ndarray:
-    """The scales as float16 [N, K / 32]; longer blocks repeat theirs."""
+    """The scales as float16 [N, K / 32]; those of longer blocks are repeated."""
     repeated = np.repeat(codes.scales, codes.block_length // BLOCK, axis=1)
     return exact_half(repeated[:, : codes.codes.shape[1] // BLOCK], f"{layer}.scales")
 
 
 def write_float(file: BufferedWriter, name: str, values: np.ndarray, kind: str) -> None:
-    """A tensor that stays float; the bias of a convolution is a column."""
+    """Write a tensor that stays float; the bias of a convolution is written as a column."""
     if re.fullmatch(r"encoder\.conv[12]\.bias", name):
         values = values[:, None]
     data = values.astype("<f2" if kind == "f16" else "<f4").tobytes()
@@ -204,7 +205,7 @@ def write_float(file: BufferedWriter, name: str, values: np.ndarray, kind: str) 
 
 
 def tensor_name(parameter: str) -> str:
-    """whisper.cpp's name of a transformers parameter."""
+    """whisper.cpp's name for a transformers parameter."""
     for pattern, replacement in NAMES:
         parameter = re.sub(pattern, replacement, parameter)
     return parameter
@@ -217,7 +218,7 @@ def mel_filters(source: Path) -> np.ndarray:
 
 
 def vocabulary(source: Path) -> list[bytes]:
-    """The bytes of the ordinary tokens by id; whisper.cpp names the special ones itself."""
+    """The bytes of the ordinary tokens, in id order; whisper.cpp adds the special ones itself."""
     to_byte = {char: byte for byte, char in byte_characters().items()}
     ids: dict[str, int] = read_json(source / "vocab.json")
     ordinary = {i: text for text, i in ids.items() if text != END}

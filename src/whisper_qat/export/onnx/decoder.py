@@ -1,9 +1,9 @@
-"""The decoder's graph, merged: one body for the first step and for the steps on a cache.
+"""The merged decoder graph: one body for the first step and for later steps with a KV cache.
 
 Input and output names are those that optimum and transformers.js feed. `use_cache_branch` False
 ignores the past (it is cut to length 0) and projects the encoder's states to cross-attention keys
-and values; True takes those from the past. Only that projection sits inside `If`: what a branch
-uses is prepacked once per branch, so the usual merge of two whole decoders costs memory twice.
+and values; True takes those from the past. Only that projection sits inside `If`: weights
+are prepacked once per branch, so the usual merge of two whole decoders takes twice the memory.
 """
 
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ def cache_shape(kind: str, when: str, shape: WhisperShape) -> list[int | str]:
 
 
 def past_inputs(g: Graph, index: int, shape: WhisperShape) -> dict[str, str]:
-    """The four cache inputs of one layer, by their last two name parts."""
+    """The four cache inputs of one layer, keyed by the last two parts of their names."""
     return {
         f"{kind}.{part}": g.input(
             f"past_key_values.{index}.{kind}.{part}",
@@ -98,7 +98,7 @@ def step_range(g: Graph, ids: str, past_key: str, use_cache: str) -> tuple[str, 
 
 
 def embed(g: Graph, tokens: str, first: str, end: str, weights: Weights) -> str:
-    """Adds the positions; a position beyond the table is an error of Gather, never a wrong row."""
+    """Token embeddings plus positions; Gather fails on a position beyond the table."""
     table = positions(g, weights, DECODER)
     rows = g.op("Gather", table, g.op("Range", first, end, g.constant(1)), axis=0)
     return g.op("Add", tokens, rows, name=f"{DECODER}.embed_positions")
@@ -113,7 +113,7 @@ def decoder_layer(
     shape: WhisperShape,
     weights: Weights,
 ) -> tuple[str, dict[str, str]]:
-    """One layer: its hidden states and its cache, new and old together."""
+    """One decoder layer; returns its hidden states and its cache, past and new together."""
     heads = shape.decoder_attention_heads
     size = {"heads": heads, "head_dim": shape.decoder_head_dim}
     attention = f"{layer}.self_attn"
@@ -139,7 +139,7 @@ def decoder_layer(
 
 
 def cut(g: Graph, past: str, step: Step) -> str:
-    """The first `past_length` positions of a cache tensor: all of it, or nothing."""
+    """The first `past_length` positions of a cache tensor: all of them, or none."""
     return g.op("Slice", past, g.constant([0]), step.past_length, g.constant([2]))
 
 

@@ -1,7 +1,7 @@
-"""The encoder's graph: input_features to last_hidden_state.
+"""The encoder's graph, from input_features to last_hidden_state.
 
-[batch, mels, frames] -> [batch, frames/2, d]. Takes any even number of frames up to twice the
-position table: the positions are cut to fit.
+Shapes: [batch, mels, frames] -> [batch, frames/2, d]. Any even number of frames up to twice the
+position table is accepted: the positions are cut to fit.
 """
 
 from pathlib import Path
@@ -34,7 +34,7 @@ def build_encoder(shape: WhisperShape, weights: Weights, folder: Path) -> None:
 
 
 def embed(g: Graph, mel: str, weights: Weights) -> str:
-    """Two convolutions (the second halves the frames) and the positions."""
+    """Two convolutions (the second halves the number of frames), plus the positions."""
     x = convolution(g, mel, f"{ENCODER}.conv1", weights, stride=1)
     x = convolution(g, x, f"{ENCODER}.conv2", weights, stride=2)
     x = g.op("Transpose", x, perm=[0, 2, 1])

@@ -1,8 +1,8 @@
-"""Weights beside the graph: each tensor is appended to one .onnx_data file as soon as it is known.
+"""External weights: each tensor is appended to the .onnx_data file as soon as it is computed.
 
-A graph of v0.2's shape holds 3 GB of floats; streaming keeps one tensor in memory at a time, where
+A graph the size of v0.2 holds 3 GB of floats; streaming keeps one tensor in memory at a time, where
 `onnx.save(save_as_external_data=True)` holds the whole model twice. Small tensors stay in the
-.onnx file: a page of padding for a bias is waste.
+.onnx file, as padding a bias to a whole page would be waste.
 """
 
 from pathlib import Path
@@ -57,9 +57,10 @@ class ExternalData:
 
 
 def read_tensor(proto: onnx.TensorProto, folder: Path) -> np.ndarray:
-    """The values of `proto`, writable; InputError when its data file in `folder` is not whole.
+    """The values of `proto`, writable; InputError when its data file is incomplete.
 
-    Read here because `onnx` refuses data files that have hard links, as copies of a folder may.
+    The data file lies in `folder`. `onnx` itself refuses data files that have hard links, as
+    copies of a folder may.
     """
     if proto.data_location != onnx.TensorProto.EXTERNAL:
         return np.array(onnx.numpy_helper.to_array(proto))

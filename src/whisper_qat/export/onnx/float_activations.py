@@ -1,8 +1,8 @@
-"""The graphs with activation quantization off: what the wiring alone computes.
+"""Graphs with activation quantization turned off, to test their wiring without rounding.
 
-Codes and scales of the weights stay; how a layer is kept from rounding its input is its scheme's
-(`with_float_activations`). That separates a wrongly wired graph (off by anything) from rounding
-that cascades.
+Codes and scales of the weights stay; each scheme defines how its layers are kept from rounding
+their input (`with_float_activations`). This distinguishes a wiring error, which may be of any size,
+from rounding differences that cascade.
 """
 
 import os
@@ -16,7 +16,7 @@ from whisper_qat.export.onnx.schemes.nodes import NodeIndex, nodes_by_operator
 
 
 def float_activations(path: Path) -> bytes:
-    """The graph of the file `path` with float32 activations in every product.
+    """The graph of the file `path`, serialized, with float32 activations in every product.
 
     For a session from bytes, `session.model_external_initializers_file_folder_path` names the
     folder of the external data.
@@ -27,7 +27,7 @@ def float_activations(path: Path) -> bytes:
 
 
 def in_float(graph: onnx.GraphProto) -> None:
-    """Replace the quantized layers of `graph` and of its branches, in place."""
+    """Give the quantized layers of `graph` and its branches float activations, in place."""
     operators, index = nodes_by_operator(), NodeIndex.of(graph.node)
     replaced: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
@@ -43,7 +43,7 @@ def in_float(graph: onnx.GraphProto) -> None:
 
 
 def float_activations_folder(folder: Path, target: Path) -> Path:
-    """`folder` as `target`, with float32 activations; its large files are linked, not copied."""
+    """Copy `folder` to `target` with float32 activations; large files are hard-linked."""
     target.mkdir(parents=True)
     for path in folder.iterdir():
         if path.suffix == ".onnx":
@@ -54,7 +54,7 @@ def float_activations_folder(folder: Path, target: Path) -> Path:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """A hard link (onnxruntime refuses data behind symbolic links), a copy across file systems."""
+    """Make a hard link (onnxruntime refuses symbolic ones), or a copy across file systems."""
     try:
         os.link(source, target)
     except OSError:

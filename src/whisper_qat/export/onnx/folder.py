@@ -1,6 +1,6 @@
-"""The ONNX folder: written whole or not at all, and left alone when it is what is asked for.
+"""Writing the ONNX folder: completely or not at all, and not again when it is up to date.
 
-Conversion and the PTQ baseline share it, so that their folders differ in codes and scales only.
+Conversion and the PTQ baseline share this code, so their folders differ in codes and scales only.
 """
 
 from collections.abc import Callable
@@ -27,11 +27,11 @@ from whisper_qat.runs.settings import (
 
 KIND = "onnx"
 FULL_CONTEXT = {"mode": "full", "margin_s": 0.0}
-FLOAT32 = {"dtype": "float32", "torch_dtype": "float32"}  # whatever the checkpoint was stored in
+FLOAT32 = {"dtype": "float32", "torch_dtype": "float32"}  # however the checkpoint was stored
 MAX_MARGIN_S = 30.0
 # 2: step.onnx writes its cache in place; 3: the decoder scales queries, not scores
 GRAPH_VERSION = 3
-OTHERS = {  # input -> what a folder made from another one is called
+OTHERS = {  # input -> description of a folder that was made from another such input
     "model": "another checkpoint",
     "calibration clips": "other calibration clips",
     "plan": "another plan",
@@ -48,7 +48,7 @@ def checkpoint_folder(model_path: str, output_path: Path) -> Path:
 
 
 def check_context(mode: str | None, margin_s: float | None) -> None:
-    """InputError for a margin without a dynamic context, or out of range."""
+    """InputError for a margin that is out of range or given without a dynamic context."""
     if margin_s is not None and mode != "dynamic":
         raise InputError("--margin_s: only with --audio_context dynamic")
     if margin_s is not None and not 0 <= margin_s <= MAX_MARGIN_S:
@@ -58,7 +58,7 @@ def check_context(mode: str | None, margin_s: float | None) -> None:
 def is_up_to_date(
     output: Path, inputs: dict[str, str], config: dict[str, Any], kind: str = KIND
 ) -> bool:
-    """True when `output` is this very conversion; InputError when it is anything else."""
+    """True when `output` holds exactly this conversion; InputError when it holds anything else."""
     where, advice = f"--output_path {output}", "give another --output_path or remove it"
     manifest = finished_manifest(output, where, kind=kind, advice=advice)
     if manifest is None:
@@ -88,7 +88,7 @@ def load_checkpoint(folder: Path, name: str) -> Final:
 
 
 def with_context(final: Final, mode: str | None, margin_s: float | None) -> Final:
-    """`final` with another audio context, when one is asked for."""
+    """`final` with the requested audio context, unchanged when none is requested."""
     if mode is None:
         return final
     kept = final.info.audio_context.get("margin_s", 0.0)
@@ -100,7 +100,7 @@ def with_context(final: Final, mode: str | None, margin_s: float | None) -> Fina
 def write_graphs(shape: WhisperShape, weights: Weights, folder: Path) -> None:
     """Writes encoder, merged decoder, and the two graphs of this project's own engine.
 
-    InputError when a planned layer or a tensor found no place.
+    InputError when a planned layer or a tensor was not used in any graph.
     """
     build_encoder(shape, weights, folder)
     build_decoder(shape, weights, folder)
@@ -109,7 +109,7 @@ def write_graphs(shape: WhisperShape, weights: Weights, folder: Path) -> None:
 
 
 def model_bytes(folder: Path) -> int:
-    """Size of all .onnx files and their external data, and of nothing else."""
+    """Total size of the .onnx files and their external data, other files excluded."""
     return sum(p.stat().st_size for p in folder.rglob("*") if ".onnx" in p.name)
 
 
@@ -119,11 +119,11 @@ def write_onnx_folder(
     graphs: Callable[[WhisperShape, Weights, Path], None] = write_graphs,
     arrange: Callable[[Path, str], None] | None = None,
 ) -> None:  # fmt: skip
-    """Graphs of `final` and all that goes with them; tokenizer and features come from `source`.
+    """Write the graphs of `final`, with the tokenizer and feature settings from `source`.
 
-    `graphs` writes the ONNX files. `check` sees the folder before it counts as finished, and may
-    raise. After it `arrange` may give the files, of a quantization type, the layout of another
-    runtime.
+    `graphs` writes the ONNX files. `check` is called with the folder before it counts as finished,
+    and may raise. `arrange` is called after it, with the folder and its quantization type, to give
+    the files the layout of another runtime.
     """
     with new_folder(output) as folder:
         shape = WhisperShape.from_config(final.model.config.to_dict())
@@ -142,7 +142,7 @@ def write_onnx_folder(
 
 
 def manifest_facts(final: Final, folder: Path) -> dict[str, Any]:
-    """What a report needs to know of the folder: how it was made and how large it is."""
+    """Facts about the folder for reports: how it was made and how large it is."""
     info = asdict(final.info)
     names = ("method", "quantization_type", "fine_tuned", "audio_context", "base_model",
              "training_seed", "ptq_method", "trained_context")  # fmt: skip

@@ -1,9 +1,9 @@
-"""A graph under construction: nodes and values by name, initializers always in the outermost scope.
+"""Builder for an ONNX graph: named nodes and values, initializers always in the outermost graph.
 
 Built by hand rather than traced: Whisper is convolutions, norms, attention and MLPs; a hand-built
 graph gives each node its layer's name, one decoder body for both kinds of step, and weights that
-stream to disk. A branch of `If` is a child graph; its initializers land in the root, so that what
-two branches use is stored once.
+stream to disk. A branch of `If` is a child graph; its initializers are stored in the root, so that
+a weight used by two branches is stored once.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ MICROSOFT = "com.microsoft"
 
 
 class Graph:
-    """Nodes in order; `op` adds one and returns the name(s) of what it computes."""
+    """A graph being built, nodes in order; `op` adds a node and returns its output name."""
 
     def __init__(self, name: str, data: ExternalData, root: "Graph | None" = None) -> None:
         self.name = name
@@ -36,7 +36,7 @@ class Graph:
         self._shared: dict[str, tuple[str, ...]] = {}
 
     def branch(self, name: str) -> "Graph":
-        """A child graph for one branch of `If`: sees every value of this graph."""
+        """A child graph for one branch of `If`, which can read every value of this graph."""
         return Graph(name, self._data, self.root)
 
     def input(self, name: str, dtype: int, shape: Sequence[int | str]) -> str:
@@ -50,13 +50,13 @@ class Graph:
         self._outputs.append(helper.make_tensor_value_info(name, dtype, shape))
 
     def initializer(self, name: str, array: np.ndarray) -> str:
-        """Stores `array` in the root under `name`; a name is stored once."""
+        """Stores `array` in the root under `name`, once per name."""
         assert name not in self.root._initializers, name
         self.root._initializers[name] = self._data.tensor(name, array)
         return name
 
     def stored(self, name: str, array: np.ndarray) -> str:
-        """Like `initializer`; float16 is cast to the float32 that every kernel here computes in.
+        """Like `initializer`, but a float16 array is cast to float32, in which all kernels compute.
 
         onnxruntime folds the cast when it loads the model.
         """
@@ -81,7 +81,7 @@ class Graph:
         outputs: list[str] | None = None,
         **attributes: Any,
     ) -> str:
-        """Adds a node; the first output's name. Unnamed nodes are numbered by their type."""
+        """Adds a node and returns its first output; unnamed nodes are numbered by their type."""
         name = name or self._fresh(op_type)
         outputs = outputs or [f"{name}/out"]
         node = helper.make_node(op_type, list(inputs), outputs, name, domain=domain, **attributes)
@@ -89,7 +89,7 @@ class Graph:
         return outputs[0]
 
     def once(self, key: str, build: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
-        """What `build` adds to this graph, added the first time that `key` is asked for."""
+        """Calls `build` on the first use of `key` and returns that result for every later use."""
         if key not in self._shared:
             self._shared[key] = build()
         return self._shared[key]

@@ -1,9 +1,10 @@
-"""The self-attention cache of step.onnx, written in place: no copy that grows with the length.
+"""In-place self-attention cache for step.onnx, so that no step copies the past.
 
-The merged decoder appends: Concat copies the whole past in every layer of every step. Here a cache
-[rows, heads, capacity, head_dim] has room, and `past_length` of its positions are taken. A step
-writes its own behind them (ScatterND: with one buffer bound as input and output it copies nothing
-else) and to none beyond: the causal mask is as long as the cache, -inf where nothing is.
+The merged decoder appends: Concat copies the whole past in every layer of every step. Here the
+cache [rows, heads, capacity, head_dim] is allocated ahead, and `past_length` of its positions are
+in use. A step writes its new positions behind them (ScatterND copies nothing else when the same
+buffer is bound as input and output). The causal mask is as long as the cache, -inf where a position
+is unused.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from onnx import helper, numpy_helper
 
 from whisper_qat.export.onnx.attention import MASKED_KEYS
 
-PAST_LENGTH = "past_length"  # int64 [1]: positions of the cache that are taken
+PAST_LENGTH = "past_length"  # int64 [1]: number of cache positions in use
 CAPACITY = "capacity"
 INDICES = "new_positions"
 
@@ -22,10 +23,10 @@ INDICES = "new_positions"
 def in_place(
     nodes: list[onnx.NodeProto], caches: Mapping[str, onnx.ValueInfoProto]
 ) -> list[onnx.NodeProto]:
-    """`nodes` with every Concat of one of `caches` (inputs) as a write at `past_length`."""
+    """Replace every Concat on one of `caches` (inputs) in `nodes` by a write at `past_length`."""
     found: list[onnx.NodeProto] = []
     for node in nodes:
-        if node.op_type == "Shape" and node.input[0] in caches:  # the past was as long as the cache
+        if node.op_type == "Shape" and node.input[0] in caches:  # length of the past
             found.append(helper.make_node("Identity", [PAST_LENGTH], list(node.output)))
             found += capacity_of(node.input[0])
         elif node.op_type == "Concat" and node.input[0] in caches:
@@ -41,7 +42,7 @@ def in_place(
 
 
 def capacity_of(cache: str) -> list[onnx.NodeProto]:
-    """The scalar `capacity` of a cache input."""
+    """Nodes that compute the scalar `capacity` of a cache input."""
     return [
         helper.make_node("Shape", [cache], [f"{CAPACITY}/of"], start=2, end=3),
         helper.make_node("Squeeze", [f"{CAPACITY}/of"], [CAPACITY]),
@@ -49,7 +50,10 @@ def capacity_of(cache: str) -> list[onnx.NodeProto]:
 
 
 def indices_of(new: str) -> list[onnx.NodeProto]:
-    """Where each vector of `new` [rows, heads, n, head_dim] goes: (row, head, past_length + i)."""
+    """Nodes for the target (row, head, past_length + i) of each vector in `new`.
+
+    `new` is [rows, heads, n, head_dim].
+    """
     make, here = helper.make_node, f"{INDICES}/here"
     one = numpy_helper.from_array(np.ones(1, dtype=np.int64))
     return [
@@ -64,7 +68,7 @@ def indices_of(new: str) -> list[onnx.NodeProto]:
 
 
 def write(concat: onnx.NodeProto, head_dim: int) -> list[onnx.NodeProto]:
-    """The new vectors that `concat` had appended, written where INDICES says."""
+    """Nodes that write the vectors which `concat` appended, at the positions in INDICES."""
     (past, new), (present,) = concat.input, concat.output
     vectors, shape = f"{new}/vectors", f"{new}/vectors/shape"
     return [

@@ -1,7 +1,7 @@
-"""Where every byte of a written folder sits: codes, scales, biases, floats, graph and padding.
+"""Inventory of an ONNX folder's bytes: codes, scales, biases, floats, graph and padding.
 
 Read from the files alone; knows neither the plan nor a runtime. The parts add up to the size of the
-files, so that no byte is without a name.
+files, so that every byte is accounted for.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ from whisper_qat.model.onnx_files import CROSS_FILE, STEP_FILE
 SUBFOLDER = "onnx"  # where transformers.js looks for the graphs
 PARTS = {".weight_q": "codes", ".scales": "scales", ".bias": "bias", ".weight": "weight"}
 CONSTANT = "constant"
-SMALL_BYTES = 1024  # names around the copies of a smaller tensor weigh as much as the copies
+SMALL_BYTES = 1024  # for smaller tensors the names around the copies take as much as the copies
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """One initializer as the files hold it; `digest` is of its bytes, alignment not included."""
+    """One initializer as stored; `digest` covers its bytes without alignment padding."""
 
     file: str
     name: str
@@ -34,12 +34,12 @@ class Stored:
 
     @property
     def layer(self) -> str:
-        """The layer it belongs to: its name without the part; a constant's own name."""
+        """The layer it belongs to, without the part; for a constant, its own name."""
         return self.name.removesuffix(self._suffix)
 
     @property
     def part(self) -> str:
-        """codes, scales, bias, weight or constant."""
+        """Which part of the layer it is: codes, scales, bias, weight or constant."""
         return PARTS.get(self._suffix, CONSTANT)
 
     @property
@@ -49,7 +49,7 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
-    """`tensors` of all graphs; bytes of the nodes and names around them, and of page padding."""
+    """The `tensors` of all graphs, and the bytes of nodes, names and page padding around them."""
 
     tensors: tuple[Stored, ...]
     files: dict[str, int]
@@ -70,14 +70,14 @@ def graph_files(folder: Path) -> list[Path]:
 
 
 def take(folder: Path) -> Inventory:
-    """The inventory of `folder`; InputError when a data file is not whole."""
+    """The inventory of `folder`; InputError when a data file is incomplete."""
     graphs = graph_files(folder)
     root = graphs[0].parent
     # The engine's graphs hold the merged one's tensors: large ones by reference, small ones inside.
     own = [path for path in graphs if path.name not in (STEP_FILE, CROSS_FILE)]
     tensors = [tensor for path in own for tensor in stored_tensors(path)]
     inline = sum(tensor.bytes for tensor in tensors if tensor.place is None)
-    # Two names of one place are one piece of the file.
+    # Tensors at the same offset of a data file share their bytes.
     placed = {t.place: t.bytes for t in tensors if t.place is not None}
     files = {p.name: p.stat().st_size for p in sorted(root.iterdir()) if ".onnx" in p.name}
     graph_bytes = sum(path.stat().st_size for path in graphs)
@@ -113,9 +113,9 @@ def initializers(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
 
 
 def duplicates(tensors: Iterable[Stored]) -> list[list[Stored]]:
-    """Tensors of `SMALL_BYTES` and more that are stored more than once, largest waste first.
+    """Groups of equal tensors (from `SMALL_BYTES`) stored more than once, largest waste first.
 
-    Several names of one place of a data file are stored once.
+    Several names for the same offset of a data file count as stored once.
     """
     large = [tensor for tensor in tensors if tensor.bytes >= SMALL_BYTES]
     places: dict[object, Stored] = {t.place or (t.file, t.name): t for t in large}
@@ -126,5 +126,5 @@ def duplicates(tensors: Iterable[Stored]) -> list[list[Stored]]:
 
 
 def wasted_bytes(group: list[Stored]) -> int:
-    """Bytes of all copies but the first."""
+    """Bytes taken by all copies but the first."""
     return sum(tensor.bytes for tensor in group[1:])

@@ -1,4 +1,4 @@
-"""The layers of Whisper as nodes: linear (float or quantized), norm, MLP, table and head."""
+"""Whisper's layers as ONNX nodes: linear (float or quantized), norm, MLP, token table and head."""
 
 from whisper_qat.export.onnx.graph import Graph
 from whisper_qat.export.onnx.schemes.nodes import lookup_nodes_of, nodes_of
@@ -10,7 +10,7 @@ LAYER_NORM_EPSILON = 1e-5  # torch's default; Whisper's config has no such setti
 
 
 def linear(g: Graph, x: str, layer: str, weights: Weights, *, bias: bool = True) -> str:
-    """x [..., K] -> [..., N]; the node bears the layer's name."""
+    """Linear layer, x [..., K] -> [..., N]; its node has the layer's name."""
     add = weights.tensor(f"{layer}.bias") if bias else None
     quantized = weights.quantized(layer)
     if quantized is not None:
@@ -39,7 +39,7 @@ def layer_norm(g: Graph, x: str, layer: str, weights: Weights) -> str:
 
 
 def mlp(g: Graph, x: str, layer: str, weights: Weights) -> str:
-    """fc1, exact GELU, fc2 of the encoder or decoder layer `layer`."""
+    """MLP of the encoder or decoder layer `layer`: fc1, exact GELU, fc2."""
     hidden = linear(g, x, f"{layer}.fc1", weights)
     hidden = g.op("Gelu", hidden, name=f"{layer}.activation_fn")
     return linear(g, hidden, f"{layer}.fc2", weights)
@@ -57,7 +57,7 @@ class TokenTable:
             self._table = g.stored(f"{TABLE}.weight", weights.stored(TABLE))
 
     def embed(self, ids: str) -> str:
-        """Tokens int64 [batch, seq] -> [batch, seq, d]."""
+        """Embeddings [batch, seq, d] of the tokens int64 [batch, seq]."""
         if self._quantized is None:
             return self._g.op("Gather", self._table, ids, name=TABLE, axis=0)
         nodes, codes, scales = lookup_nodes_of(self._quantized.scheme), self._codes, self._scales

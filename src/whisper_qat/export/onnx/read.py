@@ -1,7 +1,7 @@
-"""Reading a written folder back: the codes, scales and nodes that the runtime will see.
+"""Reading an exported folder back: the codes, scales and nodes that the runtime will use.
 
-Parity and the comparison of weight codes start from here, from the files, never from arrays that
-the exporter still had in memory.
+The parity checks and the comparison of weight codes use these values from the files, never arrays
+that the exporter still has in memory.
 """
 
 from collections.abc import Iterator, Mapping
@@ -52,11 +52,11 @@ class WrittenModel:
         return NodeIndex.of(all_nodes(self.proto.graph))
 
     def array(self, name: str) -> np.ndarray:
-        """The initializer `name`; a copy, so that torch may wrap it."""
+        """A copy of the initializer `name`, which torch may wrap."""
         return read_tensor(self.initializers[name], self.path.parent)
 
     def behind_cast(self, name: str) -> str:
-        """The initializer that value `name` is, or is cast from."""
+        """The name of the initializer behind value `name`: itself, or what it is cast from."""
         if name in self.initializers:
             return name
         return next(n.input[0] for n in self.proto.graph.node if n.output[0] == name)
@@ -75,7 +75,7 @@ def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WrittenLayer:
-    """One quantized layer as written: codes uint8 [N, blocks*block], scales f32 [N, blocks]."""
+    """A quantized layer as stored: codes uint8 [N, blocks*block], scales f32 [N, blocks]."""
 
     name: str
     scheme: Scheme
@@ -90,18 +90,21 @@ def models(folder: Path) -> list[WrittenModel]:
 
 
 def quantized_layers(folder: Path) -> list[str]:
-    """The planned layers found in the files; the table and the tied head are one layer."""
+    """The quantized layers found in the files; the table and the tied head count as one."""
     names = [name for model in models(folder) for name in model.quantized_nodes]
     return [name for name in names if name != HEAD]
 
 
 def read_codes(folder: Path) -> dict[str, np.ndarray]:
-    """Planned layer name -> codes uint8 [N, blocks*block]; InputError when no graph is there."""
+    """Planned layer name -> codes uint8 [N, blocks*block]; InputError without graphs."""
     return {name: read_layer(folder, name).codes for name in quantized_layers(folder)}
 
 
 def read_grids(folder: Path) -> dict[str, tuple[int, int, int, int]]:
-    """Planned layer name -> smallest and largest code, weights a scale, K: equal if comparable."""
+    """Planned layer name -> smallest and largest code, weights per scale, K.
+
+    Codes of two folders are comparable where these are equal.
+    """
     layers = (read_layer(folder, name) for name in quantized_layers(folder))
     return {
         layer.name: (
@@ -140,7 +143,7 @@ def find_model(folder: Path, name: str) -> WrittenModel:
 
 
 def one_node_model(folder: Path, name: str) -> bytes:
-    """A model of the written node `name` alone, its weights inside: input "x", output "y".
+    """A model of the exported node `name` alone, weights included: input "x", output "y".
 
     x is float32 [..., K] for a product and int64 tokens for the table's Gather.
     """
@@ -159,7 +162,7 @@ def one_node_model(folder: Path, name: str) -> bytes:
 
 
 def renamed(node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
-    """A copy of `node` whose inputs and outputs take other `names`."""
+    """A copy of `node` with its inputs and outputs renamed according to `names`."""
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
     copy.input[:] = [names.get(value, value) for value in node.input]
@@ -168,7 +171,7 @@ def renamed(node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
 
 
 def constant_producers(model: WrittenModel, node: onnx.NodeProto) -> list[onnx.NodeProto]:
-    """Nodes over initializers alone whose outputs `node` reads: the Reshape of the table."""
+    """Nodes that feed `node` from initializers alone, such as the Reshape of the token table."""
     return [
         other
         for other in model.proto.graph.node

@@ -1,4 +1,4 @@
-"""The numbers that define a Whisper's graphs, read from config.json."""
+"""The numbers that define a Whisper model's graphs, read from config.json."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class WhisperShape:
 
     @staticmethod
     def from_config(config: Mapping[str, Any]) -> "WhisperShape":
-        """From the values of config.json; InputError for an activation that is not exact GELU."""
+        """Read from config.json's content; InputError for an activation that is not exact GELU."""
         activation = config.get("activation_function", "gelu")
         if activation != "gelu":
             raise InputError(f"config.json: activation_function {activation!r} is not 'gelu'")

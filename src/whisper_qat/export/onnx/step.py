@@ -1,17 +1,17 @@
-"""The engine's own graphs, cut out of the merged decoder: one step, and what a clip needs once.
+"""The graphs of this project's own engine, cut out of the merged decoder: step.onnx and cross.onnx.
 
-The merged graph serves optimum and transformers.js, and pays for it: onnxruntime copies the
+The merged graph suits optimum and transformers.js, but at a cost: onnxruntime copies the
 cross-attention keys and values (37 MB for 30 s of Whisper base) three times a step, into the branch
 of `If`, out of it, and to the outputs. `cross.onnx` projects them once per clip; `step.onnx` takes
 them as inputs and gives back only the self-attention cache. Both are the merged graph's own nodes
-and refer to its data file, so that no weight is stored twice, and each weight that is large is used
-by one of them, so that none is held in memory twice.
+and refer to its data file, so that no weight is stored twice, and each large weight is used by only
+one of them, so that none is held in memory twice.
 
 The self-attention cache is written in place (`in_place_cache`).
 
-A step takes rows of several clips, and several rows (beams) of a clip: the rows of one clip ask
-its keys together, as queries of one attention, so beams share a clip's keys without a copy.
-`cross_lengths` says how many positions of each clip are real; the attention masks those beyond.
+A step takes rows of several clips, and several rows (beams) per clip. The rows of one clip attend
+to its keys together, as queries of one attention, so beams share a clip's keys without a copy.
+`cross_lengths` gives the number of valid positions of each clip; attention masks those beyond.
 
 The names hold neither "encoder" nor "decoder": optimum looks for these anywhere in a name.
 """
@@ -28,7 +28,7 @@ from whisper_qat.export.onnx.in_place_cache import CAPACITY, PAST_LENGTH, in_pla
 from whisper_qat.model.onnx_files import CROSS_FILE, DECODER_FILE, STEP_FILE
 
 CROSS_LENGTHS = "cross_lengths"  # int32 [clips]
-LOGITS_FROM = "logits_from"  # int64 [1]: the first new token that wants logits; -1 is the last
+LOGITS_FROM = "logits_from"  # int64 [1]: first new token that gets logits; -1 for the last
 USE_CACHE = "use_cache_branch"
 STATES = "encoder_hidden_states"
 
@@ -47,7 +47,7 @@ def build_step(folder: Path) -> None:
 
 
 def cross_graph(merged: onnx.GraphProto) -> onnx.GraphProto:
-    """Encoder states -> present.N.encoder.key and value: the first-step branches of `If`."""
+    """The `If` branches of the first step: encoder states -> present.N.encoder.key and value."""
     inputs = [by_name(merged.input)[STATES]]
     outputs = [value for name, value in by_name(merged.output).items() if ".encoder." in name]
     nodes = without_identities(inline_branch(merged, "else_branch"), set(by_name(outputs)))
@@ -55,7 +55,7 @@ def cross_graph(merged: onnx.GraphProto) -> onnx.GraphProto:
 
 
 def step_graph(merged: onnx.GraphProto) -> onnx.GraphProto:
-    """New tokens, self-attention cache and cross keys and values -> logits and the cache."""
+    """One step: new tokens, self-attention cache, cross keys and values -> logits and cache."""
     inputs = {
         name: v for name, v in by_name(merged.input).items() if name not in (USE_CACHE, STATES)
     }
@@ -79,7 +79,7 @@ def step_graph(merged: onnx.GraphProto) -> onnx.GraphProto:
 
 
 def inline_branch(graph: onnx.GraphProto, branch: str) -> list[onnx.NodeProto]:
-    """The nodes of `graph`, those of one branch in the place of each `If`, which is gone."""
+    """The nodes of `graph` with each `If` replaced by the nodes of one of its branches."""
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
         if node.op_type != "If":
@@ -96,7 +96,7 @@ def identity(source: str, target: str) -> onnx.NodeProto:
 
 
 def fold_past(node: onnx.NodeProto, inputs: Iterable[str]) -> onnx.NodeProto:
-    """The past is always used: what cut it to its length 0 or all of it is nothing any more."""
+    """Fold for a past that is always used: its Slice becomes an Identity, the flag's Cast a 1."""
     if node.op_type == "Slice" and node.input[0] in inputs:
         return identity(node.input[0], node.output[0])
     if node.op_type == "Cast" and node.input[0] == USE_CACHE:
@@ -106,7 +106,7 @@ def fold_past(node: onnx.NodeProto, inputs: Iterable[str]) -> onnx.NodeProto:
 
 
 def without_identities(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
-    """The same graph with no copies: a value is made under the public name that it bears."""
+    """Remove the Identity nodes: a graph output is computed directly under its public name."""
     source = {node.output[0]: node.input[0] for node in nodes if node.op_type == "Identity"}
 
     def origin(name: str) -> str:
@@ -125,9 +125,9 @@ def without_identities(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[o
 
 
 def shared_by_rows(nodes: Iterable[onnx.NodeProto], inputs: Iterable[str]) -> list[onnx.NodeProto]:
-    """Cross-attention [rows, n, d] over [clips, ...]: the rows of a clip as queries of one.
+    """Cross-attention of [rows, n, d] over [clips, ...], a clip's rows as queries of one attention.
 
-    The two shapes are those of every layer, so the first one's serve all.
+    The two shapes are the same in every layer, so those of the first layer serve all.
     """
     make = helper.make_node
     found: list[onnx.NodeProto] = []
@@ -159,7 +159,7 @@ def shared_by_rows(nodes: Iterable[onnx.NodeProto], inputs: Iterable[str]) -> li
 
 
 def head_from(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
-    """Norm and head only for the new tokens from `logits_from` on: the head is half of a step."""
+    """Compute norm and head only from token `logits_from` on, as the head is half of a step."""
     found = []
     for node in nodes:
         if node.name == f"{DECODER}.layer_norm":
@@ -186,7 +186,7 @@ def cut_out(
     inputs: list[onnx.ValueInfoProto],
     outputs: list[onnx.ValueInfoProto],
 ) -> onnx.GraphProto:
-    """The graph of those `nodes`, in their order, that the outputs need, and their initializers."""
+    """The graph of the `nodes` that the outputs need, in order, with their initializers."""
     needed = {output.name for output in outputs}
     kept = []
     for node in reversed(nodes):

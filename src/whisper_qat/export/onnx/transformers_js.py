@@ -1,10 +1,10 @@
-"""The layout of transformers.js: the same graphs under the file names that it looks for.
+"""The folder layout of transformers.js: the same graphs under the file names that it expects.
 
-It loads `onnx/<model><suffix>.onnx`, the suffix by dtype (its `utils/dtypes.js`), and, where
-`transformers.js_config` in config.json says so, `onnx/<model><suffix>.onnx_data`. Its dtype names
-only pick files: q8 and q4 say how many bits most weights have, the plan says the rest. onnxruntime
-finds a data file by the name written in the graph, so the renamed graph names the renamed file;
-nodes, codes and scales stay as they are.
+transformers.js loads `onnx/<model><suffix>.onnx`, the suffix by dtype (its `utils/dtypes.js`), and,
+where `transformers.js_config` in config.json says so, `onnx/<model><suffix>.onnx_data`. Its dtype
+names only select files: q8 and q4 give the bit width of most weights, the plan has the details.
+onnxruntime finds a data file by the name written in the graph, so the renamed graph names the
+renamed file; nodes, codes and scales stay as they are.
 """
 
 from pathlib import Path
@@ -33,7 +33,7 @@ DTYPES = {
 
 
 def arrange(folder: Path, quantization_type: str) -> None:
-    """Turn the ONNX folder into that layout, in place; InputError for a type without a dtype.
+    """Convert the ONNX folder to that layout, in place; InputError for a type without a dtype.
 
     Raises before anything changes.
     """
@@ -49,7 +49,7 @@ def arrange(folder: Path, quantization_type: str) -> None:
 
 
 def dtype_of(quantization_type: str) -> tuple[str, str]:
-    """The dtype of transformers.js and the suffix of its files: int8-row is q8, `_quantized`."""
+    """The dtype of transformers.js and its file suffix, e.g. q8 and `_quantized` for int8-row."""
     width = quantization_type.split("-")[0]
     if width not in DTYPES:
         raise InputError(
@@ -60,10 +60,10 @@ def dtype_of(quantization_type: str) -> tuple[str, str]:
 
 
 def move_graph(source: Path, target: Path, suffix: str) -> str:
-    """Move a graph and its one data file into `target` under the suffixed name; that name."""
+    """Move a graph and its data file into `target` under a suffixed name, and return the name."""
     name = f"{source.stem}{suffix}.onnx"
     model = onnx.load(str(source), load_external_data=False)
-    for tensor in model.graph.initializer:  # branches of If have none of their own
+    for tensor in model.graph.initializer:  # branches of If have no initializers of their own
         for entry in tensor.external_data:
             if entry.key == "location":
                 entry.value = data_file(name)

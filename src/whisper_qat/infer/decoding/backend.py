@@ -1,7 +1,7 @@
-"""What a runtime must offer to be decoded with: encode a spectrogram, then logits token by token.
+"""The interface that decoding needs from a runtime: encode a spectrogram, then compute logits.
 
-The decoder knows only this protocol, numpy in and numpy out, so the same greedy search runs on
-onnxruntime and on torch and their transcripts differ by arithmetic alone.
+Decoding depends only on this protocol, with numpy arrays in and out. The same search thus
+runs on onnxruntime and on torch, and their transcripts differ by arithmetic alone.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 
 class Backend(Protocol):
-    """A Whisper on some runtime; holds weights, never the state of an utterance.
+    """A Whisper model on some runtime, without the state of any utterance.
 
-    The state belongs to one utterance: it carries the encoder's result and the KV cache, and
-    `logits` and `next_logits` change it.
+    The state of an utterance is a separate object with the encoder's output and the KV cache;
+    `logits` and `next_logits` update it.
     """
 
     def encode(self, mel: NDArray[np.float32]) -> Any:
@@ -23,11 +23,11 @@ class Backend(Protocol):
         ...
 
     def logits(self, tokens: NDArray[np.int64], state: Any) -> NDArray[np.float32]:
-        """float32 [1, n, vocab] after the n NEW `tokens` [1, n]; `state` takes them up."""
+        """Logits float32 [1, n, vocab] for the n new `tokens` [1, n], which extend `state`."""
         ...
 
     def next_logits(self, tokens: NDArray[np.int64], state: Any) -> NDArray[np.float32]:
-        """float32 [1, vocab]: as `logits`, after the last of `tokens` only."""
+        """Logits float32 [1, vocab] after the last of `tokens` only; otherwise as `logits`."""
         ...
 
 
@@ -37,17 +37,17 @@ class RowsBackend(Backend, Protocol):
     Tokens and logits then have one row each, in the state's order.
     """
 
-    rows_independent: bool  # a row's result has the same bits whatever rows are beside it
-    one_range_per_call: bool  # it lies on another grid: rows share their activations' range
+    rows_independent: bool  # a row's result is bit-identical whatever other rows are in the batch
+    one_range_per_call: bool  # all rows share one activation range
 
     def encode_clips(self, mels: Sequence[NDArray[np.float32]]) -> Any:
-        """State of one row per clip, each from [n_mels, frames]; frames may differ."""
+        """State with one row per clip, each from [n_mels, frames]; frames may differ."""
         ...
 
     def keep_clips(self, state: Any, clips: Sequence[int]) -> list[int]:
-        """Drops all clips (one row each) but `clips`; their new order, which may be another."""
+        """Drops all clips (one row each) but `clips`; returns their order, which may change."""
         ...
 
     def take_rows(self, state: Any, rows: Sequence[int]) -> None:
-        """The cache of the rows `rows` of one clip, in that order and as often as named."""
+        """Reorders the cache of one clip to `rows`, in that order; a row may be repeated."""
         ...

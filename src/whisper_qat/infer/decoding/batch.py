@@ -1,10 +1,10 @@
-"""Greedy decoding of several clips at once: each has the tokens that it has alone.
+"""Greedy decoding of several clips in a batch, with the same tokens as for each clip alone.
 
-A row that has ended leaves the batch, so that no work is done for it. Rows do not see one another
-in the kernels with one range per row and block; a model with int8-dynamic layers has one range per
-call, so its clips are decoded one by one. So are those of a model for which a kernel of this CPU
-adds up a row in another order beside others (`infer.kernels.kernel_check`): the last bit would
-differ, and with it now and then a token.
+A row that has ended leaves the batch, so that no work is done for it. Rows are independent in the
+kernels with one activation range per row and block. A model with int8-dynamic layers has one range
+per call, so its clips are decoded one by one. So are the clips of a model for which a kernel of
+this CPU sums a row in a different order in a batch (`infer.kernels.kernel_check`): the last bit
+would differ, and with it occasionally a token.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from whisper_qat.infer.decoding.rules import DecodingRules
 
 
 class BatchRow:
-    """A clip on its way: tokens and margins so far, and whether an end came."""
+    """A clip being decoded: tokens and margins so far, and whether it has ended."""
 
     def __init__(self) -> None:
         self.tokens: list[int] = []
@@ -26,7 +26,7 @@ class BatchRow:
         self.ended = False
 
     def choose(self, logits: NDArray[np.float32], step: int, rules: DecodingRules) -> None:
-        """Takes the best token of `logits` [vocab]."""
+        """Appends the best token by `logits` [vocab]."""
         token, margin = best(rules.filters.apply(logits, step, self.tokens))
         self.margins.append(margin)
         self.ended = token in rules.end_ids

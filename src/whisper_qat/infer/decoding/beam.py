@@ -1,13 +1,13 @@
-"""Beam search as transformers' `generate` does it: tokens equal to its on float weights.
+"""Beam search as in transformers' `generate`, with identical tokens on float weights.
 
 Each step takes the best continuations of all beams together, twice as many as there are beams (more
 when several tokens end), so that enough are left when some of them end. A hypothesis that ends
-among the best `num_beams` is kept with its score divided by its length, the end counted, to the
-power of `length_penalty`. The search stops when no beam can beat the worst one kept (judged at its
-present length), with `early_stopping` as soon as `num_beams` are kept.
+among the best `num_beams` is kept; its score is divided by its length, end token included, to the
+power of `length_penalty`. The search stops when no beam can beat the worst hypothesis kept (judged
+at the beam's present length), or with `early_stopping` as soon as `num_beams` are kept.
 
-The scores are float32 sums of log-probabilities taken before the filters, as transformers has
-them. The beams of a clip share its cross-attention keys; only their own cache is reordered.
+The scores are float32 sums of log-probabilities taken before the filters, as in
+transformers. The beams of a clip share its cross-attention keys; only their own cache is reordered.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from whisper_qat.infer.decoding.backend import RowsBackend
 from whisper_qat.infer.decoding.greedy import Decoded
 from whisper_qat.infer.decoding.rules import DecodingRules
 
-NEVER = np.float32(-1e9)  # transformers' score of what may not be chosen
+NEVER = np.float32(-1e9)  # transformers' score for what may not be chosen
 
 
 @dataclass(frozen=True, kw_only=True)
 class BeamSettings:
-    """How a beam search is done; the defaults are transformers', five beams as openai/whisper's.
+    """Beam search settings; defaults as in transformers, but five beams as in openai/whisper.
 
     Args:
         num_beams: hypotheses that run side by side.
@@ -45,9 +45,9 @@ class BeamSettings:
 
 @dataclass
 class Beams:
-    """Hypotheses with their float32 scores [beams], best first; `ended` [beams] of the kept ones.
+    """Running hypotheses with float32 scores [beams], best first, and the finished ones kept.
 
-    The tokens of a kept hypothesis include its end.
+    `ended` [beams] marks which slots of `kept` are filled; kept tokens include the end token.
     """
 
     running: list[list[int]]
@@ -58,7 +58,7 @@ class Beams:
 
     @classmethod
     def start(cls, num_beams: int) -> "Beams":
-        """All beams are the prompt; only the first counts, or they would stay the same."""
+        """All beams begin with the prompt; only the first gets a score, or all would stay equal."""
         scores = np.full(num_beams, NEVER)
         kept_scores = scores.copy()
         scores[0] = 0
@@ -78,9 +78,9 @@ def beam_search(
     *,
     settings: BeamSettings,
 ) -> list[Decoded]:
-    """Decode clips [n_mels, frames] one after another; a beam search has no `margins`.
+    """Decode clips [n_mels, frames] one after another; beam search gives no `margins`.
 
-    InputError for a model with int8-dynamic layers: a beam would change the others' grid.
+    InputError for a model with int8-dynamic layers, where beams would share one activation range.
     """
     if backend.one_range_per_call:
         raise InputError(
@@ -118,7 +118,7 @@ def advance(
     rules: DecodingRules,
     settings: BeamSettings,
 ) -> tuple[list[int], bool]:
-    """One step of `beams` by `logits` [beams, vocab]: which beam each came from, and: go on?"""
+    """Advance `beams` by `logits` [beams, vocab]; source of each new beam, and whether to go on."""
     count = settings.num_beams
     scores = np.stack(
         [
@@ -151,7 +151,7 @@ def keep(
     length: int,
     settings: BeamSettings,
 ) -> None:
-    """Those of `sequences` (best first) that just ended, where they beat what is kept."""
+    """Keep those of `sequences` (best first) that just ended and beat a hypothesis kept before."""
     count = settings.num_beams
     ended = hits & (np.arange(len(hits)) < count)
     final = (scores / np.float32(length**settings.length_penalty)).astype(np.float32)
@@ -173,7 +173,7 @@ def can_improve(beams: Beams, length: int, settings: BeamSettings) -> bool:
 
 
 def largest(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    """Indices of the `count` largest, in falling order; of equals the first comes first."""
+    """Indices of the `count` largest in descending order; the first of equals comes first."""
     if count < len(scores):
         bound = np.partition(scores, len(scores) - count)[len(scores) - count]
         found = np.flatnonzero(scores >= bound)
@@ -183,7 +183,7 @@ def largest(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32 [vocab]; InputError for logits that are not finite."""
+    """Log-probabilities, float32 [vocab]; InputError for logits that are not finite."""
     if not np.isfinite(logits).all():
         raise InputError("the model's logits are not finite numbers; its weights are damaged")
     shifted = logits - logits.max()

@@ -1,14 +1,14 @@
-"""Temperature fallback: a chunk whose text repeats itself is decoded again, by sampling.
+"""Temperature fallback: a chunk whose text is repetitive is decoded again by sampling.
 
 Whisper's own remedy for loops (Radford et al. 2022, section 4.5, and openai/whisper's
-`decode_with_fallback`): text that zlib shrinks by more than 2.4 repeats itself, and the chunk is
-sampled at rising temperatures until its text does not. Three things differ. The compression ratio
-is the only criterion: a mean log-probability under -1, and silence, would take a softmax of every
-greedy step. Draws come from a fixed seed, so a transcript depends neither on other chunks nor on
-batches or interruptions. Where every try repeats itself, as speech may, the search's own text is
-kept, not the last draw.
+`decode_with_fallback`): text whose zlib compression ratio exceeds 2.4 counts as repetitive, and
+the chunk is sampled at rising temperatures until its text is not. Three things differ. The
+compression ratio is the only criterion: those on mean log-probability (under -1) and silence would
+need a softmax in every greedy step. Sampling uses a fixed seed, so a transcript depends neither on
+other chunks nor on batches or interruptions. Where every attempt is repetitive, as speech itself
+may be, the original text is kept, not the last sample.
 
-Each try runs the encoder again: chunks that need one are rare, and nothing is held for them.
+Each attempt runs the encoder again: it is rarely needed, so no encoder output is kept for it.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from whisper_qat.metrics.hallucination import MAX_COMPRESSION, compression_ratio
 
 @dataclass(frozen=True, kw_only=True)
 class Fallback:
-    """When a chunk is decoded again, and how; threshold and temperatures are openai/whisper's.
+    """When and how a chunk is decoded again; threshold and temperatures as in openai/whisper.
 
     Args:
         threshold: compression ratio over which a text repeats itself.
@@ -61,9 +61,9 @@ class Fallback:
         rules: DecodingRules,
         text: Callable[[list[int]], str],
     ) -> Decoded:
-        """`decoded` of the spectrogram [n_mels, frames], or the first try that does not loop.
+        """Return `decoded`, or where it is repetitive the first sampled attempt that is not.
 
-        A try has no `margins`.
+        `mel` is the spectrogram [n_mels, frames]. A sampled result has no `margins`.
         """
         if not self.repeats(text(decoded.tokens)):
             return decoded
@@ -83,7 +83,10 @@ class Sampler:
         self.random = np.random.default_rng(seed)
 
     def __call__(self, scores: NDArray[np.float32]) -> tuple[int, float]:
-        """A token by `scores` [vocab], -inf for what may not come, and its lead over the best."""
+        """Sample a token by `scores` [vocab], -inf where not allowed.
+
+        Returns the token and its lead over the best other one.
+        """
         logits = scores.astype(np.float64) / self.temperature
         # The largest sum of a logit and Gumbel noise falls on each token with its probability.
         token = int((logits + self.random.gumbel(size=len(logits))).argmax())

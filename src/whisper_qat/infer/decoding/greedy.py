@@ -1,9 +1,9 @@
 """Greedy decoding over any backend: the most likely token that the filters allow, until the end.
 
-Another choice (sampling) can be put in place of the most likely token. Knows no runtime, no
-tokenizer and no audio. On float weights the tokens are those of transformers' `generate` with
+Another choice, such as sampling, can replace the most likely token. Independent of runtime,
+tokenizer and audio. On float weights the tokens are those of transformers' `generate` with
 num_beams 1 (tested). The margin of each choice is kept: where two runtimes differ, a small margin
-says that either token was as good as the other.
+means that the two tokens were nearly equally likely.
 """
 
 from collections.abc import Callable
@@ -19,10 +19,10 @@ from whisper_qat.infer.decoding.rules import DecodingRules
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """Tokens without prompt and end; `margins` has one entry per choice, that of the end included.
+    """Decoded tokens without prompt and end; `margins` has one entry per choice, end included.
 
-    `ended` is False when the limit of new tokens cut the decoding off; `temperature` is that of
-    sampling, 0 where the most likely tokens were taken.
+    `ended` is False when decoding stopped at the limit of new tokens; `temperature` is that of
+    sampling, 0 for greedy decoding.
     """
 
     tokens: list[int]
@@ -32,13 +32,13 @@ class Decoded:
 
 
 def best(scores: NDArray[np.float32]) -> tuple[int, float]:
-    """The token of the highest score [vocab] (the first of equals) and its lead over the next."""
+    """The token with the highest score [vocab] (the first of equals) and its lead over the next."""
     token = int(scores.argmax())
     return token, lead(scores, token)
 
 
 def lead(scores: NDArray[np.float32], token: int) -> float:
-    """How far `token` is before the best other one [vocab]; InputError where no score is finite."""
+    """Score of `token` minus the best other one [vocab]; InputError where no score is finite."""
     others = max(scores[:token].max(initial=-np.inf), scores[token + 1 :].max(initial=-np.inf))
     if not np.isfinite(scores[token]):
         raise InputError("the model's logits are not finite numbers; its weights are damaged")
@@ -54,7 +54,7 @@ def greedy(
 ) -> Decoded:
     """Decode one utterance from its spectrogram float32 [n_mels, frames].
 
-    `choose` takes scores [vocab] and gives a token and its lead over the best other one.
+    `choose` takes scores [vocab] and returns a token and its lead over the best other one.
     """
     state = backend.encode(mel[None])
     new = list(rules.prompt)

@@ -1,6 +1,6 @@
 """The decoder prompt: start, language, task and no-timestamps ids of a generation config.
 
-Built from the plain content of `generation_config.json`, as transformers' `generate` builds it for
+Built from the content of `generation_config.json`, as transformers' `generate` builds it for
 `language=..., task=...` with and without timestamps (tested against it).
 """
 
@@ -13,7 +13,7 @@ from whisper_qat.errors import InputError, nearest
 def prompt_ids(
     generation: Mapping[str, Any], *, language: str, task: str, timestamps: bool = False
 ) -> tuple[int, ...]:
-    """Token ids that every decoding starts with; InputError for a language or task it lacks."""
+    """Token ids that decoding starts with; InputError for an unsupported language or task."""
     start = int(generation["decoder_start_token_id"])
     if generation.get("is_multilingual") is False:
         ids = _english_only(language, task)

@@ -1,6 +1,6 @@
 """Decoding rules of a checkpoint: prompt, filters, end and length, read from its own files.
 
-Whisper's length rule is transformers': `max_length` counts the prompt, is raised by the prompt's
+The length limit follows transformers: `max_length` counts the prompt, is raised by the prompt's
 length and then cut to the decoder's positions, which for every published Whisper leaves
 448 - len(prompt) new tokens.
 """
@@ -19,7 +19,10 @@ FROM_CONFIG = ("max_target_positions", "decoder_start_token_id", "eos_token_id")
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingRules:
-    """`max_new_tokens` does not count the prompt; decoding ends before it on any of `end_ids`."""
+    """Prompt, filters, end tokens and length limit of decoding.
+
+    `max_new_tokens` does not count the prompt; any of `end_ids` ends decoding earlier.
+    """
 
     prompt: tuple[int, ...]
     filters: TokenFilters
@@ -35,10 +38,10 @@ def read_rules(
     max_new_tokens: int | None = None,
     timestamps: bool = False,
 ) -> DecodingRules:
-    """Rules of the checkpoint or ONNX folder; `max_new_tokens` overrides the config's own limit.
+    """Read the rules of a checkpoint or ONNX folder; `max_new_tokens` overrides its limit.
 
-    InputError for a language, task or timestamps that the checkpoint lacks, or a limit that does
-    not fit.
+    InputError for a language, task or timestamps that the checkpoint does not support, or a limit
+    that does not fit.
     """
     config = read_json(Path(folder) / "config.json")
     # Only these: a list that generation_config.json leaves out is empty, whatever config.json says.
@@ -66,7 +69,7 @@ def _rules(
 
 
 def new_token_limit(generation: dict[str, Any], prompt_length: int, asked: int | None) -> int:
-    """New tokens at most: `asked`, else the config's `max_new_tokens`, else its `max_length`."""
+    """Maximum of new tokens: `asked`, else the config's `max_new_tokens`, else its `max_length`."""
     positions = generation["max_target_positions"]
     limit = asked or generation.get("max_new_tokens")
     if limit is None:

@@ -1,7 +1,7 @@
-"""Token ids to text by the folder's own tokenizer.json, without special tokens and timestamps.
+"""Decode token ids to text with the folder's own tokenizer.json, without special tokens.
 
-The tokenizers library alone does it: transformers' class would add nothing for decoding (equal on
-French text, tested).
+Timestamps are left out, too. The tokenizers library suffices: transformers' class gives the same
+text (tested on French).
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Timestamp tokens: when the decoder may or must say one, and the segments that they mark.
+"""Timestamp tokens: when the decoder may or must emit one, and the segments that they mark.
 
 The rules are Whisper's, in the form of transformers' WhisperTimeStampLogitsProcessor (the tokens
-are those of its `generate`, tested): timestamps come in pairs but for the last, never go back, come
-first, and are forced where all of them together are likelier than any other token.
+are those of its `generate`, tested): timestamps come in pairs except for the last, never decrease,
+start the text, and are forced where all of them together are likelier than any other token.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,11 @@ STEP_S = 0.02  # from one timestamp token to the next: one position of the encod
 
 @dataclass(frozen=True, kw_only=True)
 class TimestampRules:
-    """`first` is the id of <|0.00|>, above which all ids are timestamps; `end` that of the end.
+    """Whisper's constraints on timestamp tokens.
 
-    The first timestamp may be at most `max_initial_steps` steps into the audio, None: anywhere.
+    `first` is the id of <|0.00|>, above which all ids are timestamps; `end` is the id of the end
+    token. The first timestamp may be at most `max_initial_steps` steps into the audio; None means
+    no limit.
     """
 
     first: int
@@ -30,7 +32,7 @@ class TimestampRules:
 
     @classmethod
     def from_generation(cls, generation: Mapping[str, Any]) -> "TimestampRules":
-        """From the content of `generation_config.json`; InputError when it knows no timestamps."""
+        """From the content of `generation_config.json`; InputError when it has no timestamps."""
         if generation.get("no_timestamps_token_id") is None:
             raise InputError(
                 "timestamps: this checkpoint has none (no no_timestamps_token_id in "
@@ -60,7 +62,7 @@ class TimestampRules:
             scores[self.first + self.max_initial_steps + 1 :] = -np.inf
 
     def _keep_order(self, scores: NDArray[np.float32], tokens: Sequence[int]) -> None:
-        """Pairs, and times that do not decrease."""
+        """Enforce pairs of timestamps, and times that do not decrease."""
         last_is_time = tokens[-1] >= self.first
         opens = last_is_time and (len(tokens) < 2 or tokens[-2] >= self.first)
         if opens:  # text must follow
@@ -75,7 +77,7 @@ class TimestampRules:
 
 
 def log_sum_exp(scores: NDArray[np.float32]) -> float:
-    """log of the sum of exp(scores); -inf when all are, and what is no number stays so."""
+    """Log of the sum of exp(scores); a largest score that is not finite is returned as it is."""
     top = scores.max(initial=-np.inf)
     if not np.isfinite(top):
         return float(top)
@@ -86,7 +88,7 @@ def log_sum_exp(scores: NDArray[np.float32]) -> float:
 class TimedTokens:
     """Text tokens between two timestamps, in seconds from the start of the chunk.
 
-    `end_s` is None when the decoder stopped before saying it.
+    `end_s` is None when the decoder stopped before emitting it.
     """
 
     start_s: float

@@ -1,4 +1,4 @@
-"""Token filters: what may not be said: ever, as the first token, or by the rules of timestamps."""
+"""Token filters: ids suppressed always, at the first step, or by the rules for timestamps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from whisper_qat.infer.decoding.timestamps import TimestampRules
 
 @dataclass(frozen=True, kw_only=True)
 class TokenFilters:
-    """Ids that are suppressed at every step, those suppressed at the first only, and timestamps.
+    """Ids suppressed at every step, ids suppressed at the first step only, and timestamp rules.
 
-    Without `timestamps` the prompt ends in <|notimestamps|>, and nothing has to keep them away.
+    Without `timestamps` the prompt ends in <|notimestamps|>, and timestamps need no suppression.
     """
 
     suppress: tuple[int, ...] = ()
@@ -35,7 +35,7 @@ class TokenFilters:
     def apply(
         self, logits: NDArray[np.float32], step: int, tokens: Sequence[int]
     ) -> NDArray[np.float32]:
-        """A copy of `logits` [vocab], -inf for what may not come at `step` (0 first).
+        """A copy of `logits` [vocab], with -inf for ids not allowed at `step` (counted from 0).
 
         `tokens` are those of this utterance so far, without the prompt.
         """

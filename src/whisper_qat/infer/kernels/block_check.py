@@ -1,14 +1,15 @@
-"""Does this machine's MatMulNBits round activations as training did?
+"""Probe whether this machine's MatMulNBits rounds activations as training did.
 
-The activation codes are read through the kernel: a weight that is the largest code on the diagonal
-and zero elsewhere returns each activation's value on its int8 grid. The inputs hold exact ties,
-negative extrema, an all-zero block and very different blocks. Expected: onnxruntime's CPU kernel at
-accuracy level 4 (int8 activations, one scale per row and block, half to even).
+The kernel's activation codes are read from its output: a weight that is the largest code on the
+diagonal and zero elsewhere returns each activation's value on its int8 grid. The inputs hold exact
+ties, negative extrema, an all-zero block and very different blocks. Expected is the arithmetic of
+onnxruntime's CPU kernel at accuracy level 4 (int8 activations, one scale per row and block, half to
+even).
 
-A second product tells whether a row has the same bits beside others. Every row has its own codes,
-but some kernels add up its blocks in another order alone than in a pair or a tile (1e-7 of the
-largest sum): with AVX2 those of 4 bits from block 32 on and of 2 bits at block 64, with AVX512-VNNI
-those of 4 bits from block 64 on and of 8 bits from block 128 on (onnxruntime 1.31.1).
+A second product checks whether a row's result is bit-identical in a batch. Every row has its own
+codes, but some kernels sum its blocks in a different order alone than in a pair or a tile (1e-7 of
+the largest sum): with AVX2 those of 4 bits from block 32 on and of 2 bits at block 64, with
+AVX512-VNNI those of 4 bits from block 64 on and of 8 bits from block 128 on (onnxruntime 1.31.1).
 """
 
 from functools import cache
@@ -22,17 +23,17 @@ from whisper_qat.infer.onnx.session import session
 from whisper_qat.quant.block_scheme import BlockScheme
 from whisper_qat.quant.packing import pack
 
-TOLERANCE = 0.25  # of a code: a value rounded otherwise is off by 1, float noise by at most 0.1
+TOLERANCE = 0.25  # in codes: a value rounded differently is off by 1, float noise is at most 0.1
 LARGEST = 127  # int8 activation codes are symmetric
-ROWS = 5  # a pair and a four, each with one left over, are among the first 2 to 5
+ROWS = 5  # batches of 2 to 5 rows include a pair and a four, each also with one row left over
 COLUMNS = 40
 OPSETS = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
 
 
 def fault(scheme: BlockScheme, *, in_branch: bool = False) -> str | None:
-    """What MatMulNBits does otherwise than training did, None when nothing.
+    """How MatMulNBits differs from training; None when it does not.
 
-    A branch of `If` is not asked about: the kernel is the same there.
+    Branches of `If` are not probed separately, as the kernel is the same there.
     """
     x = probe_input(scheme)
     codes, scale = expected(x, scheme)
@@ -48,7 +49,7 @@ def fault(scheme: BlockScheme, *, in_branch: bool = False) -> str | None:
 
 
 def probe_input(scheme: BlockScheme) -> NDArray[np.float32]:
-    """float32 [3, 2 * block]: ties, outliers and a zero block, with exact scales."""
+    """Probe input float32 [3, 2 * block]: ties, outliers and a zero block, with exact scales."""
     half_steps = np.arange(scheme.block_size, dtype=np.float32) % 64 - 31.5
     half_steps[0] = -LARGEST  # amax 127: the scale is 1, and every other value is a tie
     rows = [half_steps, half_steps[::-1] * 2], [half_steps * 0, half_steps], [-half_steps] * 2
@@ -58,7 +59,7 @@ def probe_input(scheme: BlockScheme) -> NDArray[np.float32]:
 def expected(
     x: NDArray[np.float32], scheme: BlockScheme
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Code rint(a * f32(127/amax)) and scale f32(amax/127) of each activation, shaped as x."""
+    """Code rint(a * f32(127/amax)) and scale f32(amax/127) of each activation, in x's shape."""
     amax = np.abs(x.reshape(len(x), -1, scheme.block_size)).max(-1)
     amax = np.repeat(amax, scheme.block_size, axis=1)
     factor = np.divide(np.float32(LARGEST), amax, out=np.zeros_like(amax), where=amax > 0)
@@ -67,7 +68,7 @@ def expected(
 
 
 def run_kernel(x: NDArray[np.float32], scheme: BlockScheme) -> NDArray[np.float32]:
-    """`x` through MatMulNBits with the identity as weight: the largest code times its inverse."""
+    """Run `x` through MatMulNBits with an identity weight (largest code times its inverse)."""
     size = x.shape[1]
     top = scheme.max_code - scheme.zero_point
     codes = np.full((size, size), scheme.zero_point, dtype=np.uint8)
@@ -78,9 +79,9 @@ def run_kernel(x: NDArray[np.float32], scheme: BlockScheme) -> NDArray[np.float3
 
 @cache
 def same_bits_beside_others(scheme: BlockScheme) -> bool:
-    """Does a row of MatMulNBits have the same bits in every batch? Asked of noise over many blocks.
+    """Whether a row of MatMulNBits is bit-identical in every batch, tested on noise.
 
-    Few blocks would not do: the order of two sums is one order.
+    The noise covers many blocks, as with two there is only one order of summation.
     """
     rng = np.random.default_rng(0)
     width = 4 * scheme.block_size
@@ -91,7 +92,7 @@ def same_bits_beside_others(scheme: BlockScheme) -> bool:
 
 
 def rows_agree(runtime: ort.InferenceSession, x: NDArray[np.float32]) -> bool:
-    """Are the first 2, 3, ... rows of `x` together, bit for bit, what each is alone?"""
+    """Whether the first 2, 3, ... rows of `x` in one call give each row's own bits."""
     alone = np.concatenate([runtime.run(None, {"x": row[None]})[0] for row in x])
     counts = range(2, len(x) + 1)
     return all((runtime.run(None, {"x": x[:n]})[0] == alone[:n]).all() for n in counts)
@@ -100,7 +101,7 @@ def rows_agree(runtime: ort.InferenceSession, x: NDArray[np.float32]) -> bool:
 def product(
     codes: NDArray[np.uint8], scales: NDArray[np.float32], scheme: BlockScheme
 ) -> ort.InferenceSession:
-    """MatMulNBits with the weight of `codes` [N, K] and `scales` [N * blocks]: x -> y."""
+    """A session of MatMulNBits, x -> y, with weight `codes` [N, K] and `scales` [N * blocks]."""
     columns, width = codes.shape
     node = helper.make_node(
         "MatMulNBits", ["x", "codes", "scales"], ["y"], domain="com.microsoft",

@@ -1,11 +1,11 @@
-"""Does this machine's DynamicQuantizeMatMul round and add up as training did?
+"""Probe whether this machine's DynamicQuantizeMatMul rounds and sums as training did.
 
 Two probes, both compared with ==. Rounding: inputs full of exact ties through the identity, which
-returns every activation's code. Saturation: the largest codes against the largest weights; an x64
+returns every activation's code. Saturation: the largest codes times the largest weights; an x64 CPU
 without VNNI adds two products u8 x s8 in int16, where 2 * 255 * 127 does not fit.
-`infer.onnx.session` asks onnxruntime for its cure there, and moves the weights that a branch of
-`If` uses (the merged decoder's cross-attention keys and values) to where it reaches them: where
-that graph runs, a branch is probed, too.
+`infer.onnx.session` then sets onnxruntime's option against it, and moves weights used inside a
+branch of `If` (the merged decoder's cross-attention keys and values) into the branch, where the
+option applies to them. Where that graph runs, a branch is probed, too.
 """
 
 import numpy as np
@@ -19,14 +19,14 @@ KERNEL = "DynamicQuantizeMatMul"
 CONDITION = "in_branch"  # of the If, where there is one
 MAX_CODE = 255  # of an activation
 WIDTH = 64
-FACTORS = (1.0, 0.3, -0.7)  # scales that are exact, that are not, and a range the other way round
+FACTORS = (1.0, 0.3, -0.7)  # exact scales, inexact scales, and a mirrored range
 OPSETS = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
 
 
 def fault(scheme: DynamicScheme, *, in_branch: bool = False) -> str | None:
-    """What the kernel does otherwise than training did, None when nothing.
+    """How the kernel differs from training; None when it does not.
 
-    `in_branch` also asks for products inside a branch of `If`.
+    `in_branch` also probes products inside a branch of `If`.
     """
     if wrong := sum(wrong_codes(np.float32(factor)) for factor in FACTORS):
         total = len(FACTORS) * tie_input().size
@@ -40,12 +40,12 @@ def fault(scheme: DynamicScheme, *, in_branch: bool = False) -> str | None:
 
 
 def same_bits_beside_others(scheme: DynamicScheme) -> bool:
-    """False: the rows of a call share their range."""
+    """Always False, as the rows of a call share one activation range."""
     return False
 
 
 def wrong_codes(factor: np.float32) -> int:
-    """Codes of the tie grid, times `factor`, that the kernel rounds otherwise."""
+    """Number of codes of the tie grid, times `factor`, that the kernel rounds differently."""
     x = tie_input() * factor
     codes, scale = expected(x)
     identity = np.eye(WIDTH, dtype=np.int8)
@@ -53,7 +53,7 @@ def wrong_codes(factor: np.float32) -> int:
 
 
 def wrong_sums(*, in_branch: bool = False) -> int:
-    """Sums of WIDTH products of the largest activation and weight codes that come out wrong."""
+    """Number of wrong sums of WIDTH products of the largest activation and weight codes."""
     x = np.full((1, WIDTH), MAX_CODE, np.float32)  # the scale is 1, the zero point 0
     largest = DynamicScheme.max_code - DynamicScheme.zero_point
     weights = np.full((WIDTH, WIDTH), largest, np.int8)
@@ -63,12 +63,12 @@ def wrong_sums(*, in_branch: bool = False) -> int:
 
 
 def tie_input() -> NDArray[np.float32]:
-    """float32 [8, WIDTH]: every half step from -100 to 155, so that the scale is 1."""
+    """Input float32 [8, WIDTH]: every half step from -100 to 155, so that the scale is 1."""
     return (np.minimum(np.arange(8 * WIDTH), 510) / 2 - 100).astype(np.float32).reshape(8, WIDTH)
 
 
 def expected(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], np.float32]:
-    """Codes less zero point, and scale, of ONNX DynamicQuantizeLinear."""
+    """Codes minus zero point, and scale, as defined by ONNX DynamicQuantizeLinear."""
     low, high = min(x.min(), np.float32(0)), max(x.max(), np.float32(0))
     scale = np.float32((high - low) / np.float32(MAX_CODE))
     zero_point = np.rint(np.clip(-low / scale, 0, MAX_CODE))
@@ -78,9 +78,9 @@ def expected(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], np.float32]:
 def run_kernel(
     x: NDArray[np.float32], weights: NDArray[np.int8], *, in_branch: bool = False
 ) -> NDArray[np.float32]:
-    """`x` [M, K] through the kernel with integer `weights` [K, N] of scale 1.
+    """Run `x` [M, K] through the kernel with integer `weights` [K, N] of scale 1.
 
-    `in_branch` puts the kernel into a branch of `If`, its weights staying outside.
+    `in_branch` puts the kernel into a branch of `If`; its weights stay outside.
     """
     arrays = {
         "codes": weights,
@@ -102,9 +102,9 @@ def run_kernel(
 
 
 def inside_if(node: NodeProto) -> NodeProto:
-    """`node`, of one output, in both branches of an `If`; what it reads is outside.
+    """Put `node`, of one output, into both branches of an `If`; its inputs stay outside.
 
-    The condition is an input: a constant one would be folded, and the branch with it.
+    The condition is an input, as a constant would be folded together with the branch.
     """
     inner = NodeProto()
     inner.CopyFrom(node)

@@ -1,8 +1,8 @@
-"""Do this machine's kernels compute what the model was trained with? One small product tells.
+"""Check with a small product whether this machine's kernels compute as the model was trained.
 
-Each scheme has its probe (the part `kernel_check` of its record). Inputs hold exact ties, negative
-extrema and zeros: random ones cannot see a rounding rule. A second product tells whether a row has
-the same bits beside others.
+Each scheme has its own probe (`kernel_check` in its record). Inputs contain exact ties, negative
+extrema and zeros, as random inputs cannot reveal a rounding rule. A second product checks whether
+a row's result is bit-identical in a batch.
 """
 
 import warnings
@@ -13,26 +13,26 @@ from whisper_qat.quant.scheme import Scheme
 
 
 class KernelMismatch(UserWarning):
-    """A kernel of this runtime or CPU rounds otherwise than the training did."""
+    """Warning: a kernel of this runtime or CPU rounds differently from training."""
 
 
 class KernelCheck(Protocol):
-    """The part `kernel_check` of a record."""
+    """Interface of `kernel_check` in a scheme's record."""
 
     def fault(self, scheme: Scheme, *, in_branch: bool = False) -> str | None:
-        """What the kernel does otherwise than training did, None when nothing.
+        """How the kernel differs from training; None when it does not.
 
-        `in_branch` also asks for products inside a branch of `If`.
+        `in_branch` also probes products inside a branch of `If`.
         """
 
     def same_bits_beside_others(self, scheme: Scheme) -> bool:
-        """Does a row of a call have the same bits whatever rows are beside it?"""
+        """Whether a row's result is bit-identical whatever other rows are in the call."""
 
 
 def check_kernel(scheme: Scheme, *, in_branch: bool = False) -> bool:
     """True when the kernel of `scheme` gives the expected values; else warns KernelMismatch.
 
-    `in_branch`: products run inside a branch of `If`, too, as in the merged decoder.
+    `in_branch`: also probe products inside a branch of `If`, as in the merged decoder.
     """
     found = _check(scheme).fault(scheme, in_branch=in_branch)
     if found is None:
@@ -46,7 +46,7 @@ def check_kernel(scheme: Scheme, *, in_branch: bool = False) -> bool:
 
 
 def same_bits_beside_others(scheme: Scheme) -> bool:
-    """Does this machine give a row of a call the same bits whatever rows are beside it?"""
+    """Whether a row's result is bit-identical on this machine whatever else is in the call."""
     return _check(scheme).same_bits_beside_others(scheme)
 
 

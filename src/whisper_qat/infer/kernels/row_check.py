@@ -1,7 +1,7 @@
-"""Does this machine round rows and add up int8 products as int8-row was trained?
+"""Probe whether this machine rounds rows and sums int8 products as in int8-row training.
 
 The probes of `infer.kernels.dynamic_check` for the nodes of int8-row, compared with ==: rows full
-of exact ties, each with another scale, through the identity, and the largest codes against the
+of exact ties, each with its own scale, through the identity, and the largest codes times the
 largest weights, outside and inside a branch of `If`.
 """
 
@@ -21,9 +21,9 @@ OPSETS = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
 
 
 def fault(scheme: RowScheme, *, in_branch: bool = False) -> str | None:
-    """What the nodes do otherwise than training did, None when nothing.
+    """How the nodes differ from training; None when they do not.
 
-    `in_branch` also asks for products inside a branch of `If`.
+    `in_branch` also probes products inside a branch of `If`.
     """
     x = tie_input()
     codes, scale = expected(x)
@@ -38,12 +38,12 @@ def fault(scheme: RowScheme, *, in_branch: bool = False) -> str | None:
 
 
 def same_bits_beside_others(scheme: RowScheme) -> bool:
-    """True: codes are the row's own, and sums of integers are exact in any order."""
+    """Always True: a row has its own codes, and integer sums are exact in any order."""
     return True
 
 
 def wrong_sums(*, in_branch: bool) -> int:
-    """Sums of WIDTH products of the largest activation and weight codes that come out wrong."""
+    """Number of wrong sums of WIDTH products of the largest activation and weight codes."""
     x = np.full((1, WIDTH), LARGEST, np.float32)  # the scale is 1, the stored code 255
     weights = np.full((WIDTH, WIDTH), LARGEST, np.int8)
     weights[:, ::2] = -LARGEST
@@ -52,14 +52,14 @@ def wrong_sums(*, in_branch: bool) -> int:
 
 
 def tie_input() -> NDArray[np.float32]:
-    """float32 [rows, WIDTH]: half steps up to 31, with the row's largest code before them."""
+    """Input float32 [rows, WIDTH]: half steps up to 31, preceded by the row's largest code."""
     steps = (np.arange(WIDTH) / 2).astype(np.float32)
     steps[0] = -LARGEST
     return np.stack([steps * np.float32(factor) for factor in FACTORS])
 
 
 def expected(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Codes less zero point, and scales [rows, 1], of `x`."""
+    """Codes of `x` minus zero point, and scales [rows, 1]."""
     amax = np.abs(x).max(-1, keepdims=True)
     scale = np.maximum(amax / np.float32(LARGEST), np.finfo(np.float32).smallest_normal)
     return np.rint(x / scale), scale
@@ -68,9 +68,9 @@ def expected(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.fl
 def run_kernel(
     x: NDArray[np.float32], weights: NDArray[np.int8], *, in_branch: bool = False
 ) -> NDArray[np.float32]:
-    """`x` [M, K] rounded by rows, through the kernel with integer `weights` [K, N] of scale 1.
+    """Round `x` [M, K] by rows and multiply by integer `weights` [K, N] of scale 1.
 
-    `in_branch` puts the kernel into a branch of `If`, its weights staying outside.
+    `in_branch` puts the kernel into a branch of `If`; its weights stay outside.
     """
     _, scale = expected(x)
     arrays = {

@@ -1,8 +1,8 @@
-"""Does this CPU's u8 x s8 product saturate? An x64 without VNNI adds two products in int16.
+"""Detect CPUs whose u8 x s8 product saturates: x64 without VNNI adds two products in int16.
 
-onnxruntime's cure (session option `session.x64quantprecision`) turns int8 weights into uint8, whose
+onnxruntime's option against it (`session.x64quantprecision`) turns int8 weights into uint8, whose
 product is exact on every CPU and 2.5 times slower on one with VNNI (Whisper base, 1500 rows: 150
-against 380 GOP/s): it is asked for only where the largest codes do not add up.
+against 380 GOP/s): it is set only where sums of the largest codes come out wrong.
 """
 
 from functools import cache
@@ -11,20 +11,20 @@ import numpy as np
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-ROWS = (1, 64)  # a vector and a matrix: kernels of their own
+ROWS = (1, 64)  # a vector and a matrix, which have separate kernels
 WIDTH = 64
 LARGEST_U8, LARGEST_S8 = 255, 127
 
 
 @cache
 def saturates() -> bool:
-    """True when an int8 product of the largest codes is wrong without the cure."""
+    """True when an int8 product of the largest codes is wrong without the option."""
     product = _product()
     return any(wrong(product, rows) for rows in ROWS)
 
 
 def wrong(product: ort.InferenceSession, rows: int) -> bool:
-    """Are sums of `rows` rows of the largest codes another number than in int64?"""
+    """Whether a product of `rows` rows of the largest codes differs from the one in int64."""
     x = np.full((rows, WIDTH), LARGEST_U8, np.uint8)
     (y,) = product.run(None, {"x": x})
     return bool((y != x.astype(np.int64) @ weights().astype(np.int64)).any())
@@ -38,7 +38,7 @@ def weights() -> np.ndarray:
 
 
 def _product() -> ort.InferenceSession:
-    """MatMulInteger with onnxruntime's own options: the pinned ones depend on the answer."""
+    """MatMulInteger with onnxruntime's default options, as the pinned ones depend on the result."""
     graph = helper.make_graph(
         [helper.make_node("MatMulInteger", ["x", "w"], ["y"])],
         "saturation",

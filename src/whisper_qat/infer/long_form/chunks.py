@@ -1,10 +1,10 @@
-"""Audio over 30 s as chunks of at most 30 s, each cut where speech is quietest; nothing is lost.
+"""Split long audio into chunks of at most 30 s, cut where speech is quietest, without loss.
 
 A cut falls on the quietest 0.2 s within the last 5 s that fit the window, so words are seldom
-divided. Chunks are decoded without one another's text and joined by spaces. Stitching overlapping
-chunks and sequential decoding with timestamps are other methods, with other errors: a result says
-which was used. The audio may come in blocks of any length: no more of it is held than a window and
-a block.
+divided. Chunks are decoded independently and their texts joined by spaces. Stitching overlapping
+chunks and sequential decoding with timestamps are other methods, with other errors: results state
+which was used. The audio may come in blocks of any length; at most a window and a block of it are
+in memory.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ METHOD = (
 def chunks(
     audio: NDArray[np.float32] | Iterable[NDArray[np.float32]],
 ) -> Iterator[NDArray[np.float32]]:
-    """`audio` [samples], or its blocks, in pieces of at most 30 s that together are all of it."""
+    """Split `audio` [samples], or its blocks, into pieces of at most 30 s without loss."""
     held = np.zeros(0, np.float32)
     for block in [audio] if isinstance(audio, np.ndarray) else audio:
         held = np.concatenate([held, block]) if len(held) else block
@@ -37,7 +37,7 @@ def chunks(
 
 
 def quietest(audio: NDArray[np.float32]) -> int:
-    """Sample in the middle of the QUIET_S of `audio` with the least energy; the last of equals."""
+    """Middle sample of the QUIET_S of `audio` with the least energy; the last of equals."""
     width = round(QUIET_S * SAMPLE_RATE)
     energy = np.concatenate([[0.0], np.cumsum(np.square(audio, dtype=np.float64))])
     starts = np.arange(0, len(audio) - width + 1, HOP)

@@ -1,8 +1,8 @@
-"""Recordings cut into chunks, decoded in batches across recordings, and put together again.
+"""Transcribe many recordings: cut into chunks, decode in batches across recordings, reassemble.
 
-A recording of several chunks keeps a journal beside its output until that is written: what was
-decoded before an interruption is not decoded again. A file that cannot be read to its end fails
-alone.
+A recording of several chunks keeps a journal beside its output until that is written, so that
+chunks decoded before an interruption are not decoded again. A file that cannot be read to its end
+fails without affecting the others.
 """
 
 import time
@@ -27,7 +27,7 @@ from whisper_qat.runs.journal import Journal, repair
 
 @dataclass
 class Work:
-    """A recording on its way: what is known of its chunks, by their first sample."""
+    """A recording in progress, with the state of its chunks by their first sample."""
 
     recording: Recording
     known: dict[str, dict[str, Any]]
@@ -49,7 +49,7 @@ class Piece:
 
 @dataclass
 class Queue:
-    """Calls `finish`, or `fail`, once per recording, and `advance` with the seconds decoded."""
+    """A queue that calls `finish` or `fail` once per recording, `advance` with seconds decoded."""
 
     transcriber: Transcriber
     finish: Callable[[Recording, Transcription], None]
@@ -86,7 +86,7 @@ class Queue:
         self._close_finished()
 
     def _decode(self) -> None:
-        """What is waiting, in one batch."""
+        """Decode the waiting chunks in one batch."""
         batch, self.waiting = self.waiting, []
         if batch:
             started = time.perf_counter()
@@ -117,7 +117,7 @@ class Queue:
 
 
 def start(recording: Recording) -> Work:
-    """A recording with what an interrupted run has left of it."""
+    """Start a recording, with the chunks that an interrupted run has decoded."""
     if recording.output is None or recording.duration_s <= WINDOW_S:
         return Work(recording, {}, None)
     path = journal_path(recording.output)
@@ -132,13 +132,13 @@ def journal_path(output: Path) -> Path:
 
 
 def chunk_id(recording: Recording, first: int) -> str:
-    """A chunk of this very file: one that was changed since has other chunks."""
+    """Identify a chunk in this version of the file: a modified file has other ids."""
     status = recording.path.stat()
     return f"{status.st_size}-{status.st_mtime_ns}-{first}"
 
 
 def readable(work: Work) -> Iterator[NDArray[np.float32]]:
-    """The chunks of a recording; an InputError on the way is kept in `work`."""
+    """The chunks of a recording; an InputError while reading is stored in `work`."""
     try:
         yield from chunks(blocks(work.recording.path))
     except InputError as error:
@@ -146,7 +146,7 @@ def readable(work: Work) -> Iterator[NDArray[np.float32]]:
 
 
 def write_down(piece: Piece, decoded: Decoded) -> None:
-    """Into the journal, where there is one; a transcript needs no margins."""
+    """Write a chunk to the journal, if there is one, without margins (no transcript needs them)."""
     if piece.work.journal is not None:
         id = chunk_id(piece.work.recording, piece.start)
         record = {"id": id, "tokens": decoded.tokens, "ended": decoded.ended}
@@ -154,17 +154,17 @@ def write_down(piece: Piece, decoded: Decoded) -> None:
 
 
 def read_back(record: dict[str, Any]) -> Decoded:
-    """What `write_down` wrote."""
+    """Restore a chunk from what `write_down` wrote."""
     return Decoded(
         tokens=record["tokens"],
         margins=[],
         ended=record["ended"],
-        temperature=record.get("temperature", 0.0),  # not in journals of earlier versions
+        temperature=record.get("temperature", 0.0),  # missing in journals of earlier versions
     )
 
 
 def close(work: Work, *, finished: bool) -> None:
-    """End the journal; it goes when the transcript is written."""
+    """Close the journal, and delete it when the transcript is written."""
     work.resources.close()
     if finished and work.journal is not None and work.recording.output is not None:
         journal_path(work.recording.output).unlink()

@@ -1,7 +1,7 @@
 """Segments as SubRip (SRT) and WebVTT subtitles: one cue each, numbered from 1.
 
-SRT has a comma before the milliseconds, WebVTT a point, a header, and escapes for & < and >, which
-would be markup there (W3C WebVTT, section 4.2.2).
+SRT has a comma before the milliseconds; WebVTT has a point, a header, and escapes for & < and >,
+which would be markup there (W3C WebVTT, section 4.2.2).
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def vtt(segments: Sequence[SpokenSegment]) -> str:
 
 
 def clock(seconds: float, point: str) -> str:
-    """hh:mm:ss and milliseconds after `point`."""
+    """Format a time as hh:mm:ss, `point` and milliseconds."""
     milliseconds = round(seconds * 1000)
     minutes, rest = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
@@ -37,10 +37,10 @@ def clock(seconds: float, point: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks: an empty line would end the cue."""
+    """`text` without line breaks, as an empty line would end the cue."""
     return " ".join(text.split())
 
 
 def escape(text: str) -> str:
-    """`text` without what WebVTT reads as markup."""
+    """`text` with the characters escaped that WebVTT reads as markup."""
     return "".join(ESCAPES.get(letter, letter) for letter in text)

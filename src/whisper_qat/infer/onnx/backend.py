@@ -1,8 +1,8 @@
-"""Whisper on onnxruntime: an encoder session, and a decoder's step that copies no cache.
+"""Whisper on onnxruntime: an encoder session, and decoder steps that do not copy the cache.
 
-`cross.onnx` projects a clip's cross-attention keys and values once; `step.onnx` reads them where
-they lie. Only these are loaded, so no weight is in memory twice. A folder written without these
-graphs runs through the merged decoder, one row at a time.
+`cross.onnx` projects a clip's cross-attention keys and values once; `step.onnx` reads them in
+place. Only these decoder graphs are loaded, so no weight is in memory twice. A folder written
+without them runs through the merged decoder, one row at a time.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from whisper_qat.quant.scheme import Scheme
 
 
 class OnnxBackend:
-    """The sessions of one folder; see `infer.backend.RowsBackend`."""
+    """The sessions of one folder; implements `infer.decoding.backend.RowsBackend`."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class OnnxBackend:
 
     @classmethod
     def from_folder(cls, folder: str | Path, threads: int | None = None) -> "OnnxBackend":
-        """Sessions on a converted folder; checks the kernels that its plan needs (may warn)."""
+        """Open a converted folder, and check the kernels that its plan needs (may warn)."""
         folder = Path(folder)
         encoder = session(folder / ENCODER_FILE, threads)
         schemes: list[Scheme] = []
@@ -58,19 +58,19 @@ class OnnxBackend:
         return self.decoder.start([self._run_encoder(mel)])
 
     def logits(self, tokens: NDArray[np.int64], state: Any) -> NDArray[np.float32]:
-        """float32 [rows, n, vocab] after the new `tokens` [rows, n]."""
+        """Logits float32 [rows, n, vocab] for the new `tokens` [rows, n]."""
         return self.decoder.run(tokens, state, ALL)
 
     def next_logits(self, tokens: NDArray[np.int64], state: Any) -> NDArray[np.float32]:
-        """float32 [rows, vocab] after the last of the new `tokens` [rows, n]."""
+        """Logits float32 [rows, vocab] after the last of the new `tokens` [rows, n]."""
         return self.decoder.run(tokens, state, LAST)[:, -1]
 
     def encode_clips(self, mels: Sequence[NDArray[np.float32]]) -> StepState:
-        """State of one row per clip; each is encoded alone, so none is padded there."""
+        """State with one row per clip; each is encoded alone, so none is padded in the encoder."""
         return self._steps().start([self._run_encoder(mel[None]) for mel in mels])
 
     def keep_clips(self, state: StepState, clips: Sequence[int]) -> list[int]:
-        """Drops all clips but `clips`: the last ones move into the places of those that left."""
+        """Drops all clips but `clips`; the last ones move into the places of those dropped."""
         order = _compact(clips)
         for place, clip in enumerate(order):
             if place != clip:
@@ -82,7 +82,7 @@ class OnnxBackend:
         return order
 
     def take_rows(self, state: StepState, rows: Sequence[int]) -> None:
-        """The cache of the rows `rows`, in that order and as often as named."""
+        """Reorders the cache to `rows`, in that order; a row may be repeated."""
         self._steps()
         state.take_rows(rows)
 

@@ -1,9 +1,8 @@
-"""int8 weights that a branch of `If` multiplies, moved into it: there the cure finds them.
+"""Move int8 weights into the `If` branch that uses them, for the option against saturation.
 
-The session option against saturation (`infer.kernels.saturation`) turns a product's int8 weights
-into uint8 where the graph of the product holds them. Those of the merged decoder's cross-attention
-keys and values lie in the outermost graph, where what two branches use is stored once: it passes
-them by.
+That session option (`infer.kernels.saturation`) turns a product's int8 weights into uint8 only when
+they are stored in the same graph as the product. The weights of the merged decoder's
+cross-attention keys and values are stored in the outermost graph, so the option misses them.
 """
 
 from collections.abc import Iterator
@@ -15,10 +14,10 @@ PRODUCTS = ("DynamicQuantizeMatMul", "MatMulIntegerToFloat", "MatMulInteger")
 
 
 def with_branch_weights(model: Path | bytes) -> bytes | None:
-    """`model`, each branch with the int8 weights that it multiplies; None when none multiplies any.
+    """Move the int8 weights that each branch multiplies into it; None when there are none.
 
-    Zero points go with them. The data of a file's tensors stays outside: a session on the bytes
-    must be told the folder.
+    Zero points are moved, too. External data stays in its file, so a session on the returned bytes
+    needs the folder's path.
     """
     if isinstance(model, bytes):
         proto = onnx.load_model_from_string(model)
@@ -39,7 +38,7 @@ def with_branch_weights(model: Path | bytes) -> bytes | None:
 
 
 def take(branch: onnx.GraphProto, weights: dict[str, onnx.TensorProto]) -> None:
-    """The products of `branch` read copies of `weights` that it holds, under names of their own."""
+    """Make the products of `branch` read copies of `weights` stored in it under new names."""
     inner = {name: f"{name}/branch" for name in weights}
     for name, tensor in weights.items():
         copy = branch.initializer.add()
@@ -51,7 +50,7 @@ def take(branch: onnx.GraphProto, weights: dict[str, onnx.TensorProto]) -> None:
 
 
 def branches(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """The branches of each `If` of `graph`."""
+    """All branches of the `If` nodes in `graph`."""
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
@@ -59,6 +58,6 @@ def branches(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
 
 
 def multiplied(branch: onnx.GraphProto) -> list[str]:
-    """What the products of `branch` read, each name once."""
+    """Names of the inputs of the products in `branch`, each once."""
     products = [node for node in branch.node if node.op_type in PRODUCTS]
     return list(dict.fromkeys(name for node in products for name in node.input))

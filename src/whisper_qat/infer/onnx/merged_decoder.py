@@ -1,4 +1,4 @@
-"""The merged decoder as optimum drives it: for folders that were written without step.onnx.
+"""Run the merged decoder as optimum does, for folders that were written without step.onnx.
 
 onnxruntime copies the cross-attention keys and values three times in each of its steps.
 """
@@ -43,7 +43,7 @@ class MergedDecoder:
     def run(
         self, tokens: NDArray[np.int64], state: MergedState, logits_from: int
     ) -> NDArray[np.float32]:
-        """float32 [1, n, vocab]; all positions are computed, `logits_from` cuts them."""
+        """Logits float32 [1, n, vocab] from `logits_from` on; all positions are computed."""
         started = bool(state.cache)
         feeds = {
             "input_ids": value(tokens),

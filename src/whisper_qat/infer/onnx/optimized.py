@@ -1,7 +1,7 @@
-"""The graph that onnxruntime really runs: what its optimizer makes of a file, read back.
+"""Read back the graph that onnxruntime really runs, after its optimizer has changed it.
 
-Fusions, folded constants and replaced kernels show here and nowhere else. The session has the very
-options of every other session of ours.
+Fusions, folded constants and replaced kernels are visible only here. The session has the same
+options as all other sessions of this project.
 """
 
 import tempfile
@@ -15,9 +15,10 @@ NAME = "optimized.onnx"
 
 
 def optimized_model(path: Path) -> onnx.ModelProto:
-    """The optimized graph of the file `path`, its large constants left out.
+    """The optimized graph of the file `path`, without its large constants.
 
-    Written to a temporary folder first, which needs as much room as the model, scales in float32.
+    It is first written to a temporary folder, which takes as much space as the model with float32
+    scales.
     InputError for a file that onnxruntime cannot load.
     """
     with tempfile.TemporaryDirectory(prefix="optimized-") as scratch:

@@ -1,4 +1,4 @@
-"""Tensors of onnxruntime over numpy arrays: the same memory, no copy."""
+"""onnxruntime tensors that share the memory of numpy arrays."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 
 def value(array: NDArray) -> ort.OrtValue:
-    """`array` as a tensor on the CPU that shares its memory where it is contiguous."""
+    """`array` as a CPU tensor, sharing its memory if contiguous."""
     return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
 
 
 def zeros(shape: Sequence[int]) -> ort.OrtValue:
-    """float32 zeros."""
+    """A float32 tensor of zeros."""
     return value(np.zeros(shape, dtype=np.float32))

@@ -1,21 +1,21 @@
-"""The self-attention cache of rows that decode together: room ahead, so that steps copy nothing."""
+"""The self-attention cache of a batch, allocated ahead so that steps copy nothing."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-GROWTH = 64  # positions; a multiple of 4, by which the softmax sums
+GROWTH = 64  # positions; a multiple of 4, as the softmax sums in groups of four
 
 
 class SelfCache:
-    """Keys and values [rows, heads, capacity, head_dim] by input name; `length` are taken.
+    """Keys and values [rows, heads, capacity, head_dim] by input name; `length` positions are used.
 
-    `growth`: the capacity is a multiple of it.
+    The capacity is a multiple of `growth`.
     """
 
     def __init__(self, sizes: Mapping[str, tuple[int, int]], growth: int = GROWTH) -> None:
-        """`sizes`: (heads, head_dim) by input name."""
+        """Start empty; `sizes` gives (heads, head_dim) by input name."""
         self.growth = growth
         self.length = 0
         self.arrays: dict[str, NDArray[np.float32]] = {
@@ -24,7 +24,7 @@ class SelfCache:
         }
 
     def make_room(self, rows: int, new: int) -> bool:
-        """Room for `new` more positions of `rows` rows; True when the arrays are other ones now."""
+        """Make room for `new` more positions of `rows` rows; True when arrays were reallocated."""
         needed = -(-(self.length + new) // self.growth) * self.growth
         one = next(iter(self.arrays.values()))
         if self.length and len(one) != rows:
@@ -38,5 +38,5 @@ class SelfCache:
         return True
 
     def take_rows(self, rows: Sequence[int]) -> None:
-        """The rows `rows`, in that order and as often as named."""
+        """Reorder the cache to `rows`, in that order; a row may be repeated."""
         self.arrays = {name: np.take(array, rows, axis=0) for name, array in self.arrays.items()}

@@ -1,8 +1,8 @@
-"""onnxruntime sessions with pinned options: the same kernels wherever a model of ours runs.
+"""onnxruntime sessions with pinned options, so that models run in the same kernels everywhere.
 
-Without the pins ARM64 would run int4 products in KleidiAI's kernels, whose activations are
-asymmetric per row: another grid than the one trained. Where u8 x s8 products saturate, the exact
-ones are asked for, inside the branches of `If` too, and only there: they are slower.
+Without them, ARM64 would run int4 products in KleidiAI's kernels, whose activations are asymmetric
+per row: another grid than the one trained. On CPUs whose u8 x s8 products saturate, exact ones are
+requested, inside branches of `If` too; elsewhere they are not, as they are slower.
 """
 
 from pathlib import Path
@@ -39,9 +39,9 @@ def session_options(threads: int | None = None) -> ort.SessionOptions:
 def session(
     model: Path | bytes, threads: int | None = None, *, save_optimized: Path | None = None
 ) -> ort.InferenceSession:
-    """A CPU session on an .onnx file or serialized model; InputError names a file that is bad.
+    """A CPU session on an .onnx file or serialized model; InputError names an invalid file.
 
-    `save_optimized` also writes the graph that onnxruntime made of it, its data file beside it.
+    `save_optimized` also writes the optimized graph there, with its data file beside it.
     """
     if isinstance(model, Path) and not model.is_file():
         raise InputError(f"{model}: no such file; expected a folder written by convert")
@@ -50,7 +50,7 @@ def session(
         save_to(options, save_optimized)
     try:
         return open_session(model, options)
-    except Exception as error:  # onnxruntime's exceptions have no common class of their own
+    except Exception as error:  # onnxruntime's exceptions have no common base class of their own
         if isinstance(model, bytes):
             raise
         reason = " ".join(str(error).split())[:300]
@@ -58,7 +58,7 @@ def session(
 
 
 def open_session(model: Path | bytes, options: ort.SessionOptions) -> ort.InferenceSession:
-    """A session with `options`, those of `session_options`; raises what onnxruntime raises."""
+    """A session with `options` from `session_options`; raises onnxruntime's own exceptions."""
     source = model if isinstance(model, bytes) else str(model)
     if saturates() and (cured := with_branch_weights(model)) is not None:
         source = cured
@@ -68,7 +68,7 @@ def open_session(model: Path | bytes, options: ort.SessionOptions) -> ort.Infere
 
 
 def save_to(options: ort.SessionOptions, path: Path) -> None:
-    """Writes the optimized graph to `path`; constants outside, as a file of 2 GB cannot be read."""
+    """Write the optimized graph to `path`, constants outside: a 2 GB .onnx cannot be read."""
     options.optimized_model_filepath = str(path)
     key = "session.optimized_model_external_initializers_"
     options.add_session_config_entry(f"{key}file_name", data_file(path.name))

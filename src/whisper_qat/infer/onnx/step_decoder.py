@@ -1,8 +1,8 @@
-"""A decoder's step on step.onnx: the cross-attention's keys and values and the cache stay in place.
+"""Decoder steps on step.onnx, with cross-attention keys and values and the cache kept in place.
 
-One binding serves all steps of a state while its memory stays where it is: a step binds its tokens
-and its length, nothing else. The self-attention cache grows by whole chunks of positions, so that a
-step copies none of it; Whisper base has 24 KB a position.
+One I/O binding serves all steps of a state until its memory moves: a step binds only its tokens and
+its length. The self-attention cache grows by whole chunks of positions, so that a
+step copies none of it; for Whisper base it takes 24 KB per position.
 """
 
 from collections.abc import Sequence
@@ -19,32 +19,32 @@ from whisper_qat.infer.onnx.self_cache import SelfCache
 from whisper_qat.infer.onnx.session import session
 from whisper_qat.model.onnx_files import CROSS_FILE, STEP_FILE
 
-ALL, LAST = 0, -1  # of the new tokens' logits: from the first on, or the last alone
+ALL, LAST = 0, -1  # new tokens that get logits: all, or only the last
 
 
 @dataclass
 class StepState:
-    """What every step reads of the clips, by input name, and the cache of the rows.
+    """The inputs of every step that depend on the clips, by name, and the cache of the rows.
 
-    `cross` [clips, heads, positions, head_dim] and `lengths` back the `feeds` of a batch; a state
-    of one clip has no such arrays, its feeds are what onnxruntime computed.
+    `cross` [clips, heads, positions, head_dim] and `lengths` are the memory behind the `feeds` of a
+    batch; a state of one clip has no such arrays, as its feeds are onnxruntime's own outputs.
     """
 
     feeds: dict[str, ort.OrtValue]
     lengths: NDArray[np.int32]
     cache: SelfCache
     cross: dict[str, NDArray[np.float32]] = field(default_factory=dict)
-    binding: ort.IOBinding | None = None  # None where memory has moved since the last step
+    binding: ort.IOBinding | None = None  # None when memory has moved since the last step
 
     def use_clips(self, count: int) -> None:
-        """The first `count` clips from now on: views, no copies."""
+        """Keep only the first `count` clips, as views without copies."""
         self.lengths = self.lengths[:count]
         self.feeds = {name: value(array[:count]) for name, array in self.cross.items()}
         self.feeds["cross_lengths"] = value(self.lengths)
         self.binding = None
 
     def take_rows(self, rows: Sequence[int]) -> None:
-        """The cache of the rows `rows`, in that order and as often as named."""
+        """Reorder the cache to `rows`, in that order; a row may be repeated."""
         self.cache.take_rows(rows)
         self.binding = None
 
@@ -73,7 +73,7 @@ class StepDecoder:
         return cls(step, session(folder / CROSS_FILE, threads))
 
     def start(self, encoded: Sequence[ort.OrtValue]) -> StepState:
-        """State of one row per clip from the encoder's states [1, positions, d] of each."""
+        """State with one row per clip, from the encoder states [1, positions, d] of each."""
         lengths = np.array([states.shape()[1] for states in encoded], dtype=np.int32)
         encoded = [_in_fours(states) for states in encoded]
         cache = SelfCache(self._caches)
@@ -89,9 +89,9 @@ class StepDecoder:
         return state
 
     def _join(self, encoded: Sequence[ort.OrtValue]) -> dict[str, NDArray[np.float32]]:
-        """Cross keys and values [clips, heads, longest, head_dim], zeros behind the short ones.
+        """Cross keys and values [clips, heads, longest, head_dim], short clips padded with zeros.
 
-        The longest are written where they stay; 30 s of Whisper base are 37 MB.
+        The longest clips are written directly into place; 30 s of Whisper base take 37 MB.
         """
         longest = max(states.shape()[1] for states in encoded)
         joined = {
@@ -107,7 +107,7 @@ class StepDecoder:
         return {_past(name): array for name, array in joined.items()}
 
     def _project(self, states: ort.OrtValue, places: dict[str, NDArray[np.float32]]) -> None:
-        """Cross keys and values of one clip into `places`."""
+        """Write the cross keys and values of one clip into `places`."""
         binding = self.cross.io_binding()
         binding.bind_ortvalue_input("encoder_hidden_states", states)
         written = {name: np.ascontiguousarray(place) for name, place in places.items()}
@@ -121,7 +121,7 @@ class StepDecoder:
     def run(
         self, tokens: NDArray[np.int64], state: StepState, logits_from: int
     ) -> NDArray[np.float32]:
-        """float32 [rows, n, vocab] after the new `tokens` [rows, n], from `logits_from` on."""
+        """Logits float32 [rows, n, vocab] for the new `tokens` [rows, n], from `logits_from` on."""
         rows, new = tokens.shape
         if state.cache.make_room(rows, new):
             state.binding = None
@@ -134,13 +134,13 @@ class StepDecoder:
         }
         for name, tensor in now.items():
             state.binding.bind_ortvalue_input(name, tensor)
-        state.binding.bind_output("logits")  # last of the outputs; its shape follows the tokens
+        state.binding.bind_output("logits")  # last of the outputs; its shape depends on the tokens
         self.step.run_with_iobinding(state.binding)
         state.cache.length += new
         return state.binding.get_outputs()[-1].numpy()
 
     def _bound(self, state: StepState) -> ort.IOBinding:
-        """All that stays: what the steps read of the clips, and each cache as input and output."""
+        """Bind what all steps share: the clips' inputs, and each cache as input and output."""
         binding = self.step.io_binding()
         for name, tensor in state.feeds.items():
             binding.bind_ortvalue_input(name, tensor)
@@ -152,10 +152,10 @@ class StepDecoder:
 
 
 def _in_fours(states: ort.OrtValue) -> ort.OrtValue:
-    """Encoder states [1, positions, d] with up to three masked rows more, to a multiple of four.
+    """Pad encoder states [1, positions, d] with up to three masked rows to a multiple of four.
 
-    Products of a single query and the softmax go by fours, and what is left in another order:
-    without the rows a clip would differ in the last bit (2e-7) from itself beside a longer clip.
+    Products of a single query and the softmax sum in groups of four, and the rest in another order:
+    without padding, a clip's last bit (2e-7) would change when batched with a longer clip.
     """
     missing = -states.shape()[1] % 4
     if not missing:

@@ -1,4 +1,4 @@
-"""Activation codes of block schemes, through `MatMulNBits` over one block."""
+"""Activation codes of block schemes, read through `MatMulNBits` over one block."""
 
 import numpy as np
 import onnxruntime as ort
@@ -12,7 +12,7 @@ from whisper_qat.quant.block_scheme import BlockScheme
 
 
 def count_wrong(x: Tensor, scheme: BlockScheme) -> int:
-    """Codes of `x` [M, K] that the kernel rounds otherwise than torch."""
+    """Number of codes of `x` [M, K] that the kernel rounds differently from torch."""
     _, multiplier = block_activation.choose_params(x, scheme.block_size)
     codes = block_activation.quantize(x, multiplier, scheme.block_size).numpy()
     rows, scale = _in_blocks(x, scheme)
@@ -21,7 +21,7 @@ def count_wrong(x: Tensor, scheme: BlockScheme) -> int:
 
 
 def count_moved(x: Tensor, scheme: BlockScheme) -> int:
-    """Codes of a few blocks of `x` [M, K] that change when the block comes alone."""
+    """Number of codes in a few blocks of `x` [M, K] that change when the block is run alone."""
     rows, scale = _in_blocks(x, scheme)
     kernel = _identity(scheme)
     return rows_alone.count_moved(
@@ -30,7 +30,7 @@ def count_moved(x: Tensor, scheme: BlockScheme) -> int:
 
 
 def _in_blocks(x: Tensor, scheme: BlockScheme) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Rows [R, block] and their scales [R, 1]: one block each, so that no block blurs another."""
+    """Rows [R, block] and scales [R, 1], one block per row so that blocks do not mix."""
     scale, _ = block_activation.choose_params(x, scheme.block_size)
     rows = blocks.split(x, scheme.block_size).reshape(-1, scheme.block_size)
     return rows.numpy(), scale.numpy().reshape(-1, 1)

@@ -1,4 +1,4 @@
-"""Activation codes of int8-row, through its nodes with the identity as weight."""
+"""Activation codes of int8-row, read through its nodes with the identity as weight."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,12 @@ from whisper_qat.quant.channel_scheme import RowScheme
 
 
 def count_wrong(x: Tensor, scheme: RowScheme) -> int:
-    """Codes of `x` [M, K] that the nodes round otherwise than torch."""
+    """Number of codes of `x` [M, K] that the nodes round differently from torch."""
     return int((row_check.run_kernel(x.numpy(), _identity(x)) != _values(x)).sum())
 
 
 def count_moved(x: Tensor, scheme: RowScheme) -> int:
-    """Codes of a few rows of `x` [M, K] that change when the row comes alone."""
+    """Number of codes in a few rows of `x` [M, K] that change when the row is run alone."""
     rows, identity = x.numpy(), _identity(x)
     return rows_alone.count_moved(
         len(rows), lambda part: row_check.run_kernel(rows[part], identity)

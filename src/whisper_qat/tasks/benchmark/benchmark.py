@@ -1,8 +1,9 @@
-"""The benchmark: this project's models beside other runtimes, same weights, same clips, one run.
+"""Benchmark of this project's models and other runtimes: same weights, same clips, one run.
 
-The order of work: forms of the checkpoint (`models`), clips (`clips`), threads and starts
-(`pilot`), rounds (`rounds`). Everything measured is in journals, so an interrupted run goes on
-where it was; the report is made of them and may be made again.
+The order of work: convert the checkpoint for each runtime (`models`), build clips (`clips`), choose
+threads and time process starts (`pilot`), measure in rounds (`rounds`). Each system is one row of
+the report. All measurements are kept in journals, so an interrupted run continues where it stopped;
+the report is written from the journals and can be written again.
 """
 
 import logging
@@ -39,7 +40,7 @@ from whisper_qat.tasks.benchmark.rows import (
 
 logger = logging.getLogger(__name__)
 KIND = "benchmark"
-BUSY = 0.3  # load average per core from which a line says that the machine is not idle
+BUSY = 0.3  # load average per core from which a message says that the machine is not idle
 NOT_SETTINGS = (
     "output_dir",
     "rows",
@@ -156,7 +157,7 @@ class BenchmarkConfig:
 def run(config: BenchmarkConfig) -> None:
     """Measure what is missing, write the report and print its table.
 
-    GateError when no row can be measured or a row's process dies.
+    GateError when no system can be measured or the process of one dies.
     """
     if not config.model_path.is_dir():
         raise InputError(f"--model_path {config.model_path}: no such folder")
@@ -183,7 +184,7 @@ def run(config: BenchmarkConfig) -> None:
 
 
 def prepare(config: BenchmarkConfig) -> tuple[list[ReadyRow], list[str]]:
-    """Rows with their folders; what is not installed is left out with a line."""
+    """Rows with their folders; runtimes that are not installed are left out with a message."""
     cache = config.cache_dir or config.output_dir.parent / "benchmark-models"
     cache.mkdir(parents=True, exist_ok=True)
     extra = rows_of_folders(config.compare)
@@ -197,7 +198,7 @@ def prepare(config: BenchmarkConfig) -> tuple[list[ReadyRow], list[str]]:
 
 
 def settings(config: BenchmarkConfig, rows: list[ReadyRow]) -> dict[str, Any]:
-    """What must not change between the runs that fill one folder."""
+    """Settings that must not change between the runs that fill one folder."""
     kept = {k: v for k, v in asdict(config).items() if k not in NOT_SETTINGS}
     plain = {k: str(v) if isinstance(v, Path) else v for k, v in kept.items()}
     found = {row.name: hash_folder(row.folder) for row in rows}
@@ -207,7 +208,7 @@ def settings(config: BenchmarkConfig, rows: list[ReadyRow]) -> dict[str, Any]:
 def choose_threads(
     config: BenchmarkConfig, rows: list[ReadyRow], sets: list[ClipSet], folder: Path
 ) -> dict[str, dict[str, Any]]:
-    """Row -> its number of threads, and what the pilot found."""
+    """Row -> its number of threads, and the times that the pilot measured."""
     if config.threads is not None:
         return {row.name: {"threads": config.threads, "median_wall_s": {}} for row in rows}
     most = config.max_threads or cores()
@@ -219,7 +220,7 @@ def choose_threads(
 
 
 def open_worker(config: BenchmarkConfig, row: ReadyRow, threads: int) -> Worker:
-    """A process with the row's model."""
+    """Start a process that has the row's model loaded."""
     return Worker(row.row.runtime.open, row.setup(threads, config.language, config.max_new_tokens))
 
 
@@ -227,7 +228,7 @@ def measure(
     config: BenchmarkConfig, rows: list[ReadyRow], sets: list[ClipSet],
     threads: dict[str, dict[str, Any]], folder: Path,
 ) -> None:  # fmt: skip
-    """Fill the journals of the starts and of every set."""
+    """Measure process starts and every set of clips, and add the results to their journals."""
     openers: dict[str, Callable[[], Worker]] = {
         row.name: partial(open_worker, config, row, threads[row.name]["threads"]) for row in rows
     }
@@ -247,7 +248,7 @@ def describe_run(
     config: BenchmarkConfig, rows: list[ReadyRow], sets: list[ClipSet],
     threads: dict[str, dict[str, Any]], notes: list[str], load: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
-    """All that the report needs beside the journals."""
+    """Everything that the report needs in addition to the journals."""
     return {
         "rows": [row.describe() | threads[row.name] for row in rows],
         "sets": [asdict(one) for one in sets],
@@ -282,7 +283,7 @@ def cores() -> int:
 
 
 def load_at_start() -> dict[str, Any]:
-    """Load average before anything of ours runs; a line when the machine is not idle."""
+    """Load average before the benchmark starts; a message when the machine is not idle."""
     load = os.getloadavg()[0]
     number = cores()
     busy = load > BUSY * number

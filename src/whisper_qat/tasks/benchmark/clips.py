@@ -1,9 +1,9 @@
 """The audio of a benchmark: short clips, 30 s clips and one long file, built from real clips.
 
-Nothing is drawn but by the seed, so the same manifest gives the same samples. Clips of 30 s and the
+All random choices use the seed, so the same manifest gives the same samples. Clips of 30 s and the
 long file are real clips joined by PAUSE_S of silence, their transcripts joined by spaces: a 30 s
-clip has one speaker, the long file takes all clips in order, from the start again when they do
-not fill it. Samples lie in .npy files, so that no row pays for decoding audio.
+clip has one speaker, the long file takes all clips in order and repeats them when they are too
+few. Samples are stored in .npy files, so that no system spends time on decoding audio.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ MOST_CLIPS = 2000  # of a manifest that are looked at
 
 @dataclass(frozen=True, kw_only=True)
 class BenchClip:
-    """Samples in a file, and their reference text."""
+    """One clip of the benchmark: samples in a file, and their reference text."""
 
     id: str
     path: Path
@@ -54,7 +54,7 @@ def build_sets(
     data: Iterable[str], folder: Path, *, short_clips: int, full_clips: int, long_s: float,
     seed: int,
 ) -> list[ClipSet]:  # fmt: skip
-    """The sets that are asked for (a number above 0) and that the data can fill, on disk."""
+    """Write the requested sets (those with a number above 0) as far as the data suffices."""
     found = []
     for spec in data:
         name = name_of_test_set(spec)
@@ -76,13 +76,13 @@ def build_sets(
 
 
 def short_groups(clips: list[Clip], number: int, seed: int) -> list[list[Clip]]:
-    """A draw of `number` clips under SHORT_S, each by itself."""
+    """Draw `number` clips under SHORT_S; each is a group of its own."""
     fitting = [clip for clip in clips if LEAST_S <= seconds(clip) < SHORT_S]
     return [[clip] for clip in sample_clips(fitting, number, seed)] if number else []
 
 
 def full_groups(clips: list[Clip], number: int) -> list[list[Clip]]:
-    """The first `number` runs of clips of one speaker that fill LEAST_FULL_S to 30 s."""
+    """The first `number` runs of one speaker's clips that last LEAST_FULL_S to 30 s."""
     by_speaker: dict[str | None, list[Clip]] = {}
     for clip in clips:
         by_speaker.setdefault(clip.speaker, []).append(clip)
@@ -91,12 +91,12 @@ def full_groups(clips: list[Clip], number: int) -> list[list[Clip]]:
 
 
 def long_group(clips: list[Clip], limit_s: float) -> list[list[Clip]]:
-    """One run of clips up to `limit_s`, repeated when they do not suffice; none for 0."""
+    """One run of clips up to `limit_s`, repeated if they are too few; empty for 0."""
     return [next(fill_runs(cycle(clips), limit_s))] if limit_s else []
 
 
 def fill_runs(clips: Iterable[Clip], limit_s: float) -> Iterator[list[Clip]]:
-    """Clips in order as runs of at most `limit_s` with their pauses; a longer clip stands alone."""
+    """Split clips, in order, into runs of at most `limit_s` with pauses; a longer clip is alone."""
     run: list[Clip] = []
     for clip in clips:
         if run and duration_s([*run, clip]) > limit_s:
@@ -107,18 +107,18 @@ def fill_runs(clips: Iterable[Clip], limit_s: float) -> Iterator[list[Clip]]:
 
 
 def duration_s(run: list[Clip]) -> float:
-    """Seconds of the clips and the pauses between them."""
+    """Duration in seconds of the clips and the pauses between them."""
     return sum(map(seconds, run)) + PAUSE_S * (len(run) - 1)
 
 
 def seconds(clip: Clip) -> float:
-    """Length of a clip that was screened, which knows it."""
+    """Duration of a clip; screening has set it."""
     assert clip.duration_s is not None, clip.id
     return clip.duration_s
 
 
 def write(run: list[Clip], folder: Path) -> BenchClip:
-    """Samples of the joined clips as a .npy file, named by its content."""
+    """Write the samples of the joined clips to a .npy file named by its content."""
     audio = join([read_audio(clip) for clip in run])
     digest = hashlib.sha256(audio.tobytes()).hexdigest()[:12]
     path = folder / f"{digest}.npy"
@@ -132,12 +132,12 @@ def write(run: list[Clip], folder: Path) -> BenchClip:
 
 
 def join(pieces: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The pieces in a row with PAUSE_S of silence between."""
+    """Join the pieces with PAUSE_S of silence between them."""
     silence = np.zeros(round(PAUSE_S * SAMPLE_RATE), np.float32)
     parts = [part for piece in pieces for part in (silence, piece)]
     return np.concatenate(parts[1:])
 
 
 def warm_up_clip(sets: list[ClipSet]) -> BenchClip:
-    """The shortest clip: a process transcribes it first, and it is not counted."""
+    """The shortest clip, which each process transcribes first, untimed, to warm up."""
     return min((clip for one in sets for clip in one.clips), key=lambda clip: clip.duration_s)

@@ -1,7 +1,8 @@
-"""Cost as it grows: our engine's time and memory against length, clips, threads, depth, width.
+"""Growth of cost: our engine's time and memory against length, clips, threads, depth, width.
 
-Each point is a process of its own, so its peak memory is the point's; its times are medians of
-repeats after one that does not count. Points are journalled: an interrupted run goes on.
+Each point is measured in a separate process, so that its peak memory belongs to it alone; its times
+are medians of repeats after an untimed one. Points are kept in a journal, so an interrupted run
+continues.
 """
 
 import logging
@@ -104,7 +105,7 @@ class GrowthConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One size on one axis: what is asked of which model, `times` times in a row."""
+    """One size on one axis: the requests to one model, with a number of threads."""
 
     axis: str
     row: str
@@ -150,7 +151,7 @@ def run(config: GrowthConfig) -> None:
 
 
 def points(config: GrowthConfig, full: Path, clips: Path) -> Iterator[Point]:
-    """All points asked for, the cheap ones of an axis first."""
+    """Yield all requested points, along each axis from cheap to expensive."""
     corpus = usable("growth", load_any(config.data), 2000, config.seed)
     if corpus.reason is not None:
         raise InputError(f"--data {config.data}: {corpus.reason}")
@@ -169,13 +170,13 @@ def points(config: GrowthConfig, full: Path, clips: Path) -> Iterator[Point]:
 
 
 def join_clips(clips: list[Clip], seconds: float, folder: Path) -> BenchClip:
-    """Speech of at most `seconds`; the first clip, however long, at least."""
+    """Join clips to at most `seconds` of speech; the first clip is always included."""
     (run_of_clips,) = long_group(clips, seconds)
     return write(run_of_clips, folder)
 
 
 def lengths(config: GrowthConfig, full: Path, clips: list[Clip], folder: Path) -> Iterator[Point]:
-    """The first so many seconds of long speech, with either context."""
+    """Points of growing length: the start of long speech, with full and with dynamic context."""
     own = with_short_context(full, config.margin_s)
     longest = max(seconds for seconds in LENGTHS_S if seconds <= config.max_s)
     audio = join_clips(clips, longest + WINDOW_S, folder)  # cut to the second when it is read
@@ -188,7 +189,7 @@ def lengths(config: GrowthConfig, full: Path, clips: list[Clip], folder: Path) -
 
 
 def numbers(config: GrowthConfig, full: Path, clips: list[Clip], folder: Path) -> Iterator[Point]:
-    """So many short clips one after another in one process."""
+    """Points of growing number: short clips one after another in one process."""
     own = with_short_context(full, config.margin_s)
     drawn = [write(group, folder) for group in short_groups(clips, 50, config.seed)]
     if not drawn:
@@ -201,7 +202,7 @@ def numbers(config: GrowthConfig, full: Path, clips: list[Clip], folder: Path) -
 
 
 def shapes(config: GrowthConfig, axis: str, requests: list[Request]) -> Iterator[Point]:
-    """Random weights of growing depth or width, or the published shapes."""
+    """Points of growing models: random weights of growing depth or width, or published shapes."""
     for shape in SHAPES[axis]:
         millions = shape.parameters / 1e6
         size = {"depth": shape.encoder_layers, "width": shape.width, "shape": millions}[axis]
@@ -211,7 +212,7 @@ def shapes(config: GrowthConfig, axis: str, requests: list[Request]) -> Iterator
 
 
 def measure_point(point: Point, config: GrowthConfig) -> dict[str, Any]:
-    """One line of the journal; a random model is made for it and removed."""
+    """Measure one point as a line of the journal; a random model is written and removed again."""
     place = {"id": point.id, "axis": point.axis, "row": point.row, "size": point.size,
              "unit": UNITS[point.axis]}  # fmt: skip
     if isinstance(point.folder, Path):
@@ -223,7 +224,7 @@ def measure_point(point: Point, config: GrowthConfig) -> dict[str, Any]:
 
 
 def costs(point: Point, folder: Path, config: GrowthConfig) -> dict[str, Any]:
-    """Medians over the repeats of all requests together, and the process's peak."""
+    """Median times over the repeats, each of all requests, and the process's peak memory."""
     setup = Setup(folder=folder, threads=point.threads, language=config.language,
                   max_new_tokens=220)  # fmt: skip
     walls, cpus = [], []

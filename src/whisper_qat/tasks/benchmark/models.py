@@ -1,10 +1,10 @@
-"""The models of a benchmark: one float checkpoint in every runtime's form, made once and kept.
+"""Models of the benchmark: one float checkpoint converted for every runtime, once, and kept.
 
-Which forms there are is in `measure.systems.registry`; the ONNX ones of this project's own engine
+`measure.systems.registry` lists the forms; the ONNX ones of this project's own engine
 are written here, as `quantize_ptq` writes them.
 
-Each form is a folder named by what it was made from: the checkpoint's content, the settings and the
-code that writes it. A change of any of them makes another folder; nothing old is measured again.
+Each form is a folder whose name depends on the checkpoint's content, the settings and the code that
+writes it. A change of any of them gives a new folder, so an outdated one is never measured.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ WEIGHT_FILES = (".bin", ".onnx", ".safetensors", ".onnx_data", ".onnx.data", ".x
 
 
 def build_form(form: Form, source: Path, cache: Path) -> Path:
-    """The folder of `form`, written now unless it is there; each is made in its own process."""
+    """The folder of `form`; if it is missing, it is written in a process of its own."""
     if form.kind == CHECKPOINT:
         return source
     folder = cache / f"{form.name}-{cache_key(source, form)}"
@@ -58,7 +58,7 @@ def build_form(form: Form, source: Path, cache: Path) -> Path:
 
 
 def with_short_context(folder: Path, margin_s: float) -> Path:
-    """A converted folder with a dynamic audio context: the same files, another record of it."""
+    """A converted folder with a dynamic audio context: the same files with a changed record."""
     short = folder.with_name(f"{folder.name}-short-{margin_s:g}")
     if not is_finished(short):
         with new_folder(short) as partial:
@@ -74,7 +74,7 @@ def with_short_context(folder: Path, margin_s: float) -> Path:
 
 
 def cache_key(source: Path, form: Form) -> str:
-    """Twelve digits that change with the checkpoint, the settings, the plan or what writes."""
+    """Twelve hex digits that change with the checkpoint, settings, plan or writing code."""
     plan = plan_of(form.settings)
     tools = [version(tool) for tool in form.converters]
     parts = [hash_folder(source), form.kind, form.settings, hash_file(plan) if plan else "", tools]
@@ -83,17 +83,17 @@ def cache_key(source: Path, form: Form) -> str:
 
 
 def plan_of(settings: dict[str, Any]) -> Path | None:
-    """The shipped plan that `settings` name, where they name one."""
+    """The shipped plan that `settings` name, if any."""
     return PLANS / f"{settings['plan']}.yaml" if "plan" in settings else None
 
 
 def engine_hash() -> str:
-    """Hash of the modules that run a folder: what one benchmark compares is one engine's."""
+    """Hash of the modules that run a folder, so that one benchmark uses one engine version."""
     return code_hash(("infer", "measure", "data"))
 
 
 def code_hash(names: tuple[str, ...] = WRITTEN_BY) -> str:
-    """Hash of the modules that decide what a folder holds."""
+    """Hash of the modules that determine the content of a folder."""
     package = Path(__file__).parents[2]
     files: list[Path] = []
     for name in names:
@@ -103,7 +103,7 @@ def code_hash(names: tuple[str, ...] = WRITTEN_BY) -> str:
 
 
 def make_onnx(source: Path, folder: Path, settings: dict[str, Any], plan: Path | None) -> None:
-    """Our graphs: float, quantized as PTQ does it, or as optimum's settings do."""
+    """Write our ONNX graphs: float, quantized by our PTQ, or with optimum's settings."""
     if settings["type"] == "none":
         final = with_context(load_checkpoint(source, str(source)), "full", None)
         write_onnx_folder(
@@ -120,7 +120,7 @@ def make_onnx(source: Path, folder: Path, settings: dict[str, Any], plan: Path |
 
 
 def weight_bytes(folder: Path) -> int:
-    """Bytes of the files that hold the model, whatever the runtime."""
+    """Size in bytes of the model files of any runtime."""
     found = [p for p in folder.iterdir() if p.name.endswith(WEIGHT_FILES)]
     if not found:
         raise InputError(f"{folder}: no file of weights ({', '.join(WEIGHT_FILES)})")

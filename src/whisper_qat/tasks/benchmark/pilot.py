@@ -1,8 +1,8 @@
-"""Before the rounds: how many threads suit each row, and how long it takes to start.
+"""Pilot before the rounds: the best number of threads and the start time of each system.
 
-The best setting is found by a short pilot: one process per number of threads, the same clip in
-turns, the least median wall time wins. Starting is timed from outside, from the call for a new
-interpreter to the first transcript, imports and loading included; files are in the page cache.
+A short pilot finds the number of threads: one process for each number, which transcribe the same
+clip in turn; the smallest median wall time wins. The start is timed from outside, from launching
+the interpreter to the first transcript, with imports and loading; files are in the page cache.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,11 +19,11 @@ from whisper_qat.tasks.benchmark.clips import BenchClip
 from whisper_qat.tasks.benchmark.rounds import WARM_UP_S, open_worker, order
 
 REPEATS = 3
-Open = Callable[[str, int], Worker]  # (row's name, threads) -> its process
+Open = Callable[[str, int], Worker]  # (name of the row, threads) -> its process
 
 
 def candidates(most: int) -> list[int]:
-    """Every number up to 4, then doubling, and `most` itself."""
+    """Numbers of threads to try: 1 to 4, then doubled, and `most` itself."""
     found = {threads for threads in (1, 2, 3, 4, 8, 16, 32, 64) if threads < most}
     return sorted(found | {most})
 
@@ -62,7 +62,7 @@ def pilot(name: str, tried: list[int], clip: BenchClip, open_row: Open) -> dict[
 def measure_starts(
     openers: dict[str, Callable[[], Worker]], rounds: int, clip: BenchClip, path: Path, seed: int
 ) -> None:
-    """Fresh processes in turns; each writes how long its first transcript took."""
+    """Start fresh processes in turn; record how long each took to its first transcript."""
     with Journal(path) as journal:
         for number in range(rounds):
             for name in order(list(openers), number, seed):

@@ -1,9 +1,9 @@
-"""Interleaved rounds: every row once a round, one at work at a time, each answer kept at once.
+"""Interleaved rounds: every system runs once a round, one at a time; each answer is kept at once.
 
-The clips of a set go in blocks of a few. For each block every row takes its turn; the order is
-drawn by the seed and rotated from turn to turn, so no row always follows the same other one. A turn
-begins with a clip that does not count. All processes of a set stay alive unless asked otherwise.
-What is in the journal is not measured again.
+The clips of a set are split into small blocks. For each block every system (row) takes its turn;
+the order is drawn with the seed and rotated from block to block, so that the systems take turns in
+going first. A turn begins with an untimed clip. All processes of a set stay alive unless
+`keep_alive` is off. Measurements that are in the journal are not repeated.
 """
 
 import random
@@ -25,7 +25,7 @@ TRANSCRIPT = "transcript"
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How often, in what blocks; `fixed_tokens` is the length that decoding is timed at."""
+    """Numbers of rounds and block size; `fixed_tokens` is the length for timing the decoder."""
 
     rounds: int
     long_rounds: int
@@ -37,7 +37,7 @@ class Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One thing to measure of a row: `what` is a transcript, or a fixed number of tokens."""
+    """One measurement of a row: `what` is a transcript, or a fixed number of tokens."""
 
     round: int
     clip: BenchClip
@@ -48,12 +48,12 @@ class Task:
         return TRANSCRIPT if self.tokens is None else f"tokens-{self.tokens}"
 
     def key(self, row: str) -> str:
-        """Its id in the journal."""
+        """Id of the measurement in the journal."""
         return f"{row}|{self.round}|{self.clip.id}|{self.what}"
 
 
 def turns(clips: ClipSet, schedule: Schedule) -> Iterator[list[Task]]:
-    """The blocks of all rounds; each round of a set of one window ends with the fixed lengths."""
+    """Yield the blocks of all rounds; each round of short or full clips ends with fixed lengths."""
     size = schedule.turn_clips
     for number in range(rounds_of(clips, schedule)):
         for first in range(0, len(clips.clips), size):
@@ -65,7 +65,7 @@ def turns(clips: ClipSet, schedule: Schedule) -> Iterator[list[Task]]:
 
 
 def rounds_of(clips: ClipSet, schedule: Schedule) -> int:
-    """How often every system transcribes a set."""
+    """Number of times that every system transcribes a set."""
     return schedule.long_rounds if clips.kind == LONG else schedule.rounds
 
 
@@ -81,7 +81,7 @@ def measure_set(
     clips: ClipSet, openers: dict[str, Callable[[], Worker]], schedule: Schedule, path: Path,
     warm_up: BenchClip, say: Callable[[str], None],
 ) -> None:  # fmt: skip
-    """Fill the journal of a set; rows that have all their answers are not opened."""
+    """Fill the journal of a set; rows that are already complete are not opened."""
     if not openers:
         return  # systems with a short context get short clips only
     with Journal(path) as journal, ExitStack() as stack:
@@ -101,7 +101,7 @@ def measure_set(
 
 
 def open_worker(name: str, opener: Callable[[], Worker]) -> Worker:
-    """A process that is ready; GateError names the row whose process died."""
+    """Start a row's process and wait until it is ready; GateError names the row if it died."""
     try:
         return opener()
     except ChildDied as error:
@@ -111,7 +111,7 @@ def open_worker(name: str, opener: Callable[[], Worker]) -> Worker:
 def take_turn(
     name: str, worker: Worker, tasks: list[Task], journal: Journal, warm_up: BenchClip
 ) -> None:
-    """Answer `tasks`, after a clip that does not count."""
+    """Measure `tasks` after an untimed clip."""
     try:
         worker.ask(Request(audio=warm_up.path, seconds=WARM_UP_S))
         for task in tasks:
@@ -124,6 +124,6 @@ def take_turn(
 
 
 def record(name: str, task: Task, answer: Answer) -> dict[str, Any]:
-    """One line of the journal."""
+    """The line of the journal for one measurement."""
     place = {"id": task.key(name), "row": name, "round": task.round, "clip": task.clip.id}
     return place | {"what": task.what} | asdict(answer)

@@ -1,4 +1,4 @@
-"""The rows of a benchmark: every variant of every runtime, and folders given beside them."""
+"""The systems (rows) of a benchmark: every variant of every runtime, and folders of the user."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ SIDES = {True: "ours", False: "peer"}  # as measured.json has it
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkRow:
-    """A runtime on a form of the checkpoint."""
+    """One system: a variant of a runtime, with the checkpoint in the form it needs."""
 
     runtime: Runtime
     variant: Variant
@@ -36,7 +36,7 @@ class BenchmarkRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadyRow:
-    """A row with its folder."""
+    """A row whose model folder exists."""
 
     row: BenchmarkRow
     folder: Path
@@ -47,14 +47,14 @@ class ReadyRow:
         return self.row.name
 
     def setup(self, threads: int, language: str, max_new_tokens: int) -> Setup:
-        """What a process is opened with."""
+        """The settings that a worker process is opened with."""
         return Setup(
             folder=self.folder, threads=threads, language=language,
             max_new_tokens=max_new_tokens, options=self.options,
         )  # fmt: skip
 
     def describe(self) -> dict[str, Any]:
-        """The row's entry in the record."""
+        """The row's entry in measured.json."""
         return {
             "name": self.name,
             "side": SIDES[self.row.runtime.is_ours],
@@ -72,7 +72,7 @@ NAMES = [row.name for row in ROWS]
 
 
 def choose(names: list[str]) -> list[BenchmarkRow]:
-    """The rows of these names, all for none; InputError for an unknown one."""
+    """The rows with these names, or all rows if there are no names; InputError for unknown ones."""
     for name in names:
         if name not in NAMES:
             raise InputError(f"--rows {name!r}: expected {', '.join(NAMES)}{nearest(name, NAMES)}")
@@ -80,7 +80,7 @@ def choose(names: list[str]) -> list[BenchmarkRow]:
 
 
 def available(rows: list[BenchmarkRow]) -> tuple[list[BenchmarkRow], list[str]]:
-    """Rows whose runtime is installed, and a line for each that is left out."""
+    """Rows whose runtime is installed, and a message for each that is left out."""
     kept, notes = [], []
     for row in rows:
         try:
@@ -93,7 +93,7 @@ def available(rows: list[BenchmarkRow]) -> tuple[list[BenchmarkRow], list[str]]:
 
 
 def ready(row: BenchmarkRow, source: Path, cache: Path, margin_s: float) -> ReadyRow:
-    """The row with its folder, which is made if need be."""
+    """The row with its folder, which is written if it is missing."""
     variant = row.variant
     folder = build_form(variant.form, source, cache)
     if variant.short and row.runtime.is_ours:
@@ -103,7 +103,7 @@ def ready(row: BenchmarkRow, source: Path, cache: Path, margin_s: float) -> Read
 
 
 def rows_of_folders(words: list[str]) -> list[ReadyRow]:
-    """Rows of converted folders, NAME=FOLDER, with weights of their own; checked here."""
+    """Check the words NAME=FOLDER and return rows of these converted folders (other weights)."""
     found = []
     for name, spec in parse_compare(words).items():
         folder = Path(spec)
@@ -123,5 +123,5 @@ def rows_of_folders(words: list[str]) -> list[ReadyRow]:
 
 
 def fits(row: BenchmarkRow, kind: str) -> bool:
-    """Whether a row is measured on clips of this kind."""
+    """True when a row is measured on clips of this kind."""
     return kind == SHORT or not row.variant.short

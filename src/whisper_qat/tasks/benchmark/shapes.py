@@ -1,7 +1,7 @@
-"""Whispers of any depth and width with random weights: what a shape costs needs no training.
+"""Whisper models of any depth and width with random weights, for measuring cost by shape.
 
 Tokenizer, special tokens and generation settings are those of a real checkpoint, so the same
-engine runs them; what they say is noise, so a fixed number of tokens is decoded.
+engine runs them; their output is noise, so a fixed number of tokens is decoded.
 """
 
 import json
@@ -20,7 +20,7 @@ HEAD_WIDTH = 64  # of every published Whisper
 
 @dataclass(frozen=True, kw_only=True)
 class RandomWhisper:
-    """Layers of encoder and decoder, and the width of both."""
+    """Shape of a random Whisper: layers of encoder and decoder, and the width of both."""
 
     encoder_layers: int
     decoder_layers: int
@@ -28,7 +28,7 @@ class RandomWhisper:
 
     @property
     def parameters(self) -> int:
-        """Weights of the layers' matrices: 12 d^2 in the encoder's, 16 d^2 in the decoder's."""
+        """Number of weights in the matrices: 12 d^2 per encoder layer, 16 d^2 per decoder layer."""
         return (12 * self.encoder_layers + 16 * self.decoder_layers) * self.width**2
 
 
@@ -46,7 +46,7 @@ PUBLISHED = [
 
 
 def make_random(shape: RandomWhisper, base: Path, folder: Path, quantization_type: str) -> None:
-    """A converted folder of that shape with random weights; `base` gives all but the weights."""
+    """Write a converted folder of that shape with random weights; the rest comes from `base`."""
     checkpoint = folder.with_name(f"{folder.name}-checkpoint")
     config = WhisperConfig.from_pretrained(base)
     heads = max(1, shape.width // HEAD_WIDTH)

@@ -1,8 +1,8 @@
-"""The speed of one kind of training: a few optimizer steps in a process of their own.
+"""Measure the speed of one kind of training: a few optimizer steps in a separate process.
 
-The very loop of `train_qat`, without preflight and validation, so that time and peak memory are
-those of training. The first steps pay for allocation and for the workers' start; they are run and
-not counted.
+It runs the loop of `train_qat` itself, without preflight and validation, so that time and peak
+memory are those of training. The first steps include allocation and the workers' start; they are
+not timed.
 """
 
 import tempfile
@@ -29,7 +29,7 @@ WARM_UP = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """What the counted steps took; lists have one entry per step."""
+    """Measurements of the timed steps; lists have one entry per step."""
 
     seconds: list[float]
     waited_s: list[float]
@@ -41,7 +41,7 @@ class Speed:
 
 
 def measure(config: TrainConfig, steps: int) -> Speed:
-    """Train `WARM_UP + steps` optimizer steps of `config`; nothing of them is kept."""
+    """Train `WARM_UP + steps` optimizer steps of `config` without saving anything."""
     per_step = config.schedule.per_device_batch_size * config.schedule.gradient_accumulation_steps
     needed = (WARM_UP + steps) * per_step
     with tempfile.TemporaryDirectory(prefix="train-speed-") as scratch:
@@ -88,7 +88,7 @@ def _run(loop: Loop, config: TrainConfig) -> Speed:
 
 
 class _Seen:
-    """Counts what the student is given between two steps."""
+    """Counts the clips, audio and model FLOPs that the student processes between two steps."""
 
     def __init__(self, student: nn.Module, shape: WhisperSize, config: TrainConfig) -> None:
         self.shape, self.config = shape, config
@@ -121,7 +121,7 @@ def _peak() -> int:
 
 
 def matmul_peak(dtype: torch.dtype, size: int = 8192, repeats: int = 10) -> float:
-    """FLOP/s of one large matrix product on the GPU: what training could at most reach."""
+    """FLOP/s of one large matrix product on the GPU, an upper bound for training."""
     a, b = (torch.randn(size, size, device="cuda", dtype=dtype) for _ in range(2))
     a @ b
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))

@@ -1,7 +1,7 @@
 """Benchmark of training: step time, memory and waiting of float, int8 and int4, and the whole job.
 
-Every kind of training runs the same steps on the same clips, each in a process of its own, in
-rounds, so that a machine that slows down slows all of them; ratios are taken step by step.
+Every kind of training runs the same steps on the same clips, each in a separate process, in
+rounds, so that a slowdown of the machine affects all of them; ratios are computed step by step.
 """
 
 import logging
@@ -95,7 +95,7 @@ class BenchmarkTrainConfig:
 
 
 def run(config: BenchmarkTrainConfig) -> None:
-    """Measures every kind, prints the table, writes train_speed.json and a manifest."""
+    """Measure every kind of training, print the table, write train_speed.json and a manifest."""
     found: dict[str, list[Speed]] = {}
     for number, name, training in _schedule(config):
         logger.info(f"round {number + 1} of {config.rounds}: {name}")
@@ -159,7 +159,7 @@ def _all(rounds: list[Speed], name: str) -> list[Any]:
 
 
 def _job(config: BenchmarkTrainConfig, found: dict[str, list[Speed]]) -> list[dict[str, Any]]:
-    """Hours of the job on v0.2's shape at the model FLOP/s measured here, for each kind."""
+    """Hours of the job with v0.2's shape, at the model FLOP/s measured here, for each kind."""
     peak = _peak(config)
     job = []
     for row in _rows(found):

@@ -1,6 +1,6 @@
-"""Conversion: a trained final/ folder, or a plain float checkpoint, becomes a folder that runs.
+"""Convert a trained final/ folder, or a plain float checkpoint, to a folder that a runtime loads.
 
-The trained codes and scales are written as they are; nothing is rounded again unless a format
+The trained codes and scales are written unchanged; nothing is rounded again unless a format
 cannot hold them and --requantize is given. An ONNX folder is compared with the torch model before
 it counts as finished (`parity.json`). Converting the same checkpoint with the same settings twice
 does nothing.
@@ -30,7 +30,7 @@ from whisper_qat.runs.folders import hash_folder
 from whisper_qat.tasks.convert.parity_check import parity_check
 
 logger = logging.getLogger(__name__)
-# What each format makes of the checked ONNX folder.
+# The writer that turns the checked ONNX folder into each format.
 ARRANGE = {"onnx": None, "transformers-js": arrange}
 
 
@@ -91,7 +91,7 @@ class ConvertConfig:
 
 
 def run(config: ConvertConfig) -> None:
-    """Writes `output_path`; InputError for a checkpoint that does not fit the request."""
+    """Write `output_path`; InputError for a checkpoint that does not match the configuration."""
     source = checkpoint_folder(config.model_path, config.output_path)
     check_trained_as(source, config.quantization_type)
     inputs = {"model": hash_folder(source)}
@@ -110,7 +110,7 @@ def run(config: ConvertConfig) -> None:
 
 
 def write_onnx(config: ConvertConfig, final: Final, source: Path, inputs: dict[str, str]) -> None:
-    """The ONNX folder in the layout asked for, checked against the torch model."""
+    """Write the ONNX folder in the requested layout and check it against the torch model."""
     final = with_context(final, config.audio_context, config.margin_s)
     check = parity_check(
         final, source, config.output_path,
@@ -125,7 +125,7 @@ def write_onnx(config: ConvertConfig, final: Final, source: Path, inputs: dict[s
 
 
 def settings(config: ConvertConfig) -> dict[str, Any]:
-    """What decides the folder's content, beside the checkpoint itself."""
+    """Settings that determine the folder's content, besides the checkpoint itself."""
     values = asdict(config)
     left_out = {"model_path", "output_path"}
     if config.format in WRITERS:

@@ -1,4 +1,4 @@
-"""The parity gate as conversion runs it: its clips, its report file, its failure."""
+"""The parity check (ONNX against torch) within conversion: its clips, report file and failure."""
 
 import logging
 from collections.abc import Callable
@@ -25,7 +25,7 @@ LANGUAGE = "fr"
 def parity_check(
     final: Final, source: Path, output: Path, *, data: str | None, positions: int, transcripts: int
 ) -> Callable[[Path], None]:
-    """A function that runs the gate on a written folder and leaves `parity.json` in it.
+    """Return a function that checks a written folder and leaves `parity.json` in it.
 
     When a part fails it raises GateError and keeps the report beside `output`.
     """
@@ -61,7 +61,7 @@ def _material(final: Final, source: Path, data: str | None, positions: int) -> M
 
 
 def _clips(source: Path, data: str | None) -> list[Clip]:
-    """Clips of `data`, else of the training's own data, validation before train; else none."""
+    """Clips of `data`, else of the training's own data (validation, else train), else none."""
     spec = data or _training_setting(source, "eval_data") or _training_setting(source, "train_data")
     if spec is None:
         logger.info(
@@ -80,5 +80,5 @@ def _clips(source: Path, data: str | None) -> list[Clip]:
 
 
 def _training_setting(source: Path, key: str) -> Any:
-    """A setting of the training that made `source`; None when it was not made by one."""
+    """A setting of the training that wrote `source`; None when no training wrote it."""
     return read_manifest(source)["config"].get(key) if is_finished(source) else None

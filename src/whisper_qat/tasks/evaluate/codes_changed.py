@@ -1,6 +1,6 @@
-"""The share of weight codes in which a QAT model differs from PTQ: proof that training moved it.
+"""The share of weight codes that differ between a QAT model and PTQ, as proof of training.
 
-Zero means that the same model could have been had without training it.
+Zero means that PTQ gives the same model without any training.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from whisper_qat.tasks.evaluate.rows import RowFolder
 
 
 def count_changed_codes(rows: list[RowFolder]) -> list[dict[str, Any]]:
-    """One entry for each QAT row against each PTQ row of its base or control, all ONNX folders."""
+    """Compare each QAT row with each PTQ row of its base or control; all are ONNX folders."""
     onnx = [row for row in rows if row.runtime == "onnx"]
     return [
         entry
@@ -31,7 +31,7 @@ def _comparable(a: RowFolder, b: RowFolder) -> bool:
 
 
 def compare(row: RowFolder, other: RowFolder) -> list[dict[str, Any]]:
-    """The comparison over the layers that both quantize to the same codes; none: no entry."""
+    """Compare the layers that both quantize to the same grid; empty when there are none."""
     mine, theirs = read_codes(row.folder), read_codes(other.folder)
     grids, others = read_grids(row.folder), read_grids(other.folder)
     shared = [name for name in mine if grids[name] == others.get(name)]

@@ -1,10 +1,10 @@
-"""Evaluation: models over corpora, row by row, into one report.
+"""Evaluate models on corpora, one model (a row of the report) after another, in one report.
 
-Every row runs in a process of its own, with one decoder and one set of clips; each clip's row is on
-disk before the next, so an interrupted evaluation goes on where it was, and one with more rows
-measures only those. Rows are measured one after another: speeds of rows compare on a quiet machine,
-and a benchmark that interleaves them is another task. Teacher-forced measures come last, in other
-processes, and touch neither time nor memory of a row.
+Every row runs in a separate process, with the same decoder and the same clips. The result of each
+clip is on disk before the next one starts, so an interrupted evaluation continues where it stopped,
+and added rows are measured alone. Because rows are measured one after another, their speeds are
+comparable only on a quiet machine; the benchmark task interleaves systems instead. Teacher-forced
+measures come last, in other processes, and do not affect the time or memory of a row.
 """
 
 import logging
@@ -156,18 +156,18 @@ def run(config: EvaluateConfig) -> None:
 
 
 def changeable_settings(config: EvaluateConfig) -> dict[str, Any]:
-    """What may differ between the runs of one folder, and then makes another report."""
+    """Settings that may differ between the runs of one folder; only the report depends on them."""
     return {name: getattr(config, name) for name in MAY_CHANGE}
 
 
 def settings_of_report(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The rows and settings that a finished folder's report was made with."""
+    """The rows and settings that a finished folder's report was written with."""
     config = {name: manifest["config"].get(name) for name in MAY_CHANGE}
     return {"inputs": manifest["inputs"], "config": config}
 
 
 def settings(config: EvaluateConfig, rows: list[RowFolder]) -> dict[str, Any]:
-    """What must not change between the runs that fill one folder."""
+    """Settings that must not change between the runs that fill one folder."""
     kept = ("corpora", "test_data", "max_samples", "language", "max_new_tokens", "seed")
     values = {name: getattr(config, name) for name in kept}
     if config.fallback:
@@ -180,7 +180,7 @@ def settings(config: EvaluateConfig, rows: list[RowFolder]) -> dict[str, Any]:
 
 
 def num_threads(config: EvaluateConfig) -> int:
-    """Threads asked for, or the cores that this process may run on."""
+    """The configured number of threads, or the cores that this process may run on."""
     if config.threads is not None:
         return config.threads
     if hasattr(os, "sched_getaffinity"):
@@ -189,7 +189,7 @@ def num_threads(config: EvaluateConfig) -> int:
 
 
 def gather_corpora(config: EvaluateConfig, folder: Path) -> list[Corpus]:
-    """The corpora with what can be measured; GateError when that is nothing at all."""
+    """Collect the corpora and their clips; GateError when none of them can be measured."""
     corpora = gather(
         config.corpora,
         config.test_data,
@@ -207,7 +207,7 @@ def gather_corpora(config: EvaluateConfig, folder: Path) -> list[Corpus]:
 
 
 def announce(corpus: Corpus) -> None:
-    """One line on what will be measured, and one on what will not and why."""
+    """Log the clips of a corpus that will be measured, and those that will not, with the reason."""
     if corpus.reason is not None:
         logger.warning(f"{corpus.name}: not measured: {corpus.reason}")
         return
@@ -223,7 +223,7 @@ def announce(corpus: Corpus) -> None:
 def measure(
     config: EvaluateConfig, row: RowFolder, corpora: list[Corpus], folder: Path
 ) -> dict[str, Any]:
-    """Measure one row in a process of its own, or read what was measured of it before."""
+    """Measure one row in a separate process, or read its earlier measurements."""
     record = folder / "rows" / row.name / ROW_NAME
     jobs = [
         CorpusJob(name=c.name, clips=c.clips, path=clips_path(folder, row.name, c.name))
@@ -272,7 +272,7 @@ def measurements(
     corpora: list[Corpus],
     measures: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
-    """The content of measurements.json: all that the report needs beside the clips' rows."""
+    """The content of measurements.json: all that the report needs besides the clips' results."""
     limit = read_rules(
         rows[0].folder, language=config.language, max_new_tokens=config.max_new_tokens
     ).max_new_tokens

@@ -1,9 +1,9 @@
-"""The teacher-forced part of an evaluation: which row each row is compared with, and the pass.
+"""Teacher-forced part of an evaluation: choose the KL reference of each row, and measure.
 
-By default a row is compared with the float control of its own training seed, so that KL is what
-quantization changed and not what another seed did; rows of an untrained checkpoint with the first
-float control; all with the baseline where there is no control. `--kl_reference` names one row for
-all.
+By default a row is compared with the float control of its own training seed, so that KL shows the
+effect of quantization and not that of another seed. Rows of an untrained checkpoint are compared
+with the first float control, and all rows with the baseline where there is no control.
+`--kl_reference` names one reference for all.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from whisper_qat.tasks.evaluate.rows import RowFolder
 def references(
     rows: list[RowFolder], baseline: str | None, chosen: str | None
 ) -> dict[str, str | None]:
-    """Row name -> name of the row that its KL is taken to; None where there is none."""
+    """Row name -> name of the reference row of its KL; None where there is none."""
     names = [row.name for row in rows]
     if chosen is not None and chosen not in names:
         raise InputError(
@@ -30,7 +30,7 @@ def references(
 
 
 def _default(row: RowFolder, rows: list[RowFolder], baseline: str | None) -> str | None:
-    """The control most like the row; a control that no other stands for is its own reference."""
+    """The float control most similar to the row, else the baseline; a control is its own one."""
     controls = [r for r in rows if r.info.method == "float" and r.info.fine_tuned]
     if row in controls:
         return row.name
@@ -56,7 +56,7 @@ def measure_all_forced(
     threads: int,
     language: str,
 ) -> None:
-    """The pass over all rows, one process for each reference; what is on disk is not repeated."""
+    """Measure all rows, in one process for each reference; existing results are not repeated."""
     by_name = {row.name: row for row in rows}
     measured = {c.name: c.clips for c in corpora if c.reason is None}
     for reference in dict.fromkeys(reference_of.values()):

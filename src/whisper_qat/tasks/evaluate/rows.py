@@ -1,7 +1,7 @@
-"""The rows of an evaluation: which folders are measured, what each is, and under which name.
+"""The systems (rows) of an evaluation: the folders to measure, their kinds and their names.
 
-What a row is comes from the folder's own record (`whisper_qat.json`), never from its name; a plain
-Whisper checkpoint is a float row on torch.
+The kind of a row comes from the folder's own record (`whisper_qat.json`), never from its name; a
+plain Whisper checkpoint is a float row on torch.
 """
 
 import hashlib
@@ -51,9 +51,9 @@ class RowFolder:
 
 
 def open_row(spec: str | Path, name: str | None = None, *, cache: Path | None = None) -> RowFolder:
-    """A folder as a row; InputError when it is neither a converted folder nor a checkpoint.
+    """Open a folder as a row; InputError unless it is a converted folder or a checkpoint.
 
-    With a `cache`, a Hub id or `ctranslate2:FOLDER` is fetched (imported) as well.
+    With a `cache`, a Hub id is also downloaded and `ctranslate2:FOLDER` imported.
     """
     remote = cache is not None and not Path(spec).is_dir() and REMOTE.match(str(spec))
     folder = resolve_checkpoint(str(spec), cache) if remote and cache else Path(spec)
@@ -69,7 +69,7 @@ def open_row(spec: str | Path, name: str | None = None, *, cache: Path | None = 
 
 
 def row_info(folder: Path, runtime: str, name: str) -> Info:
-    """The folder's record; a plain checkpoint is the published float model, at 30 s."""
+    """The folder's record; a plain checkpoint counts as float, not fine-tuned, at 30 s."""
     if runtime == "torch":
         check_checkpoint(folder)
     if runtime == "onnx" and not is_finished(folder):
@@ -86,7 +86,7 @@ def row_info(folder: Path, runtime: str, name: str) -> Info:
 
 
 def default_name(info: Info) -> str:
-    """What a row is called when the user gave no name: how it was made, and its numbers."""
+    """The name of a row without a name from the user: its method and quantization type."""
     made = PARTS[info.method, info.fine_tuned]
     if info.quantization_type == "none":
         return made
@@ -95,7 +95,7 @@ def default_name(info: Info) -> str:
 
 
 def parse_compare(words: list[str]) -> dict[str, str]:
-    """NAME=FOLDER words; InputError for another form, a bad name or one used twice."""
+    """Parse words NAME=FOLDER; InputError for any other form, a bad or a repeated name."""
     found: dict[str, str] = {}
     for word in words:
         name, equals, folder = word.partition("=")
@@ -142,7 +142,7 @@ def open_rows(
 
 @contextmanager
 def naming_flag(flag: str) -> Iterator[None]:
-    """An InputError inside says which flag it is about."""
+    """Add the flag to the message of an InputError that is raised inside the block."""
     try:
         yield
     except InputError as error:
@@ -152,7 +152,7 @@ def naming_flag(flag: str) -> Iterator[None]:
 def open_baseline(
     model: RowFolder, baseline_model: str | None, cache: Path
 ) -> tuple[RowFolder | None, list[str]]:
-    """The baseline row: the one given, else the model's base checkpoint where it can be had."""
+    """The baseline row: `baseline_model`, else the model's base checkpoint if it is available."""
     if baseline_model is not None:
         row = open_row(baseline_model, cache=cache)
         if row.name == model.name and row.fingerprint != model.fingerprint:
@@ -179,7 +179,7 @@ def _recorded_baseline(model: RowFolder, cache: Path) -> tuple[RowFolder | None,
 
 
 def how_to_make(name: str, info: Info) -> str:
-    """The command that makes a baseline folder like the model's."""
+    """The command that writes a baseline folder with the model's audio context."""
     context = info.audio_context
     flags = f"--audio_context {context['mode']}"
     if context["mode"] == "dynamic":
@@ -191,7 +191,7 @@ def how_to_make(name: str, info: Info) -> str:
 
 
 def describe(row: RowFolder) -> dict[str, Any]:
-    """The row's entry in measurements.json, without what has to be measured."""
+    """The row's entry in measurements.json, without the measured values."""
     sizes = row_sizes(row)
     return {
         "name": row.name,
@@ -215,7 +215,7 @@ def describe(row: RowFolder) -> dict[str, Any]:
 
 
 def row_sizes(row: RowFolder) -> dict[str, int]:
-    """Bytes of the weights' files, and of the same weights in float32."""
+    """Size in bytes of the weight files, and of the same weights in float32."""
     if row.runtime == "onnx":
         fp32 = int(read_manifest(row.folder)["fp32_bytes"])
         return {"model": model_bytes(row.folder), "fp32": fp32}
@@ -238,7 +238,7 @@ def safetensors_fp32_bytes(path: Path) -> int:
 
 
 def plan_fingerprint(row: RowFolder) -> str | None:
-    """Same for rows whose layers have the same schemes; None for a row without a plan."""
+    """A hash that is equal for rows whose layers have equal schemes; None without a plan."""
     if not (row.folder / PLAN_NAME).is_file():
         return None
     layers = read_json(row.folder / PLAN_NAME)["layers"]
@@ -247,7 +247,7 @@ def plan_fingerprint(row: RowFolder) -> str | None:
 
 
 def scheme_name(row: RowFolder) -> str | None:
-    """The schemes of a tenth of the planned layers or more, most first; None for a float row."""
+    """Schemes of at least a tenth of the quantized layers, most frequent first; None for float."""
     if row.info.quantization_type == "none":
         return None
     if row.info.ptq_method == optimum_dynamic.NAME:  # follows no plan

@@ -1,7 +1,7 @@
 """The settings of a training run in their groups, checked before anything is loaded.
 
-A setting's name is its flag and its key in a YAML file, where it may stand by itself or under the
-name of its group; manifests hold the names without groups (`recorded`).
+A setting's name is both its flag and its key in a YAML file, at the top level or under the name of
+its group; manifests hold the names without groups (`recorded`).
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ OUTPUTS = "outputs/models"
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
-    """What the run starts from: the float checkpoint, and speech.
+    """Inputs of the run: the float checkpoint and the speech data.
 
     Args:
         base_model: float checkpoint: a folder, a Hub id, or ctranslate2:FOLDER
@@ -51,7 +51,7 @@ class DataSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ContextSettings:
-    """How much audio the encoder is given.
+    """Length of the audio that the encoder is given.
 
     Args:
         audio_context: length of the encoder input: full (30 s), or dynamic (the longest clip of the
@@ -120,7 +120,7 @@ class ScheduleSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DistillationSettings:
-    """What is minimised: the reference text, and the distance to the float checkpoint.
+    """Training loss: cross-entropy on the reference text and distance to the float checkpoint.
 
     Args:
         ce_weight: weight of the cross-entropy on the reference text
@@ -143,7 +143,7 @@ class DistillationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizationSettings:
-    """The grid that is trained for.
+    """Quantization that the model is trained for.
 
     Args:
         quantization_type: number of bits, or none for the float control; a plan whose layers have
@@ -190,7 +190,7 @@ class QuantizationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputSettings:
-    """What is written, and when.
+    """Output folder, evaluations and checkpoints.
 
     Args:
         output_dir: folder for checkpoints/ and final/; the default follows quantization_type
@@ -230,13 +230,13 @@ class TrainConfig:
 
 
 def default_output(quantization_type: str) -> str:
-    """The folder of a run that none was given for."""
+    """Default output folder of a run."""
     name = "control" if quantization_type == "none" else f"qat-{quantization_type}"
     return f"{OUTPUTS}/whisper-{name}"
 
 
 def recorded(config: TrainConfig) -> dict[str, Any]:
-    """The settings as the run's folder keeps them: flat, the plan by its rules, not by its path."""
+    """The settings as the run's folder records them: flat, the plan as rules, not a path."""
     rules = None
     if config.quantization.plan is not None:
         rules = [asdict(rule) for rule in read_rules_file(config.quantization.plan)]
@@ -244,7 +244,7 @@ def recorded(config: TrainConfig) -> dict[str, Any]:
 
 
 def _set(settings: Any, **values: Any) -> None:
-    """Fill in what follows from other settings, once, while a frozen dataclass is made."""
+    """Set values that follow from other settings while a frozen dataclass is initialised."""
     for name, value in values.items():
         object.__setattr__(settings, name, value)
 

@@ -1,4 +1,4 @@
-"""What a training run is made of: checkpoint, teacher, plan, speech, and the loop over them."""
+"""Load the parts of a training run: checkpoint, teacher, plan, speech, and the loop over them."""
 
 import logging
 from copy import deepcopy
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What a run is made of, loaded and planned."""
+    """The loaded parts of a run, with the plan applied."""
 
     base: Path
     selection: Selection
@@ -51,7 +51,7 @@ class Parts:
 
 
 def make_accelerator(config: TrainConfig) -> tuple[Accelerator, str]:
-    """The processes and precision of a run, and why that precision, in words."""
+    """Accelerator with the processes and precision of a run, and the reason for that precision."""
     mode, why = precision.resolve(config.schedule.mixed_precision)
     # A stage before the plan leaves learned scales without a gradient.
     staged = bool(config.quantization.curriculum)
@@ -60,7 +60,7 @@ def make_accelerator(config: TrainConfig) -> tuple[Accelerator, str]:
 
 
 def load(config: TrainConfig, folder: Path, accelerator: Accelerator) -> Parts:
-    """Checkpoint, speech and plan of a run in `folder`; learned scales have their start."""
+    """Load checkpoint, speech and plan of a run in `folder`, and initialise learned scales."""
     data, context = config.data, config.context
     with accelerator.main_process_first():
         base = resolve_checkpoint(data.base_model, folder / "imported")
@@ -96,7 +96,7 @@ def load(config: TrainConfig, folder: Path, accelerator: Accelerator) -> Parts:
 
 
 def _start_scales(config: TrainConfig, parts: Parts, accelerator: Accelerator) -> None:
-    """Give learned scales (and for gptq: the codes) the values they are trained from."""
+    """Set the initial values of learned scales and, for gptq, of the codes."""
     settings = config.quantization
     if settings.scales != "learned":
         return
@@ -108,7 +108,7 @@ def _start_scales(config: TrainConfig, parts: Parts, accelerator: Accelerator) -
     samples = samples_of(clips, parts.features, config.context.audio, parts.labeller)
     start_from_gptq(parts.model, samples, lambda name: logger.info(f"gptq: {name}"))
     set_prompt_length(parts.model, len(parts.rules.prompt))
-    for parameter in parts.model.parameters():  # every process trains what the first one found
+    for parameter in parts.model.parameters():  # all processes start from those of the first
         parameter.data.copy_(broadcast(parameter.data.to(accelerator.device)))
 
 
@@ -140,7 +140,7 @@ def _info(config: TrainConfig, base: Path) -> Info:
 
 
 def make_loop(config: TrainConfig, folder: Path, accelerator: Accelerator, parts: Parts) -> Loop:
-    """The run in `folder`, ready to resume or to start; `parts.model` is what it trains."""
+    """The training loop in `folder`, ready to resume or to start; it trains `parts.model`."""
 
     def examples(clips):  # type: ignore[no-untyped-def]
         return Examples(clips, parts.features, parts.labeller)

@@ -1,7 +1,7 @@
-"""Preflight: before step 1, show what a run will cost, and fail now if it would fail later.
+"""Preflight before step 1: estimate the cost of a run, and detect early what would fail later.
 
-The longest batch runs once forward and backward; the untouched model rehearses plan -> save ->
-convert -> load -> one clip; disk and memory are compared with what is there.
+The longest batch runs forward and backward; the model as it is before training rehearses plan ->
+save -> convert -> load -> one clip; the disk space needed is compared with the free space.
 """
 
 import logging
@@ -38,7 +38,7 @@ CHECKPOINT_COPIES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Preflight:
-    """What is checked; `rehearse` is off when a run that passed it before is resumed."""
+    """Inputs of the check; `rehearse` is off when a run that passed it before is resumed."""
 
     loop: Loop
     selection: Selection
@@ -51,7 +51,7 @@ class Preflight:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Of the whole run, extrapolated from its longest batch."""
+    """Cost of the whole run, extrapolated from its longest batch."""
 
     hours: float
     memory_bytes: int
@@ -59,7 +59,7 @@ class Cost:
 
 
 def check(preflight: Preflight) -> Cost:
-    """Report the run's size and cost; InputError when it cannot work here."""
+    """Report the run's size and cost; InputError when it cannot run on this machine."""
     loop, train = preflight.loop, preflight.selection.train
     hours = sum(clip.duration_s or 0.0 for clip in train) / 3600
     epochs = f"{loop.settings.num_epochs} epochs, {loop.total:,} steps"
@@ -119,7 +119,7 @@ def _forward_backward(loop: Loop, batch: Batch) -> None:
 
 
 def rehearse(preflight: Preflight) -> str:
-    """Transcript of the shortest validation clip by the untouched model, converted and loaded."""
+    """Transcribe the shortest validation clip with the model before training, converted."""
     clip = min(preflight.selection.validation, key=lambda clip: clip.duration_s or 0.0)
     model = preflight.loop.bare.get_submodule("model")
     with tempfile.TemporaryDirectory(dir=preflight.folder) as scratch:

@@ -1,4 +1,4 @@
-"""Training: a float checkpoint and speech in, a `final/` folder with plan and scales out."""
+"""Train a float checkpoint on speech, and write a `final/` folder with plan and scales."""
 
 import logging
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def run(config: TrainConfig) -> int | None:
-    """Train into `output_dir`: goes on with an unfinished run, leaves a finished one alone."""
+    """Train into `output_dir`; continues an unfinished run, leaves a finished one unchanged."""
     folder = Path(config.output.output_dir)
     accelerator, why = make_accelerator(config)
     with folder_lock(folder) if accelerator.is_main_process else nullcontext():
@@ -70,7 +70,7 @@ def _preflight(config: TrainConfig, folder: Path, parts: Parts, loop: Loop) -> P
 
 @contextmanager
 def _bar(loop: Loop, *, enabled: bool) -> Iterator[Any]:
-    """A progress bar with rate and time left; yields what takes each step's metrics."""
+    """A progress bar with rate and time left; yields a function that takes a step's metrics."""
     with Bar(
         total=loop.total, initial=loop.progress.step, desc="training", unit="step",
         disable=not enabled, dynamic_ncols=True,

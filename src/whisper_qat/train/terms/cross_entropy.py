@@ -1,4 +1,4 @@
-"""Cross-entropy on the reference text."""
+"""Training term: cross-entropy on the reference text."""
 
 from collections.abc import Mapping
 

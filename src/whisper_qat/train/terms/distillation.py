@@ -1,4 +1,4 @@
-"""Distillation of the output distribution: KL from the float model to the student."""
+"""Training term: distillation of the output distribution, KL(float teacher || student)."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,7 @@ def distillation_sum(
 def term_sum(
     student: Outputs, teacher: Outputs, labels: Tensor, settings: Mapping[str, float]
 ) -> Tensor:  # fmt: skip
-    """`distillation_sum` at the temperature set."""
+    """`distillation_sum` at the temperature from the settings."""
     return distillation_sum(student.logits, teacher.logits, labels, settings["temperature"])
 
 

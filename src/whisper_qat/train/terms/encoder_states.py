@@ -1,4 +1,4 @@
-"""Distillation of the encoder's states."""
+"""Training term: distillation of the encoder states."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from whisper_qat.train.terms.term import IGNORED, Outputs, Term
 
 
 def encoder_sum(student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-    """Sum over clips of the encoder states' relative squared distance times labelled tokens.
+    """Relative squared distance of encoder states times labelled tokens, summed over clips.
 
     States [B, S, D]. Relative to the teacher's mean square, so that one weight serves every width;
     times the clip's tokens, because the caller divides by them.
@@ -21,7 +21,7 @@ def encoder_sum(student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
 def term_sum(
     student: Outputs, teacher: Outputs, labels: Tensor, settings: Mapping[str, float]
 ) -> Tensor:  # fmt: skip
-    """`encoder_sum`; a teacher with a longer input counts as far as the student's."""
+    """`encoder_sum`; a longer teacher output is cut to the length of the student's."""
     within = teacher.states[:, : student.states.shape[1]]
     return encoder_sum(student.states, within, labels)
 

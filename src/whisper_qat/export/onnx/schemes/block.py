@@ -1,6 +1,6 @@
-"""Block schemes as nodes: `MatMulNBits` for products, `GatherBlockQuantized` for the token table.
+"""ONNX nodes of the block schemes: `MatMulNBits` for products, `GatherBlockQuantized` for lookups.
 
-Without zero points both take 2^(bits-1).
+In the absence of zero points both operators assume 2^(bits-1).
 """
 
 import onnx
@@ -36,7 +36,7 @@ def product(
     name: str,
     bias: str | None = None,
 ) -> str:
-    """The runtime's block-quantized product."""
+    """The block-quantized product as a MatMulNBits node."""
     inputs = [x, codes, scales] + (["", "", bias] if bias else [])
     return g.op(
         PRODUCT,
@@ -52,7 +52,7 @@ def product(
 def lookup(
     g: Graph, ids: str, codes: str, scales: str, quantized: QuantizedWeight, *, name: str
 ) -> str:
-    """Rows of the table; 3-D codes, as MatMulNBits wants them, are refused by the Gather."""
+    """Rows of the token table; 3-D codes, as MatMulNBits needs them, are reshaped for Gather."""
     flat = g.op("Reshape", codes, g.constant([quantized.out_features, -1]))
     settings = lookup_settings(quantized.scheme)
     rows = g.op(
@@ -88,7 +88,7 @@ def layer_nodes(node: onnx.NodeProto, index: NodeIndex) -> tuple[str, list[onnx.
 def with_float_activations(
     node: onnx.NodeProto, index: NodeIndex
 ) -> dict[str, list[onnx.NodeProto]]:
-    """The same operator at accuracy_level 1, which keeps codes and scales; a lookup rounds none."""
+    """The same operator with accuracy_level 1 (float activations); lookups stay as they are."""
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
     for attribute in copy.attribute:

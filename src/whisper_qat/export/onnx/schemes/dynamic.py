@@ -1,4 +1,4 @@
-"""int8-dynamic as a node: `DynamicQuantizeMatMul`, an int8 product with one range per call."""
+"""ONNX node of int8-dynamic: `DynamicQuantizeMatMul`, with one activation range per call."""
 
 import onnx
 
@@ -28,9 +28,9 @@ def product(
 ) -> str:
     """The runtime's int8 product with one activation range per call.
 
-    Signed weights: unsigned ones take 2.5 times as long where the CPU has VNNI. Where it has not,
-    u8 x s8 saturates: `infer.onnx.session` asks onnxruntime for its cure, for a branch of `If`,
-    too, and `infer.kernels.dynamic_check` sees whether it worked.
+    Weights are signed: unsigned ones take 2.5 times as long on a CPU with VNNI. Without VNNI
+    u8 x s8 products saturate: `infer.onnx.session` then sets onnxruntime's option against it, for
+    branches of `If` too, and `infer.kernels.dynamic_check` verifies the result.
     """
     inputs = [x, codes, scales] + (["", bias] if bias else [])
     return g.op(PRODUCT, *inputs, name=name, domain=MICROSOFT)
@@ -51,6 +51,6 @@ def layer_nodes(node: onnx.NodeProto, index: NodeIndex) -> tuple[str, list[onnx.
 def with_float_activations(
     node: onnx.NodeProto, index: NodeIndex
 ) -> dict[str, list[onnx.NodeProto]]:
-    """A float product with the weight that codes and scales mean."""
+    """A float product with the dequantized weight in place of the quantized one."""
     x, codes, scales, *rest = node.input  # rest: no zero point, the bias
     return {node.name: list(float_product(node, x, codes, scales, rest[1:]))}

@@ -1,7 +1,7 @@
-"""The part `nodes` of a scheme's record: how its layers are written as nodes, and read back.
+"""How a scheme's layers are written as ONNX nodes and read back: `nodes` in the scheme's record.
 
-A layer's product bears the layer's name, which onnxruntime's optimizer keeps; nodes around it are
-named after it. Two schemes may share a product: what they write reads back as the first one's.
+A layer's product node has the layer's name, which onnxruntime's optimizer keeps; nodes around it
+are named after it. Where two schemes share a product, it is read back as the first scheme's.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ Settings = dict[str, Any]  # attributes of a node
 
 @dataclass(frozen=True)
 class NodeIndex:
-    """Nodes by name and by what they compute; of several that name a value alike, the last."""
+    """Nodes by name and by output; where several have an output of the same name, the last."""
 
     named: Mapping[str, onnx.NodeProto]
     producers: Mapping[str, onnx.NodeProto]
@@ -34,10 +34,10 @@ class NodeIndex:
 
 
 class SchemeNodes(Protocol):
-    """A module of this package. `codes` and `scales` are names of stored tensors."""
+    """Interface of a scheme's module here; `codes` and `scales` are names of stored tensors."""
 
-    PRODUCT: str  # the operator of the node that bears a layer's name
-    OPERATORS: tuple[str, ...]  # all that bear one: of a product and of a lookup
+    PRODUCT: str  # the operator of the node that has a layer's name
+    OPERATORS: tuple[str, ...]  # operators of all such nodes: product and lookup
     SCALES_INPUT: int  # of the product; its codes are input 1
 
     def product_settings(self, scheme: Scheme) -> Settings:
@@ -47,10 +47,10 @@ class SchemeNodes(Protocol):
         self, g: Graph, x: str, codes: str, scales: str, quantized: QuantizedWeight, *,
         name: str, bias: str | None = None,
     ) -> str:  # fmt: skip
-        """x float32 [batch, rows, K] -> [batch, rows, N]."""
+        """Adds the layer's product, float32 x [batch, rows, K] -> [batch, rows, N]."""
 
     def written_scheme(self, node: onnx.NodeProto, scale_dtype: str) -> Scheme:
-        """The scheme that the product `node` computes in, its scales stored as `scale_dtype`."""
+        """The scheme of the product `node`, with its scales stored as `scale_dtype`."""
 
     def written_bias(self, node: onnx.NodeProto, index: NodeIndex) -> str | None:
         """The initializer that is added to the product `node`."""
@@ -58,16 +58,16 @@ class SchemeNodes(Protocol):
     def layer_nodes(
         self, node: onnx.NodeProto, index: NodeIndex
     ) -> tuple[str, list[onnx.NodeProto]]:
-        """What the layer of `node` reads, and its nodes in order, the last with its result."""
+        """The layer's input and its nodes in order, the last computing its output."""
 
     def with_float_activations(
         self, node: onnx.NodeProto, index: NodeIndex
     ) -> dict[str, list[onnx.NodeProto]]:
-        """Node name -> what replaces it, so that the layer computes with unrounded activations."""
+        """Node name -> its replacement, so that the layer computes with unrounded activations."""
 
 
 class LookupNodes(SchemeNodes, Protocol):
-    """The module of a scheme that `has_lookup`."""
+    """Interface of a scheme's module where the scheme `has_lookup`."""
 
     LOOKUP: str  # the operator that reads the token table
 
@@ -77,7 +77,7 @@ class LookupNodes(SchemeNodes, Protocol):
     def lookup(
         self, g: Graph, ids: str, codes: str, scales: str, quantized: QuantizedWeight, *, name: str
     ) -> str:
-        """Tokens int64 [batch, seq] -> rows of the table [batch, seq, K]."""
+        """Adds the lookup of int64 tokens [batch, seq]: rows of the table [batch, seq, K]."""
 
 
 def nodes_of(scheme: Scheme) -> SchemeNodes:
@@ -86,7 +86,7 @@ def nodes_of(scheme: Scheme) -> SchemeNodes:
 
 
 def lookup_nodes_of(scheme: Scheme) -> LookupNodes:
-    assert scheme.has_lookup, f"{scheme}: no lookup"  # plans of such a table are refused
+    assert scheme.has_lookup, f"{scheme}: no lookup"  # plans with such a table are refused
     nodes: LookupNodes = part(scheme, "nodes")
     return nodes
 
@@ -104,9 +104,10 @@ def nodes_by_operator() -> dict[str, SchemeNodes]:
 def float_product(
     node: onnx.NodeProto, x: str, codes: str, scales: str, bias: Iterable[str]
 ) -> Iterator[onnx.NodeProto]:
-    """x @ (codes * scale) + bias in place of `node`, for codes without a zero point.
+    """Nodes for x @ (codes * scale) + bias in place of `node`; the codes have no zero point.
 
-    Not by DequantizeLinear: onnxruntime turns that before a MatMul into MatMulNBits of level 4.
+    DequantizeLinear is avoided: before a MatMul onnxruntime fuses it into MatMulNBits with
+    accuracy_level 4.
     """
     name, output, bias = node.name, node.output[0], list(bias)
     steps = [f"{name}/{part}" for part in ("codes", "weight", "product")]

@@ -1,7 +1,7 @@
-"""int8-row as nodes: `QuantizeLinear` with a scale per row, `MatMulIntegerToFloat`, those scales.
+"""ONNX nodes of int8-row: `QuantizeLinear` with one scale per row, then `MatMulIntegerToFloat`.
 
-The product's own activation scale is one number, so the rows' scales come after it, and the bias
-after them. Layers that read the same input share its codes.
+The product takes a single activation scale, so the rows' scales are multiplied in after it, and the
+bias is added last. Layers that read the same input share its codes.
 """
 
 from collections.abc import Mapping
@@ -46,9 +46,10 @@ def product(
 
 
 def quantize_rows(g: Graph, x: str) -> tuple[str, str]:
-    """uint8 codes of x [batch, rows, K] and float32 scales [batch, rows, 1]: `row_activation`.
+    """Quantize x [batch, rows, K] by rows: uint8 codes and float32 scales [batch, rows, 1].
 
-    QuantizeLinear takes a scale per row only of a matrix.
+    The rounding is that of `row_activation`. QuantizeLinear supports a scale per row only for
+    a matrix.
     """
     last, shape = g.constant([-1]), g.op("Shape", x)
     low = g.op("Neg", g.op("ReduceMin", x, last, keepdims=1))
@@ -73,7 +74,7 @@ def written_bias(node: onnx.NodeProto, index: NodeIndex) -> str | None:
 
 
 def layer_nodes(node: onnx.NodeProto, index: NodeIndex) -> tuple[str, list[onnx.NodeProto]]:
-    """The float input and the nodes, from the rounding of the rows to the bias."""
+    """The layer's float input and its nodes, from the rounding of the rows to the bias."""
     x = float_input(node, index.producers)
     nodes = {}
 
@@ -89,7 +90,7 @@ def layer_nodes(node: onnx.NodeProto, index: NodeIndex) -> tuple[str, list[onnx.
 
 
 def float_input(node: onnx.NodeProto, producers: Mapping[str, onnx.NodeProto]) -> str:
-    """The float value whose rows the product `node` takes rounded."""
+    """The float value whose quantized rows the product `node` reads."""
     rounded = producers[node.input[0]]  # Reshape(QuantizeLinear(Reshape(x)))
     return producers[producers[rounded.input[0]].input[0]].input[0]
 
@@ -97,7 +98,7 @@ def float_input(node: onnx.NodeProto, producers: Mapping[str, onnx.NodeProto]) -
 def with_float_activations(
     node: onnx.NodeProto, index: NodeIndex
 ) -> dict[str, list[onnx.NodeProto]]:
-    """A float product with the weight that codes and scales mean, and no rows' scales after it."""
+    """A float product with the dequantized weight, without the rows' scales after it."""
     x = float_input(node, index.producers)
     rows = index.named[f"{node.name}/rows"]
     passed_on = helper.make_node("Identity", rows.input[:1], rows.output, rows.name)
