@@ -46,4 +46,5 @@ if [ "$status" -ne 0 ]; then
   echo "$folder: stopped with status $status; run the same command again to go on"
   exit "$status"
 fi
-touch "$manifest"
+# -c: a command that stops early on purpose (--dry_run) leaves no manifest, and none is made here.
+touch -c "$manifest"

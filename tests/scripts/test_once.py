@@ -110,3 +110,11 @@ def test_keep_rewrites_only_what_changed(tmp_path):
     assert keep("--num_epochs", "3") == first
     assert keep("--num_epochs", "4") > first
     assert keep() > first
+
+
+def test_a_command_that_stops_early_leaves_no_manifest(place):
+    """As `--dry_run` does, beside a final/ that an interrupted training has begun."""
+    (place.root / "out" / "model" / "final").mkdir(parents=True)
+    assert place.once("true").returncode == 0
+    assert not (place.root / "out" / "model" / "final" / "manifest.json").exists()
+    assert place.train("x").returncode == 0 and place.runs == 1
