@@ -29,13 +29,13 @@ COMPANIONS = {("transformers", "oldest"): OLD_COMPANIONS}
 class Case:
     """One library at one end of its range, and the test folders that it runs."""
 
-    library: str
+    package: str
     end: str
     tests: list[str]
 
     @property
     def name(self) -> str:
-        return f"{self.library}-{self.end}"
+        return f"{self.package}-{self.end}"
 
 
 CASES = [
@@ -54,17 +54,17 @@ def requirement(library: str) -> Requirement:
 
 def pinned(case: Case) -> str:
     """The requirement for pip: the lower end of the range, or the newest version within it."""
-    allowed = requirement(case.library)
+    allowed = requirement(case.package)
     if case.end == "newest":
         return str(allowed)
     lowest = next(one.version for one in allowed.specifier if one.operator == ">=")
-    return f"{case.library}=={lowest}"
+    return f"{case.package}=={lowest}"
 
 
 def overlay(case: Case) -> Path:
     """Install the case's version of the library into an empty folder; returns the folder."""
     folder = FOLDER / case.name
-    words = [pinned(case), *COMPANIONS.get((case.library, case.end), [])]
+    words = [pinned(case), *COMPANIONS.get((case.package, case.end), [])]
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--upgrade"]
     subprocess.run([*pip, "--target", str(folder), *words], check=True)
     return folder
