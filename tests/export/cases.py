@@ -18,12 +18,15 @@ from whisper_qat.quant.block_scheme import BlockScheme
 from whisper_qat.quant.channel_scheme import DynamicScheme, RowScheme
 from whisper_qat.quant.packing import pack
 from whisper_qat.quant.scheme import Scheme
+from whisper_qat.quant.two_level_scheme import TwoLevelScheme
 from whisper_qat.runs.folders import write_json
 
 INT8 = BlockScheme(bits=8, block_size=32)
 INT4 = BlockScheme(bits=4, block_size=16)
 DYNAMIC = DynamicScheme()
 ROW = RowScheme()
+SEVEN = RowScheme(7)
+TWO_LEVEL = TwoLevelScheme(4)
 
 
 def tiny_config(d_model: int = 64) -> WhisperConfig:

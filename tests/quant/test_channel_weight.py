@@ -8,17 +8,17 @@ from onnxruntime.quantization.quant_utils import quantize_data
 
 from tests.quant import cases
 from whisper_qat.quant import channel_weight, learned_scale, least_squares_scale
-from whisper_qat.quant.channel_scheme import DynamicScheme
+from whisper_qat.quant.channel_scheme import DynamicScheme, RowScheme
 
 SCHEME = DynamicScheme()
 NAMES = sorted(cases.weights(0))
 
 
-def oracle(weight):
-    """(stored codes, scale [N, 1]): amax / 127, then rint(w / scale) + 128."""
-    scale = np.abs(weight).max(axis=1, keepdims=True) / np.float32(127)
+def oracle(weight, largest=127):
+    """(stored codes, scale [N, 1]): amax / largest, then rint(w / scale) + 128."""
+    scale = np.abs(weight).max(axis=1, keepdims=True) / np.float32(largest)
     quotient = np.divide(weight, scale, out=np.zeros_like(weight), where=scale > 0)
-    return (np.clip(np.rint(quotient), -127, 127) + 128).astype(np.uint8), scale
+    return (np.clip(np.rint(quotient), -largest, largest) + 128).astype(np.uint8), scale
 
 
 def by_ort(weight):
@@ -32,10 +32,10 @@ def by_ort(weight):
     return np.stack(codes).astype(np.uint8), np.float32(scales).reshape(-1, 1)
 
 
-def ours(weight):
-    scale, zero_point = channel_weight.choose_params(torch.from_numpy(weight), SCHEME)
+def ours(weight, scheme=SCHEME):
+    scale, zero_point = channel_weight.choose_params(torch.from_numpy(weight), scheme)
     assert zero_point == 128
-    return channel_weight.quantize(torch.from_numpy(weight), scale, SCHEME).numpy(), scale.numpy()
+    return channel_weight.quantize(torch.from_numpy(weight), scale, scheme).numpy(), scale.numpy()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -48,14 +48,26 @@ def test_three_parties_agree(name):
     assert (scale == ort_scale)[expected_scale > 0].all()
 
 
-def test_no_code_differs_over_1000_seeds():
+@pytest.mark.parametrize("scheme", [SCHEME, RowScheme(7)], ids=lambda scheme: scheme.name)
+def test_no_code_differs_over_1000_seeds(scheme):
     mismatches = 0
     for seed in range(1000):
         for name in ("fine-tie-grid", "ragged-k"):
             weight = cases.weights(seed)[name]
-            (codes, scale), (expected, expected_scale) = ours(weight), oracle(weight)
+            codes, scale = ours(weight, scheme)
+            expected, expected_scale = oracle(weight, scheme.largest_int8)
             mismatches += int((codes != expected).sum()) + int((scale != expected_scale).sum())
     assert mismatches == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_seven_bits_round_as_the_oracle_and_reach_64(name):
+    weight = cases.weights(0)[name]
+    codes, scale = ours(weight, RowScheme(7))
+    expected, expected_scale = oracle(weight, 64)
+    assert (codes == expected).all() and (scale == expected_scale).all()
+    reached = np.abs(codes.astype(int) - 128).max(1)
+    assert (reached == 64)[expected_scale[:, 0] > 0].all()
 
 
 def test_ties_can_see_the_reciprocal():

@@ -9,6 +9,7 @@ from tests.quant import cases
 from whisper_qat.quant import block_weight, packing
 from whisper_qat.quant.block_scheme import BlockScheme
 from whisper_qat.quant.channel_scheme import DynamicScheme
+from whisper_qat.quant.two_level_scheme import TwoLevelScheme
 
 
 def test_low_nibble_comes_first():
@@ -73,3 +74,18 @@ def test_kernel_dequantizes_hard_weights_exactly(name, bits):
     expected = block_weight.fake_quantize(weight, scheme).numpy().T
     # The activation 1.0 is code 127 with scale 1/127: two roundings of one value.
     assert np.abs(y - expected).max() <= 4e-7 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "expected"),
+    [
+        (BlockScheme(4, 32, "float16"), 96 * (32 + 2 * 2)),
+        (BlockScheme(8, 32), 96 * (64 + 4 * 2)),
+        (DynamicScheme(), 96 * (64 + 4)),
+        (TwoLevelScheme(4), 96 * (32 + 4 / 2 + 4)),
+        (TwoLevelScheme(3), 96 * (24 + 4 / 2 + 4)),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_stored_bytes_are_codes_and_scales(scheme, expected):
+    assert packing.stored_bytes(96, 64, scheme) == expected

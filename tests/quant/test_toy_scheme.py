@@ -77,7 +77,7 @@ def test_it_is_found_by_name_only_while_it_is_registered(scheme):
     with pytest.raises(ValueError, match=f"unknown scheme '{NAME}'"):
         parse_scheme(NAME)
     register(toy_scheme.RECORD)
-    with pytest.raises(ValueError, match=f"or one of int8-dynamic, int8-row, {NAME}$"):
+    with pytest.raises(ValueError, match=f"int8-dynamic, int8-row, .*, {NAME}$"):
         parse_scheme("int8")
 
 

@@ -28,6 +28,8 @@ class PowerOfTwoScheme:
     min_code: ClassVar[int] = 1
     max_code: ClassVar[int] = 255
     has_lookup: ClassVar[bool] = True
+    scales_share_channel: ClassVar[bool] = False
+    largest_int8: ClassVar[int] = 0
     codes_depend_on_call: ClassVar[bool] = False
 
     @classmethod

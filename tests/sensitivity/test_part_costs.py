@@ -1,4 +1,4 @@
-"""Costs: bytes by hand, milliseconds once for each shape, the table stored once."""
+"""Costs: milliseconds once for each shape, the table stored once."""
 
 import pytest
 import torch
@@ -6,24 +6,15 @@ import torch
 from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE
 from whisper_qat.ptq.calibration import Sample
 from whisper_qat.quant.block_scheme import BlockScheme
-from whisper_qat.quant.channel_scheme import DynamicScheme
+from whisper_qat.quant.packing import stored_bytes
 from whisper_qat.sensitivity import part_costs
-from whisper_qat.sensitivity.part_costs import Costs, stored_bytes
+from whisper_qat.sensitivity.part_costs import Costs
 
 INT4, INT8 = BlockScheme(4, 32, "float16"), BlockScheme(8, 32)
 FC1, CROSS_V = "model.encoder.layers.0.fc1", "model.decoder.layers.0.encoder_attn.v_proj"
 OUT = "model.decoder.layers.0.self_attn.out_proj"
 SHAPES = {FC1: (96, 64), OUT: (64, 64), CROSS_V: (64, 64), TOKEN_TABLE: (97, 64)}
 SAMPLES = [Sample(torch.zeros(1, 8, 100), torch.zeros(1, n, dtype=torch.int64), 4) for n in (9, 11)]
-
-
-@pytest.mark.parametrize(
-    ("scheme", "expected"),
-    [(INT4, 96 * (32 + 2 * 2)), (INT8, 96 * (64 + 4 * 2)), (DynamicScheme(), 96 * (64 + 4))],
-    ids=lambda value: getattr(value, "name", ""),
-)
-def test_bytes_are_codes_and_scales(scheme, expected):
-    assert stored_bytes((96, 64), scheme) == expected
 
 
 @pytest.fixture
@@ -50,7 +41,7 @@ def test_the_encoder_and_cross_kv_run_once_a_clip_the_decoder_once_a_token(costs
 
 def test_the_tables_bytes_count_once(costs):
     made, _ = costs
-    table = 97 * 64 * 4 - stored_bytes((97, 64), INT8)
+    table = 97 * 64 * 4 - stored_bytes(97, 64, INT8)
     assert made.savings([TOKEN_TABLE]).bytes_saved == table == made.savings([HEAD]).bytes_saved
     assert made.savings([TOKEN_TABLE, HEAD]).bytes_saved == table
     assert made.savings([]).bytes_saved == 0

@@ -1,4 +1,4 @@
-"""Names of the graphs in an ONNX folder, and of the files that hold their weights.
+"""Names in an ONNX folder: its graphs, the files that hold their weights, metadata of nodes.
 
 Encoder and merged decoder have the names that optimum and transformers.js expect. This project's
 own inference runs `cross.onnx` and `step.onnx` instead of the merged decoder; they refer to its
@@ -9,6 +9,7 @@ ENCODER_FILE = "encoder_model.onnx"
 DECODER_FILE = "decoder_model_merged.onnx"
 STEP_FILE = "step.onnx"
 CROSS_FILE = "cross.onnx"
+SCHEME_KEY = "whisper_qat.scheme"  # metadata of a node whose operator fits several schemes
 
 
 def data_file(graph: str) -> str:

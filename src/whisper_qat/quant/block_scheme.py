@@ -38,6 +38,8 @@ class BlockScheme:
     block_size: int = 32
     scale_dtype: str = "float32"
     has_lookup: ClassVar[bool] = True
+    scales_share_channel: ClassVar[bool] = False
+    largest_int8: ClassVar[int] = 0  # MatMulNBits widens codes itself
     codes_depend_on_call: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -125,3 +127,8 @@ def packed_shape(rows: int, in_features: int, scheme: Scheme) -> tuple[int, ...]
 def pack_scales(scales: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return scales [N, blocks] as the kernel takes them, which is unchanged."""
     return scales
+
+
+def scale_bytes(rows: int, in_features: int, scheme: Scheme) -> int:
+    """Bytes that the scales of a weight [rows, in_features] take."""
+    return rows * scheme.num_blocks(in_features) * np.dtype(scheme.scale_dtype).itemsize

@@ -1,4 +1,4 @@
-"""Channel schemes: int8 with one scale per output channel, and their packed storage.
+"""Channel schemes: int8 weights with one scale per output channel, and their packed storage.
 
 The kernels take codes as int8 [K, N], with the zero point subtracted: onnxruntime multiplies
 u8 x s8 with VNNI, but u8 x u8 by widening, which is 2.5 times slower.
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PACKED_DTYPE = np.int8
+ROW_LARGEST = {8: 127, 7: 64}  # bits of a weight -> largest magnitude of its code
 
 
 @dataclass(frozen=True)
@@ -23,22 +24,37 @@ class ChannelScheme:
     """Symmetric int8 weights with one float32 scale per output channel; activations in 8 bits.
 
     Each row is one block of length K, so the scale is [N, 1]; accumulation is int32 over all of K.
-    Codes are 1 .. 255 around 128, unsigned like those of block schemes; the files hold them signed.
+    Codes are symmetric around 128, unsigned like those of block schemes; the files hold them
+    signed, -`largest_int8` .. `largest_int8`.
     """
 
     bits: ClassVar[int] = 8
     zero_point: ClassVar[int] = 128
-    min_code: ClassVar[int] = 1
-    max_code: ClassVar[int] = 255
     block_size: ClassVar[int | None] = None
     scale_dtype: ClassVar[str] = "float32"
     has_lookup: ClassVar[bool] = False
+    scales_share_channel: ClassVar[bool] = False
     codes_depend_on_call: ClassVar[bool]
-    name: ClassVar[str]
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
-        return cls() if name == cls.name else None
+        return cls() if name == cls().name else None
+
+    @property
+    def name(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def largest_int8(self) -> int:
+        return 127
+
+    @property
+    def min_code(self) -> int:
+        return self.zero_point - self.largest_int8
+
+    @property
+    def max_code(self) -> int:
+        return self.zero_point + self.largest_int8
 
     def block_length(self, in_features: int) -> int:
         """Number of weights that share one scale: a whole row."""
@@ -58,8 +74,11 @@ class ChannelScheme:
 class DynamicScheme(ChannelScheme):
     """ONNX Runtime's `DynamicQuantizeMatMul`: one asymmetric activation range per kernel call."""
 
-    name: ClassVar[str] = "int8-dynamic"
     codes_depend_on_call: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        return "int8-dynamic"
 
 
 @dataclass(frozen=True)
@@ -68,10 +87,31 @@ class RowScheme(ChannelScheme):
 
     No single operator does this; it takes `QuantizeLinear` with a scale per row,
     `MatMulIntegerToFloat` and a product with that scale.
+
+    With `weight_bits` 7 (int7-row) the weights are -64 .. 64, stored as int8. An x64 CPU without
+    VNNI adds two products u8 x s8 in int16: 255 * 64 * 2 = 32,640 fits there and 255 * 127 * 2 does
+    not. So its fast kernel computes seven bits exactly, and eight only in twice the time.
     """
 
-    name: ClassVar[str] = "int8-row"
+    weight_bits: int = 8
     codes_depend_on_call: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.weight_bits not in ROW_LARGEST:
+            raise ValueError(f"weight_bits={self.weight_bits}: must be one of {(*ROW_LARGEST,)}")
+
+    @classmethod
+    def parse(cls, name: str) -> Self | None:
+        """Parse `int8-row` or `int7-row`; None for any other name."""
+        return next((cls(bits) for bits in ROW_LARGEST if cls(bits).name == name), None)
+
+    @property
+    def name(self) -> str:
+        return f"int{self.weight_bits}-row"
+
+    @property
+    def largest_int8(self) -> int:
+        return ROW_LARGEST[self.weight_bits]
 
 
 def pack(codes: NDArray[np.uint8], scheme: Scheme) -> NDArray[np.int8]:
@@ -92,3 +132,8 @@ def packed_shape(rows: int, in_features: int, scheme: Scheme) -> tuple[int, ...]
 def pack_scales(scales: NDArray[np.float32]) -> NDArray[np.float32]:
     """Reshape scales [N, 1] for the kernel: [N], one per column of the packed weight."""
     return scales.reshape(-1)
+
+
+def scale_bytes(rows: int, in_features: int, scheme: Scheme) -> int:
+    """Bytes that the scales of a weight [rows, in_features] take: one float32 per row."""
+    return 4 * rows

@@ -3,7 +3,8 @@
 The rule is that of ORT's `quantize_dynamic` with per_channel and QInt8, whose symmetric range is
 -127 .. 127: scale = f32(amax / 127), code = rint(w / scale), halves to even. The division is
 direct: w * (1 / scale) would give other codes on ties. Stored codes are shifted to 1 .. 255 around
-the zero point 128. The kernel accepts any scale: `quantize` therefore takes it as an argument.
+the zero point 128. With seven bits the largest code is 64 instead of 127. The kernel accepts any
+scale: `quantize` therefore takes it as an argument.
 
 One deliberate difference: a channel whose scale is subnormal becomes all zeros with scale 0.
 """
@@ -17,7 +18,6 @@ from whisper_qat.quant.channel_scheme import ChannelScheme
 from whisper_qat.quant.straight_through import straight_through
 
 SMALLEST_NORMAL = torch.finfo(torch.float32).smallest_normal
-LARGEST = 127
 
 
 def choose_params(weight: Tensor, scheme: ChannelScheme) -> tuple[Tensor, int]:
@@ -25,12 +25,12 @@ def choose_params(weight: Tensor, scheme: ChannelScheme) -> tuple[Tensor, int]:
     low, high = torch.aminmax(weight.detach().float(), dim=-1, keepdim=True)
     amax = torch.maximum(-low, high)
     # Deliberately a tensor: on CUDA torch turns `amax / 127` into amax * (1 / 127).
-    scale = amax / torch.full_like(amax, LARGEST)
+    scale = amax / torch.full_like(amax, scheme.largest_int8)
     return scale.masked_fill(scale < SMALLEST_NORMAL, 0.0), scheme.zero_point
 
 
 def quantize(weight: Tensor, scale: Tensor, scheme: ChannelScheme) -> Tensor:
-    """Quantize `weight` [N, K] to stored codes 1 .. 255, uint8 [N, K]."""
+    """Quantize `weight` [N, K] to the stored codes of `scheme`, uint8 [N, K]."""
     return float_codes(weight.detach().float()[:, None], scale, scheme)[:, 0].to(torch.uint8)
 
 

@@ -67,6 +67,6 @@ def gradients(
     high = scheme.max_code - scheme.zero_point + 0.5
     inside = (u >= low) & (u < high)
     slope = codes.float().sub_(u.masked_fill_(~inside, 0.0))
-    factor = (block * max(1, scheme.zero_point - 1)) ** -0.5
+    factor = (block * max(1, scheme.max_code - scheme.zero_point)) ** -0.5
     to_scale = (incoming * slope).sum(-1) * factor
     return blocks.join(incoming * inside, weight.shape[-1]), to_scale

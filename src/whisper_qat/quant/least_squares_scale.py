@@ -4,7 +4,8 @@ The scheme's own rule fits the grid to the block's largest weight. Here that sca
 each of SHRINK and taken with either sign (a block grid has one code more below zero), yields
 candidate codes; for given codes the best scale has a closed form, <w, c> / <c, c>; the candidate
 with the smallest squared error wins. The rule's own scale is among the candidates, so it is never
-worse.
+worse. Where the scales of a row are stored relative to one another, they are found as if they were
+free, and then rounded together (`share_channel`).
 """
 
 import torch
@@ -29,23 +30,30 @@ def choose_params(
     best, zero_point = numerics.of_weight(scheme).choose_params(weight, scheme)
     error = _error(parts, best, scheme, weigh)
     start = best
+    storable = _unrounded if scheme.scales_share_channel else scheme.storable
     for shrink in SHRINK:
         for sign in (1.0, -1.0):
-            candidate = _fitted(parts, start * (shrink * sign), scheme, weigh)
+            candidate = storable(_fitted(parts, start * (shrink * sign), scheme, weigh))
             found = _error(parts, candidate, scheme, weigh)
             best = torch.where(found < error, candidate, best)
             error = torch.minimum(found, error)
+    if scheme.scales_share_channel:
+        best = numerics.of_shared_scales(scheme).share_channel(parts, best, scheme, weigh)
     return best, zero_point
 
 
+def _unrounded(scale: Tensor) -> Tensor:
+    return scale
+
+
 def _fitted(parts: Tensor, scale: Tensor, scheme: Scheme, importance: Tensor | None) -> Tensor:
-    """Return the least-squares scale for the codes that `scale` gives."""
+    """Return the least-squares scale for the codes that `scale` gives, before it is stored."""
     codes = numerics.of_weight(scheme).float_codes(parts, scale, scheme).sub_(scheme.zero_point)
     weighted = codes if importance is None else codes * importance
     dot, square = (weighted * parts).sum(-1), (weighted * codes).sum(-1)
     fitted = torch.where(square > 0, dot / square, scale)
     tiny = fitted.abs() < block_weight.SMALLEST_NORMAL
-    return scheme.storable(fitted.masked_fill(tiny, 0.0))
+    return fitted.masked_fill(tiny, 0.0)
 
 
 def _error(parts: Tensor, scale: Tensor, scheme: Scheme, importance: Tensor | None) -> Tensor:

@@ -33,6 +33,18 @@ class WeightNumerics(Protocol):
         """Return codes of `parts` [N, blocks, block] as a new float32 tensor of that shape."""
 
 
+class SharedScaleNumerics(WeightNumerics, Protocol):
+    """The `weight` part of a scheme whose `scales_share_channel`."""
+
+    def share_channel(
+        self, parts: Tensor, scale: Tensor, scheme: Scheme, importance: Tensor | None
+    ) -> Tensor:
+        """Round `scale` [N, blocks] of `parts` [N, blocks, block] to storable ones, together.
+
+        They are chosen by squared error, weighted by `importance` [blocks, block].
+        """
+
+
 class ActivationNumerics(Protocol):
     """The `activation` part of a scheme's record in `quant.registry`."""
 
@@ -43,6 +55,13 @@ class ActivationNumerics(Protocol):
 def of_weight(scheme: Scheme) -> WeightNumerics:
     """Return the arithmetic of the scheme's weights."""
     verbs: WeightNumerics = part(scheme, "weight")
+    return verbs
+
+
+def of_shared_scales(scheme: Scheme) -> SharedScaleNumerics:
+    """Return the arithmetic of the weights of a scheme whose `scales_share_channel`."""
+    assert scheme.scales_share_channel, scheme
+    verbs: SharedScaleNumerics = part(scheme, "weight")
     return verbs
 
 

@@ -18,6 +18,7 @@ class Packing(Protocol):
     def unpack(self, packed: NDArray[Any], scheme: Scheme) -> NDArray[np.uint8]: ...
     def packed_shape(self, rows: int, in_features: int, scheme: Scheme) -> tuple[int, ...]: ...
     def pack_scales(self, scales: NDArray[Any]) -> NDArray[Any]: ...
+    def scale_bytes(self, rows: int, in_features: int, scheme: Scheme) -> int: ...
 
 
 def packing_of(scheme: Scheme) -> Packing:
@@ -26,7 +27,7 @@ def packing_of(scheme: Scheme) -> Packing:
 
 
 def pack(codes: NDArray[np.uint8], scheme: Scheme) -> NDArray[np.uint8] | NDArray[np.int8]:
-    """Pack codes [N, blocks*block]: uint8 [N, blocks, block*bits/8]; per channel int8 [K, N]."""
+    """Pack codes [N, blocks*block]: in the layout of the scheme's own `pack`."""
     return packing_of(scheme).pack(codes, scheme)
 
 
@@ -48,3 +49,9 @@ def packed_dtype(scheme: Scheme) -> type[np.generic]:
 def pack_scales(scales: NDArray[Any], scheme: Scheme) -> NDArray[Any]:
     """Bring scales [N, blocks], float32 or float16, into the shape that the kernel takes."""
     return packing_of(scheme).pack_scales(scales)
+
+
+def stored_bytes(rows: int, in_features: int, scheme: Scheme) -> int:
+    """Number of bytes that codes and scales of a weight [rows, in_features] take in a file."""
+    codes = int(np.prod(packed_shape(rows, in_features, scheme)))
+    return codes + packing_of(scheme).scale_bytes(rows, in_features, scheme)

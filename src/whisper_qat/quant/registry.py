@@ -26,6 +26,7 @@ from typing import Any
 from whisper_qat.quant.block_scheme import BlockScheme
 from whisper_qat.quant.channel_scheme import DynamicScheme, RowScheme
 from whisper_qat.quant.scheme import Scheme
+from whisper_qat.quant.two_level_scheme import TwoLevelScheme
 
 PARTS = ("weight", "activation", "packing", "nodes", "kernel_check", "parity")
 
@@ -61,7 +62,7 @@ BLOCK = SchemeRecord(
 )
 DYNAMIC = SchemeRecord(
     scheme=DynamicScheme,
-    spelling=DynamicScheme.name,
+    spelling=DynamicScheme().name,
     weight="whisper_qat.quant.channel_weight",
     activation="whisper_qat.quant.dynamic_activation",
     packing="whisper_qat.quant.channel_scheme",
@@ -71,7 +72,7 @@ DYNAMIC = SchemeRecord(
 )
 ROW = SchemeRecord(
     scheme=RowScheme,
-    spelling=RowScheme.name,
+    spelling="int8-row, int7-row",
     weight="whisper_qat.quant.channel_weight",
     activation="whisper_qat.quant.row_activation",
     packing="whisper_qat.quant.channel_scheme",
@@ -80,7 +81,18 @@ ROW = SchemeRecord(
     parity="whisper_qat.parity.codes.row",
 )
 
-_records = {record.scheme: record for record in (BLOCK, DYNAMIC, ROW)}
+TWO_LEVEL = SchemeRecord(
+    scheme=TwoLevelScheme,
+    spelling="int4-row, int3-row, int2-row",
+    weight="whisper_qat.quant.two_level_weight",
+    activation="whisper_qat.quant.row_activation",
+    packing="whisper_qat.quant.two_level_scheme",
+    nodes="whisper_qat.export.onnx.schemes.two_level",
+    kernel_check="whisper_qat.infer.kernels.row_check",
+    parity="whisper_qat.parity.codes.row",
+)
+
+_records = {record.scheme: record for record in (BLOCK, DYNAMIC, ROW, TWO_LEVEL)}
 
 
 def register(record: SchemeRecord) -> None:
@@ -110,5 +122,5 @@ def parse_scheme(name: str) -> Scheme:
     for record in records():
         if (scheme := record.scheme.parse(name)) is not None:
             return scheme
-    first, *others = (record.spelling for record in records())
-    raise ValueError(f"unknown scheme {name!r}: expected {first} or one of {', '.join(others)}")
+    known = ", ".join(record.spelling for record in records())
+    raise ValueError(f"unknown scheme {name!r}: expected one of {known}")

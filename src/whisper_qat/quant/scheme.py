@@ -46,12 +46,23 @@ class Scheme(Protocol):
     def max_code(self) -> int: ...
 
     @property
+    def largest_int8(self) -> int:
+        """Largest magnitude of the int8 weights in its u8 x s8 product; 0 where it has none."""
+
+    @property
     def block_size(self) -> int | None:
         """Number of weights along K that share a scale; None when a whole row does."""
 
     @property
     def scale_dtype(self) -> str:
         """The type of the scales in files, float32 or float16; computation always uses float32."""
+
+    @property
+    def scales_share_channel(self) -> bool:
+        """Whether the scales of a row are stored relative to one another: none is chosen alone.
+
+        Such a scheme's weight arithmetic has `share_channel`.
+        """
 
     @property
     def has_lookup(self) -> bool:

@@ -11,11 +11,12 @@ from whisper_qat.model.fake_quant.prepare import apply_plan, plan, quantizable
 from whisper_qat.model.plan.plan import HEAD, STORED, TOKEN_TABLE, Rule
 from whisper_qat.ptq.calibration import Sample
 from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.packing import stored_bytes
 from whisper_qat.quant.scheme import Scheme
 from whisper_qat.runs.progress import Bar
 from whisper_qat.sensitivity.effect import Probe
 from whisper_qat.sensitivity.mixed_plan import Unit
-from whisper_qat.sensitivity.part_costs import FLOAT_BYTES, Costs, stored_bytes
+from whisper_qat.sensitivity.part_costs import FLOAT_BYTES, Costs
 from whisper_qat.sensitivity.part_wer import WordErrors
 from whisper_qat.sensitivity.parts import Part, parts
 from whisper_qat.sensitivity.proposal import HALF_BYTES, Budget, choose, facts, rules, table_as_one
@@ -105,7 +106,7 @@ class Analysis:
     def _bytes(self, part: Part, scheme: Scheme) -> int:
         stored = {TOKEN_TABLE if name == HEAD else name for name in part.layers}
         return sum(
-            stored_bytes(self.shapes[n], _of_table(scheme) if n == TOKEN_TABLE else scheme)
+            stored_bytes(*self.shapes[n], _of_table(scheme) if n == TOKEN_TABLE else scheme)
             for n in stored
         )
 

@@ -16,7 +16,7 @@ import numpy as np
 from whisper_qat.measure.matmul_time import ProductShape, milliseconds
 from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE
 from whisper_qat.ptq.calibration import Sample
-from whisper_qat.quant.packing import packed_shape
+from whisper_qat.quant.packing import stored_bytes
 from whisper_qat.quant.scheme import Scheme
 
 ONCE_A_CLIP = re.compile(r"model\.encoder\..*|.*\.encoder_attn\.[kv]_proj")
@@ -50,7 +50,7 @@ class Costs:
         stored = {TOKEN_TABLE if name == HEAD else name for name in layers}
         size = sum(
             FLOAT_BYTES * int(np.prod(self._shapes[name]))
-            - stored_bytes(self._shapes[name], self._schemes[name])
+            - stored_bytes(*self._shapes[name], self._schemes[name])
             for name in stored
         )
         timed = [name for name in layers if name != TOKEN_TABLE]
@@ -64,12 +64,3 @@ class Costs:
             plain, quantized = milliseconds(shape, [None, key[1]], self._threads)
             self._times[key] = plain - quantized
         return self._times[key] * (1 if once else self._tokens)
-
-
-def stored_bytes(shape: tuple[int, int], scheme: Scheme) -> int:
-    """Number of bytes that codes and scales of a weight [N, K] take in the file."""
-    rows, length = shape
-    scale = np.dtype(scheme.scale_dtype).itemsize
-    return int(np.prod(packed_shape(rows, length, scheme))) + scale * rows * scheme.num_blocks(
-        length
-    )

@@ -6,11 +6,22 @@ import pytest
 from whisper_qat.infer.kernels import row_check
 from whisper_qat.infer.kernels.kernel_check import KernelMismatch, check_kernel
 from whisper_qat.quant.channel_scheme import RowScheme
+from whisper_qat.quant.two_level_scheme import TwoLevelScheme
+
+SCHEMES = [RowScheme(), RowScheme(7), TwoLevelScheme(4), TwoLevelScheme(2)]
 
 
-def test_this_machine_computes_the_trained_grid():
-    assert row_check.fault(RowScheme(), in_branch=True) is None
-    assert check_kernel(RowScheme())
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
+def test_this_machine_computes_the_trained_grid(scheme):
+    assert row_check.fault(scheme, in_branch=True) is None
+    assert check_kernel(scheme)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES[1:], ids=lambda scheme: scheme.name)
+def test_seven_bits_do_not_saturate_where_eight_do(monkeypatch, scheme):
+    monkeypatch.setattr(row_check, "run_kernel", saturating)
+    assert row_check.wrong_sums(RowScheme(), in_branch=False) == row_check.WIDTH
+    assert row_check.wrong_sums(scheme, in_branch=False) == 0
 
 
 def test_probe_is_full_of_ties():
@@ -18,17 +29,17 @@ def test_probe_is_full_of_ties():
     assert row_check.expected(x)[1][0] == 1 and (x[0] % 1 == 0.5).mean() > 0.45
 
 
-def half_up(x, weights, in_branch=False):
+def half_up(x, weights, in_branch=False, scheme=None):
     _, scale = row_check.expected(x)
     return (np.floor(x / scale + np.float32(0.5)) @ weights.astype(np.float32)) * scale
 
 
-def exact(x, weights, in_branch=False):
+def exact(x, weights, in_branch=False, scheme=None):
     codes, scale = row_check.expected(x)
     return (codes @ weights.astype(np.float32)) * scale
 
 
-def saturating(x, weights, in_branch=False):
+def saturating(x, weights, in_branch=False, scheme=None):
     """vpmaddubsw on codes around 128: products u8 x s8 added in pairs, in int16."""
     codes, scale = row_check.expected(x)
     products = (codes + 128)[:, :, None] * weights
@@ -37,7 +48,7 @@ def saturating(x, weights, in_branch=False):
     return sums.astype(np.float32) * scale
 
 
-def in_a_branch(x, weights, in_branch=False):
+def in_a_branch(x, weights, in_branch=False, scheme=None):
     return (saturating if in_branch else exact)(x, weights)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 
 from whisper_qat.export.onnx.read import WrittenModel
-from whisper_qat.export.onnx.schemes.nodes import NodeIndex, nodes_by_operator
+from whisper_qat.export.onnx.schemes.nodes import NodeIndex, nodes_of_written
 
 
 def float_activations(path: Path) -> bytes:
@@ -28,11 +28,11 @@ def float_activations(path: Path) -> bytes:
 
 def in_float(graph: onnx.GraphProto) -> None:
     """Give the quantized layers of `graph` and its branches float activations, in place."""
-    operators, index = nodes_by_operator(), NodeIndex.of(graph.node)
+    index = NodeIndex.of(graph.node)
     replaced: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
-        if node.op_type in operators:
-            replaced |= operators[node.op_type].with_float_activations(node, index)
+        if (writer := nodes_of_written(node)) is not None:
+            replaced |= writer.with_float_activations(node, index)
     nodes = [new for node in graph.node for new in replaced.get(node.name, [node])]
     del graph.node[:]
     graph.node.extend(nodes)

@@ -6,7 +6,7 @@ stream to disk. A branch of `If` is a child graph; its initializers are stored i
 a weight used by two branches is stored once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +79,18 @@ class Graph:
         name: str = "",
         domain: str = "",
         outputs: list[str] | None = None,
+        metadata: Mapping[str, str] | None = None,
         **attributes: Any,
     ) -> str:
-        """Adds a node and returns its first output; unnamed nodes are numbered by their type."""
+        """Adds a node and returns its first output; unnamed nodes are numbered by their type.
+
+        `metadata` is stored with the node; runtimes ignore it.
+        """
         name = name or self._fresh(op_type)
         outputs = outputs or [f"{name}/out"]
         node = helper.make_node(op_type, list(inputs), outputs, name, domain=domain, **attributes)
+        for key, value in (metadata or {}).items():
+            node.metadata_props.add(key=key, value=value)
         self._nodes.append(node)
         return outputs[0]
 

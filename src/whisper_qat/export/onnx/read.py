@@ -16,11 +16,10 @@ from onnx import TensorProto, helper, numpy_helper
 from whisper_qat.errors import InputError
 from whisper_qat.export.onnx.external_data import read_tensor
 from whisper_qat.export.onnx.graph import IR_VERSION
-from whisper_qat.export.onnx.schemes.nodes import NodeIndex, attributes, nodes_by_operator
+from whisper_qat.export.onnx.schemes.nodes import NodeIndex, SchemeNodes, nodes_of_written
 from whisper_qat.model.onnx_files import DECODER_FILE, ENCODER_FILE
 from whisper_qat.model.plan.plan import HEAD
 from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
-from whisper_qat.quant.packing import unpack
 from whisper_qat.quant.scheme import Scheme
 
 
@@ -43,8 +42,8 @@ class WrittenModel:
     @cached_property
     def quantized_nodes(self) -> dict[str, onnx.NodeProto]:
         """Kernel nodes by name, those inside `If` included."""
-        operators, nodes = nodes_by_operator(), all_nodes(self.proto.graph)
-        return {node.name: node for node in nodes if node.op_type in operators}
+        nodes = all_nodes(self.proto.graph)
+        return {node.name: node for node in nodes if nodes_of_written(node) is not None}
 
     @cached_property
     def index(self) -> NodeIndex:
@@ -60,6 +59,10 @@ class WrittenModel:
         if name in self.initializers:
             return name
         return next(n.input[0] for n in self.proto.graph.node if n.output[0] == name)
+
+    def stored(self, value: str) -> np.ndarray:
+        """A copy of the initializer behind `value`."""
+        return self.array(self.behind_cast(value))
 
     def with_data(self, name: str) -> onnx.TensorProto:
         return numpy_helper.from_array(self.array(name), name)
@@ -119,20 +122,24 @@ def read_layer(folder: Path, name: str) -> WrittenLayer:
     """The layer `name` (a planned name, or proj_out for the head over the table)."""
     model = find_model(folder, name)
     node = model.quantized_nodes[HEAD if name == TABLE else name]
-    nodes = nodes_by_operator()[node.op_type]
-    scales = model.array(model.behind_cast(node.input[nodes.SCALES_INPUT]))
-    scheme = nodes.written_scheme(node, str(scales.dtype))
+    nodes = writer(node)
+    weight = nodes.written_weight(node, model.index, model.stored)
     bias = nodes.written_bias(node, model.index)
-    codes = unpack(model.array(node.input[1]), scheme)
-    settings = attributes(node)
     return WrittenLayer(
         name=name,
-        scheme=scheme,
-        in_features=settings["K"] if "K" in settings else codes.shape[1],
-        codes=codes,
-        scales=scales.astype(np.float32).reshape(len(codes), -1),
+        scheme=weight.scheme,
+        in_features=weight.in_features,
+        codes=weight.codes,
+        scales=weight.scales,
         bias=model.array(bias) if bias else None,
     )
+
+
+def writer(node: onnx.NodeProto) -> SchemeNodes:
+    """The module that wrote the layer of `node`."""
+    nodes = nodes_of_written(node)
+    assert nodes is not None, node.op_type
+    return nodes
 
 
 def find_model(folder: Path, name: str) -> WrittenModel:
@@ -149,8 +156,8 @@ def one_node_model(folder: Path, name: str) -> bytes:
     """
     model = find_model(folder, name)
     written = model.quantized_nodes[name]
-    x, nodes = nodes_by_operator()[written.op_type].layer_nodes(written, model.index)
-    constants = [n for node in nodes for n in constant_producers(model, node)]
+    x, nodes = writer(written).layer_nodes(written, model.index)
+    constants = [n for node in nodes for n in constant_producers(model, node) if n not in nodes]
     nodes = [*constants, *(renamed(node, {x: "x", nodes[-1].output[0]: "y"}) for node in nodes)]
     used = sorted({i for n in nodes for i in n.input} & set(model.initializers))
     kind = TensorProto.INT64 if name == TABLE else TensorProto.FLOAT

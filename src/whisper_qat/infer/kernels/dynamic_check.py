@@ -55,7 +55,7 @@ def wrong_codes(factor: np.float32) -> int:
 def wrong_sums(*, in_branch: bool = False) -> int:
     """Number of wrong sums of WIDTH products of the largest activation and weight codes."""
     x = np.full((1, WIDTH), MAX_CODE, np.float32)  # the scale is 1, the zero point 0
-    largest = DynamicScheme.max_code - DynamicScheme.zero_point
+    largest = DynamicScheme().largest_int8
     weights = np.full((WIDTH, WIDTH), largest, np.int8)
     weights[:, ::2] = -largest
     exact = x.astype(np.int64) @ weights.astype(np.int64)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import onnx
 
-PRODUCTS = ("DynamicQuantizeMatMul", "MatMulIntegerToFloat", "MatMulInteger")
+from whisper_qat.infer.kernels.saturation import PRODUCTS
 
 
 def with_branch_weights(model: Path | bytes) -> bytes | None:

@@ -2,15 +2,17 @@
 
 Without them, ARM64 would run int4 products in KleidiAI's kernels, whose activations are asymmetric
 per row: another grid than the one trained. On CPUs whose u8 x s8 products saturate, exact ones are
-requested, inside branches of `If` too; elsewhere they are not, as they are slower.
+requested for models whose weights need them, inside branches of `If` too; elsewhere they are not,
+as they are slower.
 """
 
 from pathlib import Path
 
+import onnx
 import onnxruntime as ort
 
 from whisper_qat.errors import InputError
-from whisper_qat.infer.kernels.saturation import saturates
+from whisper_qat.infer.kernels.saturation import may_saturate, saturates
 from whisper_qat.infer.onnx.branch_weights import with_branch_weights
 from whisper_qat.model.onnx_files import data_file
 
@@ -32,7 +34,7 @@ def session_options(threads: int | None = None) -> ort.SessionOptions:
     options.log_severity_level = WARNINGS_OFF
     for key, value in PINNED.items():
         options.add_session_config_entry(key, value)
-    options.add_session_config_entry(EXACT_PRODUCTS, "1" if saturates() else "0")
+    options.add_session_config_entry(EXACT_PRODUCTS, "0")
     return options
 
 
@@ -60,11 +62,20 @@ def session(
 def open_session(model: Path | bytes, options: ort.SessionOptions) -> ort.InferenceSession:
     """A session with `options` from `session_options`; raises onnxruntime's own exceptions."""
     source = model if isinstance(model, bytes) else str(model)
-    if saturates() and (cured := with_branch_weights(model)) is not None:
-        source = cured
-        if isinstance(model, Path):
-            options.add_session_config_entry(DATA_FOLDER, str(model.parent))
+    if saturates() and may_saturate(read_graph(model)):
+        options.add_session_config_entry(EXACT_PRODUCTS, "1")
+        if (cured := with_branch_weights(model)) is not None:
+            source = cured
+            if isinstance(model, Path):
+                options.add_session_config_entry(DATA_FOLDER, str(model.parent))
     return ort.InferenceSession(source, options, providers=PROVIDERS)
+
+
+def read_graph(model: Path | bytes) -> onnx.GraphProto:
+    """The graph of an .onnx file or of a serialized model, without external data."""
+    if isinstance(model, bytes):
+        return onnx.load_model_from_string(model).graph
+    return onnx.load(str(model), load_external_data=False).graph
 
 
 def save_to(options: ort.SessionOptions, path: Path) -> None:

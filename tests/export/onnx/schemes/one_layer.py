@@ -1,7 +1,7 @@
 """One quantized layer, or one token table, as the nodes that its scheme writes."""
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from tests.export import cases
 from whisper_qat.export.onnx.external_data import ExternalData
@@ -22,6 +22,13 @@ def weights(name, scheme, bias):
     if bias:
         named[f"{name}.bias"] = rng.normal(size=ROWS).astype(np.float32)
     return Weights(named, {name: cases.quantize(w, scheme)})
+
+
+def stored(graph):
+    """Value -> the initializer of `graph` of that name, or behind a cast of that name."""
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    casts = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
+    return lambda value: arrays[value if value in arrays else casts[value]]
 
 
 def product(scheme, folder, bias=True):

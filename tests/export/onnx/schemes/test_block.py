@@ -9,7 +9,7 @@ from tests.export.onnx.schemes import one_layer
 from whisper_qat.export.onnx.schemes import block
 from whisper_qat.export.onnx.schemes.nodes import attributes
 from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
-from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.block_scheme import BlockScheme, pack
 
 SCHEMES = pytest.mark.parametrize(
     "scheme", [BlockScheme(), BlockScheme(4, 16), BlockScheme(2, 64)], ids=lambda s: s.name
@@ -18,18 +18,24 @@ SCHEMES = pytest.mark.parametrize(
 
 @SCHEMES
 def test_a_product_reads_back(scheme, tmp_path):
-    _, index = one_layer.product(scheme, tmp_path)
+    graph, index = one_layer.product(scheme, tmp_path)
     node = index.named[one_layer.NAME]
     assert node.op_type == block.PRODUCT and block.layer_nodes(node, index) == ("x", [node])
-    assert block.written_scheme(node, "float32") == scheme
+    written = block.written_weight(node, index, one_layer.stored(graph))
+    assert written.scheme == scheme and written.in_features == one_layer.WIDTH
+    expected = one_layer.weights(one_layer.NAME, scheme, False).quantized(one_layer.NAME)
+    assert (pack(written.codes, scheme) == expected.packed).all()
+    assert (written.scales == expected.scales).all()
     assert block.written_bias(node, index) == f"{one_layer.NAME}.bias"
     assert block.product_settings(scheme).items() <= attributes(node).items()
 
 
 def test_scales_in_two_bytes_are_another_scheme(tmp_path):
-    _, index = one_layer.product(BlockScheme(), tmp_path, bias=False)
+    scheme = BlockScheme(scale_dtype="float16")
+    graph, index = one_layer.product(scheme, tmp_path, bias=False)
     node = index.named[one_layer.NAME]
-    assert block.written_scheme(node, "float16") == BlockScheme(scale_dtype="float16")
+    written = block.written_weight(node, index, one_layer.stored(graph))
+    assert written.scheme == scheme and written.scales.dtype == "float32"
     assert block.written_bias(node, index) is None
 
 

@@ -15,10 +15,11 @@ from whisper_qat.export.onnx.schemes.nodes import attributes
     ("bias", "name"), [(True, f"{one_layer.NAME}.bias"), (False, None)], ids=["bias", "none"]
 )
 def test_a_product_reads_back(bias, name, tmp_path):
-    _, index = one_layer.product(cases.DYNAMIC, tmp_path, bias)
+    graph, index = one_layer.product(cases.DYNAMIC, tmp_path, bias)
     node = index.named[one_layer.NAME]
     assert node.op_type == dynamic.PRODUCT and attributes(node) == {}
-    assert dynamic.written_scheme(node, "float32") == cases.DYNAMIC
+    written = dynamic.written_weight(node, index, one_layer.stored(graph))
+    assert written.scheme == cases.DYNAMIC and written.in_features == one_layer.WIDTH
     assert dynamic.written_bias(node, index) == name
     assert dynamic.layer_nodes(node, index) == ("x", [node])
     assert dynamic.product_settings(cases.DYNAMIC) == {}

@@ -6,23 +6,42 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.export import cases
 from whisper_qat.export.onnx.graph import IR_VERSION, OPSET
-from whisper_qat.export.onnx.schemes import block, dynamic, row
+from whisper_qat.export.onnx.schemes import block, dynamic, row, two_level
 from whisper_qat.export.onnx.schemes.nodes import (
     NodeIndex,
     float_product,
     lookup_nodes_of,
-    nodes_by_operator,
     nodes_of,
+    nodes_of_written,
+    scheme_name,
 )
+from whisper_qat.model.onnx_files import SCHEME_KEY
 
 
-def test_nodes_are_found_by_scheme_and_by_operator():
+def test_nodes_are_found_by_scheme():
     assert nodes_of(cases.INT4) is lookup_nodes_of(cases.INT4) is block
     assert nodes_of(cases.DYNAMIC) is dynamic and nodes_of(cases.ROW) is row
-    assert nodes_by_operator() == {
-        "MatMulNBits": block, "GatherBlockQuantized": block, "DynamicQuantizeMatMul": dynamic,
-        "MatMulIntegerToFloat": row,
-    }  # fmt: skip
+    assert nodes_of(cases.TWO_LEVEL) is two_level
+
+
+@pytest.mark.parametrize(
+    ("operator", "scheme", "module"),
+    [
+        ("MatMulNBits", None, block),
+        ("GatherBlockQuantized", None, block),
+        ("DynamicQuantizeMatMul", None, dynamic),
+        ("MatMulIntegerToFloat", None, row),
+        ("MatMulIntegerToFloat", "int7-row", row),
+        ("MatMulIntegerToFloat", "int4-row", two_level),
+        ("MatMul", None, None),
+        ("MatMul", "int4-row", None),
+    ],
+)
+def test_the_writer_of_a_node_is_that_of_its_operator_or_of_its_metadata(operator, scheme, module):
+    node = helper.make_node(operator, ["x"], ["y"], "layer")
+    if scheme:
+        node.metadata_props.add(key=SCHEME_KEY, value=scheme)
+    assert nodes_of_written(node) is module and scheme_name(node) == scheme
 
 
 def test_a_scheme_without_a_lookup_is_named():

@@ -1,4 +1,4 @@
-"""int8-row as nodes: the layer is found whole, from the rounding of its rows to its bias.
+"""int8-row and int7-row as nodes: a layer is found whole, from rounding its rows to its bias.
 
 What the nodes compute is tested in `tests.export.onnx.test_layers`.
 """
@@ -8,16 +8,22 @@ import pytest
 from tests.export import cases
 from tests.export.onnx.schemes import one_layer
 from whisper_qat.export.onnx.schemes import row
+from whisper_qat.quant.channel_scheme import pack
 
 BIAS = pytest.mark.parametrize("bias", [True, False])
 
 
 @BIAS
-def test_a_product_reads_back(bias, tmp_path):
-    _, index = one_layer.product(cases.ROW, tmp_path, bias)
+@pytest.mark.parametrize("scheme", [cases.ROW, cases.SEVEN], ids=lambda scheme: scheme.name)
+def test_a_product_reads_back(scheme, bias, tmp_path):
+    graph, index = one_layer.product(scheme, tmp_path, bias)
     node = index.named[one_layer.NAME]
-    assert node.op_type == row.PRODUCT and row.product_settings(cases.ROW) == {}
-    assert row.written_scheme(node, "float32") == cases.ROW
+    assert node.op_type == row.PRODUCT and row.product_settings(scheme) == {}
+    written = row.written_weight(node, index, one_layer.stored(graph))
+    expected = one_layer.weights(one_layer.NAME, scheme, False).quantized(one_layer.NAME)
+    assert written.scheme == scheme and written.in_features == one_layer.WIDTH
+    assert (pack(written.codes, scheme) == expected.packed).all()
+    assert (written.scales == expected.scales).all()
     assert row.written_bias(node, index) == (f"{one_layer.NAME}.bias" if bias else None)
 
 

@@ -3,12 +3,19 @@
 In the absence of zero points both operators assume 2^(bits-1).
 """
 
+import numpy as np
 import onnx
 
 from whisper_qat.export.onnx.graph import MICROSOFT, Graph
-from whisper_qat.export.onnx.schemes.nodes import NodeIndex, Settings, attributes
+from whisper_qat.export.onnx.schemes.nodes import (
+    NodeIndex,
+    Settings,
+    Stored,
+    WrittenWeight,
+    attributes,
+)
 from whisper_qat.export.weights import QuantizedWeight
-from whisper_qat.quant.block_scheme import BlockScheme
+from whisper_qat.quant.block_scheme import BlockScheme, unpack
 from whisper_qat.quant.scheme import Scheme
 
 PRODUCT, LOOKUP = "MatMulNBits", "GatherBlockQuantized"
@@ -72,9 +79,15 @@ def lookup(
     return g.op("Slice", rows, g.constant([0]), end, g.constant([-1]))
 
 
-def written_scheme(node: onnx.NodeProto, scale_dtype: str) -> BlockScheme:
-    settings = attributes(node)
-    return BlockScheme(settings["bits"], settings["block_size"], scale_dtype)
+def written_weight(node: onnx.NodeProto, index: NodeIndex, stored: Stored) -> WrittenWeight:
+    settings, scales = attributes(node), stored(node.input[SCALES_INPUT])
+    scheme = BlockScheme(settings["bits"], settings["block_size"], str(scales.dtype))
+    return WrittenWeight(
+        scheme=scheme,
+        codes=unpack(stored(node.input[1]), scheme),
+        scales=scales.astype(np.float32).reshape(settings["N"], -1),
+        in_features=settings["K"],
+    )
 
 
 def written_bias(node: onnx.NodeProto, index: NodeIndex) -> str | None:

@@ -3,7 +3,14 @@
 import onnx
 
 from whisper_qat.export.onnx.graph import MICROSOFT, Graph
-from whisper_qat.export.onnx.schemes.nodes import NodeIndex, Settings, float_product
+from whisper_qat.export.onnx.schemes.nodes import (
+    NodeIndex,
+    Settings,
+    Stored,
+    WrittenWeight,
+    channel_weight,
+    float_product,
+)
 from whisper_qat.export.weights import QuantizedWeight
 from whisper_qat.quant.channel_scheme import DynamicScheme
 
@@ -36,8 +43,8 @@ def product(
     return g.op(PRODUCT, *inputs, name=name, domain=MICROSOFT)
 
 
-def written_scheme(node: onnx.NodeProto, scale_dtype: str) -> DynamicScheme:
-    return DynamicScheme()
+def written_weight(node: onnx.NodeProto, index: NodeIndex, stored: Stored) -> WrittenWeight:
+    return channel_weight(DynamicScheme(), stored(node.input[1]), stored(node.input[SCALES_INPUT]))
 
 
 def written_bias(node: onnx.NodeProto, index: NodeIndex) -> str | None:

@@ -1,22 +1,27 @@
 """How a scheme's layers are written as ONNX nodes and read back: `nodes` in the scheme's record.
 
 A layer's product node has the layer's name, which onnxruntime's optimizer keeps; nodes around it
-are named after it. Where two schemes share a product, it is read back as the first scheme's.
+are named after it. Where schemes share a product, its metadata names the scheme, and without any
+it is the first one's.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
 from whisper_qat.export.onnx.graph import Graph
 from whisper_qat.export.weights import QuantizedWeight
-from whisper_qat.quant.registry import part, records
+from whisper_qat.model.onnx_files import SCHEME_KEY
+from whisper_qat.quant.packing import unpack
+from whisper_qat.quant.registry import parse_scheme, part, records
 from whisper_qat.quant.scheme import Scheme
 
 Settings = dict[str, Any]  # attributes of a node
+Stored = Callable[[str], np.ndarray]  # a value's name -> the initializer behind it
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,21 @@ class NodeIndex:
         return cls(named, {output: node for node in nodes for output in node.output})
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WrittenWeight:
+    """A weight [N, K] as stored: codes uint8 [N, blocks*block] and scales float32 [N, blocks]."""
+
+    scheme: Scheme
+    codes: np.ndarray
+    scales: np.ndarray
+    in_features: int
+
+
 class SchemeNodes(Protocol):
     """Interface of a scheme's module here; `codes` and `scales` are names of stored tensors."""
 
     PRODUCT: str  # the operator of the node that has a layer's name
     OPERATORS: tuple[str, ...]  # operators of all such nodes: product and lookup
-    SCALES_INPUT: int  # of the product; its codes are input 1
 
     def product_settings(self, scheme: Scheme) -> Settings:
         """The attributes of the product that decide its arithmetic."""
@@ -49,8 +63,10 @@ class SchemeNodes(Protocol):
     ) -> str:  # fmt: skip
         """Adds the layer's product, float32 x [batch, rows, K] -> [batch, rows, N]."""
 
-    def written_scheme(self, node: onnx.NodeProto, scale_dtype: str) -> Scheme:
-        """The scheme of the product `node`, with its scales stored as `scale_dtype`."""
+    def written_weight(
+        self, node: onnx.NodeProto, index: NodeIndex, stored: Stored
+    ) -> WrittenWeight:
+        """The scheme, codes and scales of the product `node`."""
 
     def written_bias(self, node: onnx.NodeProto, index: NodeIndex) -> str | None:
         """The initializer that is added to the product `node`."""
@@ -91,14 +107,27 @@ def lookup_nodes_of(scheme: Scheme) -> LookupNodes:
     return nodes
 
 
-def nodes_by_operator() -> dict[str, SchemeNodes]:
-    """Operator of a quantized layer's node -> the module that writes it."""
-    found: dict[str, SchemeNodes] = {}
-    for record in records():
-        nodes: SchemeNodes = record.part("nodes")
-        for operator in nodes.OPERATORS:
-            found.setdefault(operator, nodes)
-    return found
+def nodes_of_written(node: onnx.NodeProto) -> SchemeNodes | None:
+    """The module that writes the layer of `node`; None for a node that is no layer's."""
+    modules: list[SchemeNodes] = [record.part("nodes") for record in records()]
+    writers = [nodes for nodes in modules if node.op_type in nodes.OPERATORS]
+    name = scheme_name(node)
+    return nodes_of(parse_scheme(name)) if writers and name else next(iter(writers), None)
+
+
+def scheme_name(node: onnx.NodeProto) -> str | None:
+    """The scheme that the metadata of `node` names."""
+    return next((entry.value for entry in node.metadata_props if entry.key == SCHEME_KEY), None)
+
+
+def channel_weight(scheme: Scheme, packed: np.ndarray, scales: np.ndarray) -> WrittenWeight:
+    """A weight of a channel scheme from its int8 codes [K, N] and scales [N]."""
+    return WrittenWeight(
+        scheme=scheme,
+        codes=unpack(packed, scheme),
+        scales=scales.reshape(-1, 1),
+        in_features=len(packed),
+    )
 
 
 def float_product(

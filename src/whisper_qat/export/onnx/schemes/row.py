@@ -1,4 +1,4 @@
-"""ONNX nodes of int8-row: `QuantizeLinear` with one scale per row, then `MatMulIntegerToFloat`.
+"""ONNX nodes of int8-row and int7-row: `QuantizeLinear` by rows, then `MatMulIntegerToFloat`.
 
 The product takes a single activation scale, so the rows' scales are multiplied in after it, and the
 bias is added last. Layers that read the same input share its codes.
@@ -11,14 +11,24 @@ import onnx
 from onnx import helper
 
 from whisper_qat.export.onnx.graph import MICROSOFT, Graph
-from whisper_qat.export.onnx.schemes.nodes import NodeIndex, Settings, float_product
+from whisper_qat.export.onnx.schemes.nodes import (
+    NodeIndex,
+    Settings,
+    Stored,
+    WrittenWeight,
+    channel_weight,
+    float_product,
+    scheme_name,
+)
 from whisper_qat.export.weights import QuantizedWeight
+from whisper_qat.model.onnx_files import SCHEME_KEY
 from whisper_qat.quant.channel_scheme import RowScheme
 
 PRODUCT = "MatMulIntegerToFloat"
 OPERATORS = (PRODUCT,)
 SCALES_INPUT = 3
 ZERO_POINT = 128  # of the activations: symmetric codes, stored unsigned
+DEFAULT = RowScheme()  # of a product whose metadata names none
 
 
 def product_settings(scheme: RowScheme) -> Settings:
@@ -35,12 +45,14 @@ def product(
     name: str,
     bias: str | None = None,
 ) -> str:
-    """An int8 product with one activation scale per row."""
+    """An int8 product with one activation scale per row; `codes` are int8 [K, N]."""
     row_codes, row_scales = g.once(f"{x}/rows", lambda: quantize_rows(g, x))
     one = g.constant(1.0, np.float32)
     zero_point = g.constant(ZERO_POINT, np.uint8)
     inputs = [row_codes, codes, one, scales, zero_point]
-    y = g.op(PRODUCT, *inputs, name=name, domain=MICROSOFT)
+    scheme = quantized.scheme
+    metadata = {} if scheme == DEFAULT else {SCHEME_KEY: scheme.name}
+    y = g.op(PRODUCT, *inputs, name=name, domain=MICROSOFT, metadata=metadata)
     y = g.op("Mul", y, row_scales, name=f"{name}/rows")
     return y if bias is None else g.op("Add", y, bias, name=f"{name}/bias")
 
@@ -64,8 +76,10 @@ def quantize_rows(g: Graph, x: str) -> tuple[str, str]:
     return g.op("Reshape", codes, shape), scales
 
 
-def written_scheme(node: onnx.NodeProto, scale_dtype: str) -> RowScheme:
-    return RowScheme()
+def written_weight(node: onnx.NodeProto, index: NodeIndex, stored: Stored) -> WrittenWeight:
+    scheme = RowScheme.parse(scheme_name(node) or DEFAULT.name)
+    assert scheme is not None, node.name
+    return channel_weight(scheme, stored(node.input[1]), stored(node.input[SCALES_INPUT]))
 
 
 def written_bias(node: onnx.NodeProto, index: NodeIndex) -> str | None:
