@@ -1,4 +1,4 @@
-"""Channel schemes: int8-dynamic, and int8-row and int7-row, whose activations have a scale a row."""
+"""Channel schemes: int8-dynamic, and rows of eight and of seven bits."""
 
 import pytest
 import torch
