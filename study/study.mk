@@ -24,6 +24,10 @@ LEARNED := --scales learned --scale_start gptq --curriculum float:0.5
 
 flags.control := --quantization_type none
 flags.int8 := --quantization_type int8
+flags.int8-row := --quantization_type int8 --plan int8_row
+flags.int7-row := --quantization_type int8 --plan int7_row
+flags.int4-two-level := --quantization_type int4 --plan int4_two_level $(LEARNED)
+flags.int3-two-level := --quantization_type int3 --plan int3_two_level $(LEARNED)
 flags.int8-dynamic := --quantization_type int8 --plan configs/plans/int8_dynamic_all.yaml
 flags.int4-b32 := --quantization_type int4 $(LEARNED)
 flags.int4-b128 := --quantization_type int4 --block_size 128 $(LEARNED)
@@ -82,4 +86,5 @@ $(OUT)/table/manifest.json: $(foreach r,$(rows) base,$(OUT)/onnx/$(r)/manifest.j
 	  --corpora telephone-fr --test_data $(VERSE)/dev.jsonl --teacher_forced true \
 	  --compare $(foreach r,$(filter-out $(first),$(rows)),$(r)=$(OUT)/onnx/$(r)) --output_dir $(@D)
 
-.PRECIOUS: %/manifest.json
+# Nothing that took time is an intermediate file: make deletes none of it.
+.SECONDARY:

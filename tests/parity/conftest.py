@@ -22,7 +22,7 @@ CHANNEL = {
         Rule(pattern=TOKEN_TABLE, scheme="block-int8-32-f16", why="looked up"),
         Rule(pattern=".*", scheme=scheme, why="all"),
     ]
-    for scheme in ("int8-dynamic", "int8-row")
+    for scheme in ("int8-dynamic", "int8-row", "int7-row", "int4-row", "int2-row")
 }
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.parity.conftest import CHANNEL
 from whisper_qat.model.fake_quant.layers import fake_quantized
 from whisper_qat.parity import gate
 
@@ -11,7 +12,7 @@ def run(written):
     return gate.run(*written, lines.append, transcripts_of=2), lines
 
 
-@pytest.mark.parametrize("written", ["int8", "int4", "int8-dynamic", "int8-row"], indirect=True)
+@pytest.mark.parametrize("written", ["int8", "int4", "int3", *CHANNEL], indirect=True)
 def test_passes_what_was_written(written):
     report, lines = run(written)
     assert report["passed"] and report["failed"] == []

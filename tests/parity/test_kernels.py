@@ -31,7 +31,9 @@ def nbits(bits=4, block_size=32, accuracy_level=4):
 
 
 @pytest.mark.parametrize(
-    "scheme", [cases.INT4, cases.INT8, cases.DYNAMIC, cases.ROW, None], ids=str
+    "scheme",
+    [cases.INT4, cases.INT8, cases.DYNAMIC, cases.ROW, cases.SEVEN, cases.TWO_LEVEL, None],
+    ids=str,
 )
 def test_what_we_write_runs_as_planned(tmp_path, scheme):
     model = cases.tiny_whisper()

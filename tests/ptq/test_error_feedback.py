@@ -8,9 +8,10 @@ from whisper_qat.ptq import error_feedback
 from whisper_qat.quant import block_weight, least_squares_scale
 from whisper_qat.quant.block_scheme import BlockScheme
 from whisper_qat.quant.channel_scheme import DynamicScheme
+from whisper_qat.quant.two_level_scheme import TwoLevelScheme
 
 SCHEMES = [BlockScheme(bits, block, "float16") for bits in (2, 4, 8) for block in (32, 128)]
-SCHEMES += [BlockScheme(4, 16, "float16"), DynamicScheme()]
+SCHEMES += [BlockScheme(4, 16, "float16"), DynamicScheme(), TwoLevelScheme(4), TwoLevelScheme(2)]
 
 
 def correlated(rows, columns, seed=0, rank=24):

@@ -27,7 +27,7 @@ def encoder_error(made):
         )
 
 
-@pytest.mark.parametrize("kind", ["int8", "int4", "int2"])
+@pytest.mark.parametrize("kind", ["int8", "int4", "int3", "int2"])
 def test_gptq_is_nearer_to_the_float_encoder_than_least_squares(kind):
     plain, fed = cases.tiny_whisper(), cases.tiny_whisper()
     least_squares(plain, default_rules(kind, 32))

@@ -17,7 +17,7 @@ from whisper_qat.train import scales
 SCHEME = BlockScheme(4, 16)
 
 
-@pytest.mark.parametrize("quantization_type", ["int4", "int2"])
+@pytest.mark.parametrize("quantization_type", ["int4", "int3", "int2"])
 def test_codes_and_scales_are_gptqs_and_weights_nearer_to_the_float_ones(quantization_type):
     rules = default_rules(quantization_type, 32)
     plain, by_gptq, warm = (cases.tiny_whisper() for _ in range(3))

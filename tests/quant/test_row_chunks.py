@@ -31,7 +31,7 @@ def test_chunks_are_the_whole(monkeypatch, rows):
 
 
 @pytest.mark.parametrize(
-    "name", ["block-int8-32-f16", "block-int4-32", "block-int2-32-f16", "int8-row"]
+    "name", ["block-int8-32-f16", "block-int4-32", "block-int2-32-f16", "int8-row", "int4-row"]
 )
 def test_values_and_gradients_do_not_depend_on_the_chunk(monkeypatch, name):
     scheme = parse_scheme(name)

@@ -73,7 +73,7 @@ class QuantizePtqConfig:
 
     model_path: str
     output_path: Path
-    quantization_type: Literal["int8", "int4", "int2", ""] = field(
+    quantization_type: Literal["int8", "int4", "int3", "int2", ""] = field(
         default="", metadata={"default": "int8"}
     )
     method: Literal[

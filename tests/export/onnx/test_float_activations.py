@@ -17,7 +17,9 @@ from whisper_qat.model.onnx_files import DECODER_FILE, ENCODER_FILE
 MEL = {"input_features": np.random.default_rng(6).normal(size=(1, 8, 40)).astype(np.float32)}
 
 
-@pytest.fixture(params=[cases.INT8, cases.DYNAMIC, cases.ROW], ids=lambda s: s.name)
+@pytest.fixture(
+    params=[cases.INT8, cases.DYNAMIC, cases.ROW, cases.TWO_LEVEL], ids=lambda s: s.name
+)
 def scheme(request):
     return request.param
 
@@ -42,7 +44,7 @@ def test_the_float_graph_is_the_model_on_its_weight_grid(folder, scheme, tmp_pat
     model = cases.tiny_whisper(256)
     table = model.model.decoder.embed_tokens.weight.detach().clone()
     cases.dequantized(model, scheme)
-    if scheme in (cases.DYNAMIC, cases.ROW):
+    if not scheme.has_lookup:
         model.model.decoder.embed_tokens.weight.data.copy_(table)
     states = cases.session(copy / ENCODER_FILE).run(None, MEL)[0]
     tokens = np.array([[3, 5, 7]])

@@ -20,7 +20,7 @@ from whisper_qat.quant.numerics import fake_quantize_activation, of_weight
 
 FLOAT_NOISE = 1e-5
 BLOCKS = pytest.mark.parametrize("scheme", [cases.INT8, cases.INT4], ids=lambda s: s.name)
-CHANNEL = (cases.DYNAMIC, cases.ROW)
+CHANNEL = (cases.DYNAMIC, cases.ROW, cases.SEVEN, cases.TWO_LEVEL)
 ALL = [cases.INT8, cases.INT4, *CHANNEL]
 SCHEMES = pytest.mark.parametrize("scheme", ALL, ids=lambda s: s.name)
 CROSS_KEY = "model.decoder.layers.1.encoder_attn.k_proj"  # inside `If`
@@ -46,7 +46,8 @@ def test_grids_tell_which_codes_can_be_compared(tmp_path):
         for i, scheme in enumerate(ALL)
     ]
     channel = (1, 255, 64, 64)  # of both: they differ in their activations alone
-    assert grids == [(0, 255, 32, 64), (0, 15, 16, 64), channel, channel]
+    rows = [channel, channel, (64, 192, 64, 64), (0, 15, 16, 64)]
+    assert grids == [(0, 255, 32, 64), (0, 15, 16, 64), *rows]
 
 
 def test_float_folder_has_no_codes(tmp_path):

@@ -27,8 +27,8 @@ def states(length, seed=1, width=64):
 @pytest.mark.parametrize("length", [52, 8, 4])
 @pytest.mark.parametrize(
     "scheme",
-    [None, cases.INT8, cases.INT4, cases.ROW, cases.DYNAMIC],
-    ids=["float", "int8", "int4", "row", "dynamic"],
+    [None, cases.INT8, cases.INT4, cases.ROW, cases.SEVEN, cases.TWO_LEVEL, cases.DYNAMIC],
+    ids=["float", "int8", "int4", "row", "seven", "two-level", "dynamic"],
 )
 def test_logits_are_those_of_the_merged_graph_bit_for_bit(tmp_path, scheme, length):
     """Positions in fours and a cache as long as its past: others change the last bit of a sum."""

@@ -47,7 +47,7 @@ def test_a_malformed_plan_is_refused(tmp_path, content, message):
 
 def test_unknown_quantization_type():
     with pytest.raises(
-        InputError, match="quantization_type='int88': expected one of int8, int4, int2, n"
+        InputError, match="quantization_type='int88': expected one of int8, int4, int3, int2, n"
     ):
         default_rules("int88", 32)
 

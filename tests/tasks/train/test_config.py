@@ -83,7 +83,9 @@ def test_a_plan_that_contradicts_the_type_is_one_line(kind, message):
 
 
 def test_a_wrong_type_is_named_with_those_there_are():
-    message = "--quantization_type: expected one of int8, int4, int2, none, got 'int6'; did you"
+    message = (
+        "--quantization_type: expected one of int8, int4, int3, int2, none, got 'int6'; did you"
+    )
     with pytest.raises(InputError, match=message):
         parse(TrainConfig, ["--quantization_type", "int6"])
 

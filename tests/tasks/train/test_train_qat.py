@@ -242,7 +242,7 @@ def test_distillation_can_be_switched_off(config):
     [
         (
             {"quantization_type": "int9"},
-            "quantization_type='int9': expected one of int8, int4, int2",
+            "quantization_type='int9': expected one of int8, int4, int3, int2",
         ),
         ({"audio_context": "short"}, "audio_context='short': expected one of full, dynamic"),
         ({"block_size": 48}, "block_size=48: expected 32, 64 or 128"),

@@ -23,7 +23,11 @@ STORED = (
     "model.encoder.conv1", "model.encoder.conv2",
     "model.encoder.embed_positions", "model.decoder.embed_positions",
 )  # fmt: skip
-QUANTIZATION_TYPES = ("int8", "int4", "int2", "none")
+# Layers whose products have many rows in one call: all positions of the encoder.
+MANY_ROWS = r"model\.encoder\..*|model\.decoder\..*\.encoder_attn\.[kv]_proj"
+# Type -> scheme of these layers, where it is not the block scheme of the others, and their bits.
+ROW_SCHEMES = {"int3": ("int3-row", 4)}
+QUANTIZATION_TYPES = ("int8", "int4", "int3", "int2", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +79,10 @@ def default_rules(quantization_type: str, block_size: int) -> list[Rule]:
     if quantization_type == "none":
         return []
     bits = int(quantization_type.removeprefix("int"))
+    row_scheme, bits = ROW_SCHEMES.get(quantization_type, ("", bits))
     table = BlockScheme(8, block_size, "float16").name
     rest = BlockScheme(bits, block_size, "float16").name
+    rows = [Rule(pattern=MANY_ROWS, scheme=row_scheme, why="many rows in one call")]
     return [
         Rule(
             pattern="|".join(map(re.escape, STORED)),
@@ -84,6 +90,7 @@ def default_rules(quantization_type: str, block_size: int) -> list[Rule]:
             why="convolutions and positions: about 1 % of the weights, products in float32",
         ),
         Rule(pattern=TOKEN_TABLE, scheme=table, why="token table and tied output head: 8 bits"),
+        *(rows if row_scheme else []),
         Rule(pattern=".*", scheme=rest, why=f"default of {quantization_type}"),
     ]
 

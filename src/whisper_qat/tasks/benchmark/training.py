@@ -67,7 +67,7 @@ class BenchmarkTrainConfig:
     base_model: str = "data/whisper-base"
     train_data: str = "data/telephone-fr"
     output_dir: str = "outputs/benchmarks/train"
-    quantization_types: list[Literal["none", "int8", "int4", "int2"]] = (  # type: ignore[assignment]
+    quantization_types: list[Literal["none", "int8", "int4", "int3", "int2"]] = (  # type: ignore[assignment]
         "none", "int8", "int4",
     )  # fmt: skip
     audio_contexts: list[Literal["full", "dynamic"]] = ("full", "dynamic")  # type: ignore[assignment]

@@ -62,7 +62,7 @@ class ConvertConfig:
 
     model_path: str
     output_path: Path
-    quantization_type: Literal["int8", "int4", "int2", "none"] = "int8"
+    quantization_type: Literal["int8", "int4", "int3", "int2", "none"] = "int8"
     format: Literal["onnx", "transformers-js", "ctranslate2", "ggml"] = "onnx"
     requantize: bool = False
     audio_context: Literal["full", "dynamic"] | None = None

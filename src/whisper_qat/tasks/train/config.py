@@ -162,7 +162,7 @@ class QuantizationSettings:
             float:0.1,int8:0.3
     """
 
-    quantization_type: Literal["int8", "int4", "int2", "none", ""] = field(
+    quantization_type: Literal["int8", "int4", "int3", "int2", "none", ""] = field(
         default="", metadata={"default": "int8"}
     )
     block_size: int = 32

@@ -1,0 +1,53 @@
+"""Join evaluations made on different days, such as one for each training seed, into one report."""
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from whisper_qat.errors import InputError
+from whisper_qat.report.evaluation import headline
+from whisper_qat.report.evaluation.page import render
+from whisper_qat.report.evaluation.pool import pool
+from whisper_qat.report.evaluation.summary import summarize
+from whisper_qat.runs.folders import hash_file, new_folder, write_manifest
+
+logger = logging.getLogger(__name__)
+KIND = "evaluation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolEvaluationsConfig:
+    """Join evaluation folders into one report, pooled over training seeds.
+
+    The folders must be of the same clips, decoding and normalisers. Speed and memory are left out,
+    because evaluations of different days cannot be compared in them.
+
+    Args:
+        evaluations: folders written by evaluate, or copies of their measurements.json, rows and
+            teacher_forced
+        output_dir: new folder for the joined measurements, results and report
+    """
+
+    evaluations: list[Path]
+    output_dir: Path
+
+    def __post_init__(self) -> None:
+        if not self.evaluations:
+            raise InputError("--evaluations: expected one folder or more")
+        for folder in self.evaluations:
+            if not (folder / "measurements.json").is_file():
+                raise InputError(
+                    f"--evaluations {folder}: no measurements.json; expected a folder written by "
+                    "evaluate"
+                )
+
+
+def run(config: PoolEvaluationsConfig) -> None:
+    """Join, summarise and write the report; GateError when a QAT row has the codes of a PTQ row."""
+    with new_folder(config.output_dir) as folder:
+        pool(config.evaluations, folder)
+        print(headline.text(summarize(folder)))
+        render(folder)
+        inputs = {str(f): hash_file(f / "measurements.json") for f in config.evaluations}
+        write_manifest(folder, kind=KIND, inputs=inputs, config=asdict(config))
+    logger.info(f"report: {config.output_dir / 'report.html'}")
