@@ -1,90 +1,92 @@
-# The int4 study: the same training in float and on each grid, three seeds, PTQ of the base and of every
-# control, all measured on the prompts' test split and on verse that no training saw.
+# The study of number formats: the same training in float and on each grid, PTQ of every control, all
+# measured on the prompts' test split and on verse that no training saw.
 #
 #   make -f study/study.mk VERSE=path/to/poetry-fr            # everything, hours on two cores
 #   make -f study/study.mk VERSE=... SEEDS=0 GRIDS="int8 int4-b32" # less
+#   make -f study/study.mk keep VERSE=... SEEDS=1             # one seed; its measurements to docs/results/study
+#   make -f study/study.mk pooled                             # the table from what was kept, without any model
 #
-# A folder is DIRECTORY/GRID.sSEED. What is finished is not made again; `-j2` with OMP_NUM_THREADS=1 keeps two
-# cores busy better than two threads do.
+# A folder is outputs/study/DIRECTORY/ROW. What is finished is not made again, so seeds and rows can be made
+# on different days: a seed's evaluation keeps the rows that it has and measures new ones. `-j2` with
+# OMP_NUM_THREADS=1 keeps two cores busy better than two threads do.
 
 VERSE ?= data/poetry-fr
 SEEDS ?= 0 1 2
-GRIDS ?= int8 int8-dynamic int4-b32 int4-b128
-# Post-training methods of int4, by block size.
-PTQ ?= round-to-nearest least-squares gptq
-PTQ128 ?= gptq
+GRIDS ?= int8-b32 int8-row int7-row int4-b32 int4-two-level int3-two-level
+# Post-training rows of every control: METHOD.GRID, and METHOD.GRID.DRAW for another draw of the calibration
+# clips than the first.
+PTQ ?= round-to-nearest.int8-b32 round-to-nearest.int8-row round-to-nearest.int7-row gptq.int4-b32 gptq.int4-two-level
 # Flags of every conversion, as --parity_transcripts 150 for the gate on transcripts.
 CONVERT ?=
 OUT := outputs/study
+KEPT := docs/results/study
 RUN := .venv/bin/python
 BASE := data/whisper-base
 PROMPTS := data/telephone-fr
-# Half of the steps in float, then GPTQ's codes of what was learned, trained on.
+
+# The number format of a grid, for training and for PTQ.
+grid.none := --quantization_type none
+grid.int8-b32 := --quantization_type int8 --plan int8_block
+grid.int8-row := --quantization_type int8 --plan int8_row
+grid.int7-row := --quantization_type int8 --plan int7_row
+grid.int8-dynamic := --quantization_type int8 --plan int8_dynamic_all
+grid.int4-b32 := --quantization_type int4 --plan int4_block
+grid.int4-b128 := --quantization_type int4 --plan int4_block128
+grid.int4-two-level := --quantization_type int4 --plan int4_two_level
+grid.int3-two-level := --quantization_type int3 --plan int3_two_level
+grid.int2-two-level := --quantization_type int2 --plan int2_two_level
+# How it is trained: half of the steps in float, then GPTQ's codes of what was learned, trained on.
 LEARNED := --scales learned --scale_start gptq --curriculum float:0.5
+how.int4-b32 := $(LEARNED)
+how.int4-b128 := $(LEARNED)
+how.int4-two-level := $(LEARNED)
+how.int3-two-level := $(LEARNED)
+how.int2-two-level := --scales learned --scale_start gptq --curriculum float:0.25
+CALIBRATED := gptq weighted-least-squares
 
-flags.control := --quantization_type none
-flags.int8 := --quantization_type int8
-flags.int8-row := --quantization_type int8 --plan int8_row
-flags.int7-row := --quantization_type int8 --plan int7_row
-flags.int4-two-level := --quantization_type int4 --plan int4_two_level $(LEARNED)
-flags.int3-two-level := --quantization_type int3 --plan int3_two_level $(LEARNED)
-flags.int8-dynamic := --quantization_type int8 --plan configs/plans/int8_dynamic_all.yaml
-flags.int4-b32 := --quantization_type int4 $(LEARNED)
-flags.int4-b128 := --quantization_type int4 --block_size 128 $(LEARNED)
-flags.int2-b32 := --quantization_type int2 --scales learned --scale_start gptq --curriculum float:0.25
-# Trials of one seed, to choose by the validation loss.
-flags.int4-b32-rule := --quantization_type int4
-flags.int4-b32-ort := --quantization_type int4 --scales learned
-flags.int4-b32-ls := --quantization_type int4 --scales learned --scale_start least-squares
-flags.int4-b32-fast := --quantization_type int4 --scales learned --scale_lr_ratio 1.0
-flags.int4-b32-gptq := --quantization_type int4 --scales learned --scale_start gptq
+.PHONY: table models keep pooled
+# Nothing that took time is an intermediate file: make deletes none of it.
+.SECONDARY:
 
-# The base as published hears 30 s: at the clip's own length it was never trained to stop.
-context := --audio_context full
-# PTQ rows: NAME-TYPE-bBLOCK; the calibrated ones listen to the study's training clips.
-ptq_rows := $(PTQ:%=%-int4-b32) $(PTQ128:%=%-int4-b128) round-to-nearest-int8-b32 optimum-dynamic-int8-b32
-calibrated := gptq weighted-least-squares
-piece = $(word $(1),$(subst -b, ,$(subst -int, ,$(2))))
-ptq_flags = --method $(call piece,1,$(1)) --quantization_type int$(call piece,2,$(1)) --block_size $(call piece,3,$(1)) \
-  $(if $(filter $(calibrated),$(call piece,1,$(1))),--calibration_data $(OUT)/data/train.jsonl)
-
-trained := $(foreach g,$(GRIDS),$(foreach s,$(SEEDS),$(g).s$(s)))
-controls := $(foreach s,$(SEEDS),control.s$(s))
-rows := $(trained) $(controls) $(foreach p,$(ptq_rows),base+$(p) $(foreach s,$(SEEDS),control.s$(s)+$(p)))
-
-.PHONY: table models
-table: $(OUT)/table/manifest.json
-models: $(foreach r,$(rows) base,$(OUT)/onnx/$(r)/manifest.json)
+table: $(SEEDS:%=$(OUT)/seeds/s%/manifest.json)
+models: $(foreach s,$(SEEDS),$(foreach g,$(GRIDS),$(OUT)/onnx/$(g).s$(s)/manifest.json))
 
 $(OUT)/data/train.jsonl: study/data.py $(PROMPTS)/manifest.json $(VERSE)/train.jsonl
 	$(RUN) study/data.py --prompts $(PROMPTS) --verse $(VERSE) --output_dir $(@D)
 
+# Training and conversion: GRID.sSEED; the control's grid is none.
+grid_of = $(or $(patsubst control,none,$(filter control,$(basename $(1)))),$(basename $(1)))
 $(OUT)/train/%/final/manifest.json: $(OUT)/data/train.jsonl study/train.yaml
-	$(RUN) scripts/train_qat.py --config study/train.yaml $(flags.$(basename $*)) --seed $(patsubst .s%,%,$(suffix $*)) \
-	  --output_dir $(OUT)/train/$*
+	$(RUN) scripts/train_qat.py --config study/train.yaml $(grid.$(call grid_of,$*)) $(how.$(call grid_of,$*)) \
+	  --seed $(patsubst .s%,%,$(suffix $*)) --output_dir $(OUT)/train/$*
+$(OUT)/onnx/%/manifest.json: $(OUT)/train/%/final/manifest.json
+	$(RUN) scripts/convert_qat_to_quantized.py --model_path $(<D) --output_path $(@D) \
+	  $(wordlist 1,2,$(grid.$(call grid_of,$*))) $(CONVERT)
 
-$(OUT)/onnx/base/manifest.json:
-	$(RUN) scripts/convert_qat_to_quantized.py --model_path $(BASE) --output_path $(@D) --quantization_type none $(context)
-$(OUT)/onnx/base+%/manifest.json: $(OUT)/data/train.jsonl
-	$(RUN) scripts/quantize_ptq.py --model_path $(BASE) --output_path $(@D) $(context) $(call ptq_flags,$*)
-
+# PTQ of a control: control.sSEED+METHOD.GRID[.DRAW].
+piece = $(word $(1),$(subst ., ,$(2)))
+ptq_flags = --method $(call piece,1,$(1)) $(grid.$(call piece,2,$(1))) \
+  $(if $(filter $(CALIBRATED),$(call piece,1,$(1))),--calibration_data $(OUT)/data/train.jsonl --seed $(or $(call piece,3,$(1)),0))
 define of_seed
-$(OUT)/onnx/control.s$(1)/manifest.json: $(OUT)/train/control.s$(1)/final/manifest.json
-	$(RUN) scripts/convert_qat_to_quantized.py --model_path $$(<D) --output_path $$(@D) --quantization_type none
 $(OUT)/onnx/control.s$(1)+%/manifest.json: $(OUT)/train/control.s$(1)/final/manifest.json
 	$(RUN) scripts/quantize_ptq.py --model_path $$(<D) --output_path $$(@D) $$(call ptq_flags,$$*)
 endef
 $(foreach s,$(SEEDS),$(eval $(call of_seed,$(s))))
 
-$(OUT)/onnx/%/manifest.json: $(OUT)/train/%/final/manifest.json
-	$(RUN) scripts/convert_qat_to_quantized.py --model_path $(<D) --output_path $(@D) \
-	  --quantization_type $(word 2,$(flags.$(basename $*))) $(CONVERT)
+# One seed's evaluation: the control, every grid of that seed that GRIDS names, and PTQ of the control.
+rows_of = $(foreach g,$(GRIDS),$(g).s$(1)) $(foreach p,$(PTQ),control.s$(1)+$(p))
+define evaluation_of
+$(OUT)/seeds/s$(1)/manifest.json: $(foreach r,control.s$(1) $(call rows_of,$(1)),$(OUT)/onnx/$(r)/manifest.json)
+	$(RUN) scripts/evaluate_qat.py --model_path $(OUT)/onnx/control.s$(1) --baseline_model $(OUT)/onnx/control.s$(1) \
+	  --corpora telephone-fr --test_data $(VERSE)/dev.jsonl --teacher_forced true --normalizers card fr \
+	  --compare $(foreach r,control.s$(1) $(call rows_of,$(1)),$(r)=$(OUT)/onnx/$(r)) --output_dir $$(@D)
+$(KEPT)/s$(1)/measurements.json: $(OUT)/seeds/s$(1)/manifest.json
+	$(RUN) study/keep.py --evaluation $$(<D) --models $(OUT) --output_dir $$(@D)
+endef
+$(foreach s,$(SEEDS),$(eval $(call evaluation_of,$(s))))
 
-first := $(firstword $(trained))
-$(OUT)/table/manifest.json: $(foreach r,$(rows) base,$(OUT)/onnx/$(r)/manifest.json)
-	$(RUN) scripts/evaluate_qat.py --model_path $(OUT)/onnx/$(first) --baseline_model $(OUT)/onnx/base \
-	  --corpora telephone-fr --test_data $(VERSE)/dev.jsonl --teacher_forced true \
-	  --compare $(foreach r,$(filter-out $(first),$(rows)),$(r)=$(OUT)/onnx/$(r)) --output_dir $(@D)
+keep: $(SEEDS:%=$(KEPT)/s%/measurements.json)
 
-# Nothing that took time is an intermediate file: make deletes none of it.
-.SECONDARY:
+pooled:
+	$(RUN) scripts/pool_evaluations.py --evaluations $(dir $(wildcard $(KEPT)/s*/measurements.json)) \
+	  --output_dir outputs/evaluations/study

@@ -27,6 +27,7 @@ SCRIPT_OF = {
     "train": "train_qat.py",
     "convert": "convert_qat_to_quantized.py",
     "evaluate": "evaluate_qat.py",
+    "pool": "pool_evaluations.py",
     "transcribe": "transcribe.py",
     "prepare-data": "prepare_data.py",
     "quantize": "quantize_ptq.py",

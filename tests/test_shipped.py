@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.export.cases import tiny_whisper
 from whisper_qat.errors import InputError
+from whisper_qat.model.fake_quant.prepare import plan
+from whisper_qat.model.plan.plan import default_rules
+from whisper_qat.model.plan.rules_file import read_rules_file
 from whisper_qat.shipped import CORPORA, FOLDER, PLANS, find_config, find_plan, shipped_names
 
 
@@ -37,3 +41,12 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         find_plan("int8_rwo")
     with pytest.raises(InputError, match=r"^--config q: no such file, and no configuration of"):
         find_config("q")
+
+
+@pytest.mark.parametrize("kind", ["int8", "int4", "int3"])
+def test_a_default_is_also_a_named_plan(kind):
+    named = {"int8": "int8_block", "int4": "int4_block", "int3": "int3_two_level"}[kind]
+    model = tiny_whisper()
+    shipped, default = plan(model, read_rules_file(find_plan(named))), default_rules(kind, 32)
+    schemes = [{e.name: e.scheme for e in p.layers} for p in (shipped, plan(model, default))]
+    assert schemes[0] == schemes[1]

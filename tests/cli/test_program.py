@@ -14,6 +14,7 @@ SCRIPT_OF = {
     "train": "train_qat",
     "convert": "convert_qat_to_quantized",
     "evaluate": "evaluate_qat",
+    "pool": "pool_evaluations",
     "transcribe": "transcribe",
     "prepare-data": "prepare_data",
     "quantize": "quantize_ptq",

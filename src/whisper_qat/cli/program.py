@@ -34,6 +34,10 @@ COMMANDS = {
         "evaluate.evaluate:EvaluateConfig", "evaluate.evaluate:run",
         "WER, size and speed of models, and a report",
     ),
+    "pool": Command(
+        "pool_evaluations:PoolEvaluationsConfig", "pool_evaluations:run",
+        "evaluations of several training seeds or days as one report",
+    ),
     "transcribe": Command(
         "transcribe:TranscribeConfig", "transcribe:run",
         "audio files and folders to text, SRT, VTT or JSON",

@@ -9,7 +9,13 @@ from whisper_qat.report.evaluation import headline
 from whisper_qat.report.evaluation.page import render
 from whisper_qat.report.evaluation.pool import pool
 from whisper_qat.report.evaluation.summary import summarize
-from whisper_qat.runs.folders import hash_file, new_folder, write_manifest
+from whisper_qat.runs.folders import (
+    hash_file,
+    is_finished,
+    new_folder,
+    read_manifest,
+    write_manifest,
+)
 
 logger = logging.getLogger(__name__)
 KIND = "evaluation"
@@ -44,6 +50,7 @@ class PoolEvaluationsConfig:
 
 def run(config: PoolEvaluationsConfig) -> None:
     """Join, summarise and write the report; GateError when a QAT row has the codes of a PTQ row."""
+    check_replaceable(config.output_dir)
     with new_folder(config.output_dir) as folder:
         pool(config.evaluations, folder)
         print(headline.text(summarize(folder)))
@@ -51,3 +58,11 @@ def run(config: PoolEvaluationsConfig) -> None:
         inputs = {str(f): hash_file(f / "measurements.json") for f in config.evaluations}
         write_manifest(folder, kind=KIND, inputs=inputs, config=asdict(config))
     logger.info(f"report: {config.output_dir / 'report.html'}")
+
+
+def check_replaceable(folder: Path) -> None:
+    """InputError for an existing folder that is no evaluation, which writing would replace."""
+    if folder.exists() and not (is_finished(folder) and read_manifest(folder)["kind"] == KIND):
+        raise InputError(
+            f"--output_dir {folder}: exists and is no evaluation; give another folder or remove it"
+        )

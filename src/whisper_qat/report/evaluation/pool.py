@@ -12,7 +12,7 @@ from typing import Any
 
 from whisper_qat.errors import InputError
 from whisper_qat.report.evaluation.forced_records import read_forced
-from whisper_qat.report.evaluation.rows import read_evaluation
+from whisper_qat.report.evaluation.rows import Evaluation, read_evaluation
 from whisper_qat.runs.folders import write_json, write_text
 
 SAME = ("decoding", "normalizers")  # in every evaluation, or their errors are of different kinds
@@ -28,9 +28,10 @@ def pool(folders: list[Path], output: Path) -> None:
     """
     evaluations = [read_evaluation(folder) for folder in folders]
     first = evaluations[0].measurements
+    for evaluation in evaluations[1:]:
+        _check_same(evaluation, evaluations[0])
     rows: dict[str, tuple[dict[str, Any], Path]] = {}
     for evaluation in evaluations:
-        _check_same(evaluation.folder, evaluation.measurements, folders[0], first)
         for record in evaluation.measurements["rows"]:
             known = rows.setdefault(record["name"], (_timeless(record), evaluation.folder))
             _check_row(record, evaluation.folder, *known)
@@ -54,22 +55,27 @@ def pool(folders: list[Path], output: Path) -> None:
     )
 
 
-def _check_same(
-    folder: Path, found: dict[str, Any], first_folder: Path, first: dict[str, Any]
-) -> None:
+def _check_same(mine: Evaluation, first: Evaluation) -> None:
     for key in SAME:
-        if found[key] != first[key]:
+        found, wanted = mine.measurements[key], first.measurements[key]
+        if found != wanted:
             raise InputError(
-                f"{folder}: {key} differ from those of {first_folder}: {found[key]} and {first[key]}"
+                f"{mine.folder}: {key} {found}, but {first.folder} has {wanted}; only evaluations "
+                "of equal decoding and normalisers are pooled"
             )
-    if _corpora(found) != _corpora(first):
-        raise InputError(f"{folder}: other corpora or clips than those of {first_folder}")
+    if _references(mine) != _references(first):
+        raise InputError(
+            f"{mine.folder}: other corpora, clips or reference texts than in {first.folder}"
+        )
 
 
-def _corpora(measurements: dict[str, Any]) -> dict[str, Any]:
-    """Corpus -> fingerprint of its clips, for the measured ones."""
-    corpora = [c for c in measurements["corpora"] if c["status"] == "measured"]
-    return {corpus["name"]: corpus.get("fingerprint") for corpus in corpora}
+def _references(evaluation: Evaluation) -> set[tuple[str, str, str]]:
+    """(corpus, clip, reference text) of all clips that were measured."""
+    return {
+        (corpus, clip.id, clip.reference)
+        for (_, corpus), clips in evaluation.clips.items()
+        for clip in clips
+    }
 
 
 def _check_row(record: dict[str, Any], folder: Path, known: dict[str, Any], other: Path) -> None:

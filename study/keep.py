@@ -1,0 +1,56 @@
+"""Keep what one seed's evaluation measured, and what its models were, without the models.
+
+python study/keep.py --evaluation outputs/study/seeds/s0 --models outputs/study --output_dir docs/results/study/s0
+
+measurements.json, the transcripts of every row and its losses are copied. models.json holds, for every
+row, the resolved settings and the SHA-256 of all its files, so that another training can be compared.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from whisper_qat.runs.folders import hash_file, read_json, write_json
+
+RECORDS = ("rows", "teacher_forced")
+ABSENT_FROM_TRAINING = "+"  # in the name of a row that PTQ made of a trained one
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
+
+
+def describe(row: str, models: Path) -> dict:
+    """Settings and hashes of a row's folders: as trained, unless PTQ made it, and as converted."""
+    found = {}
+    for kind, folder in (
+        ("train", models / "train" / row / "final"),
+        ("onnx", models / "onnx" / row),
+    ):
+        if kind == "train" and ABSENT_FROM_TRAINING in row:
+            continue
+        manifest = read_json(folder / "manifest.json")
+        kept = {key: manifest.get(key) for key in ("config", "inputs", "git_revision", "created")}
+        found[kind] = kept | {"sha256": hashes(folder)}
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("evaluation", "models", "output_dir"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    args = parser.parse_args()
+    measurements = read_json(args.evaluation / "measurements.json")
+    shutil.rmtree(args.output_dir, ignore_errors=True)
+    for name in RECORDS:
+        if (args.evaluation / name).is_dir():
+            shutil.copytree(args.evaluation / name, args.output_dir / name)
+    rows = [row["name"] for row in measurements["rows"]]
+    write_json(args.output_dir / "models.json", {row: describe(row, args.models) for row in rows})
+    write_json(args.output_dir / "measurements.json", measurements)
+    print(f"{args.output_dir}: {len(rows)} rows")
+
+
+if __name__ == "__main__":
+    main()
