@@ -1,9 +1,11 @@
 """Keep what one seed's evaluation measured, and what its models were, without the models.
 
-python study/keep.py --evaluation outputs/study/seeds/s0 --models outputs/study --output_dir docs/results/study/s0
+    python study/keep.py --evaluation outputs/study/seeds/s0 --models outputs/study \
+      --output_dir docs/results/study/s0
 
-measurements.json, the transcripts of every row and its losses are copied. models.json holds, for every
-row, the resolved settings and the SHA-256 of all its files, so that another training can be compared.
+measurements.json, the transcripts of every row and its losses are copied. models.json holds, for
+every row, the resolved settings and the SHA-256 of all its files, so that another training can be
+compared.
 """
 
 import argparse

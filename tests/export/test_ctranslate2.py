@@ -69,6 +69,19 @@ def test_codes_are_the_trained_ones_and_scales_their_reciprocals(dynamic, tiny_w
     assert variables["encoder/conv1/weight"].dtype == torch.float32
 
 
+@pytest.mark.parametrize("plan", ["int8_row_all", "int7_row_all"])
+def test_a_plan_of_rows_keeps_every_code_without_requantizing(plan, tiny_whisper, folder):
+    final = quantized(tiny_whisper, plan)
+    assert write_ctranslate2(final, tiny_whisper, folder, False) == {}
+    variables, layers = read_file(folder / "model.bin").variables, fake_quantized(final.model)
+    table, out = "decoder/embeddings/weight", "decoder/layer_1/attention/linear_2/weight"
+    of = {table: TOKEN_TABLE, out: "model.decoder.layers.1.encoder_attn.out_proj"}
+    for name, layer in of.items():
+        assert (variables[name] == layers[layer].codes().to(torch.int16) - 128).all()
+        scale = layers[layer].scale()[:, 0].numpy()
+        assert (variables[f"{name}_scale"].numpy() == 1 / scale).all()
+
+
 def test_values_of_every_matrix_come_back_within_two_roundings(dynamic, tiny_whisper, folder):
     write_ctranslate2(dynamic, tiny_whisper, folder, True)
     _, weights = convert(read_file(folder / "model.bin"))

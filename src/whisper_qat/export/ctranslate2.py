@@ -25,6 +25,7 @@ from whisper_qat.model.checkpoint.whisper_tokens import read_tokenizer
 from whisper_qat.model.ctranslate2.model_file import SCALE, Ct2File, write_file
 from whisper_qat.model.ctranslate2.weights import GELU, LEAVES, SPEC, Dimensions, Module, modules
 from whisper_qat.quant.channel_scheme import DynamicScheme
+from whisper_qat.quant.scheme import Scheme
 from whisper_qat.runs.folders import read_json, write_json
 
 FORMAT = "ctranslate2"
@@ -45,7 +46,7 @@ def write_ctranslate2(final: Final, source: Path, folder: Path, requantize: bool
     """
     check_quantized(final, requantize)
     scheme = DynamicScheme()
-    rounded = misfits(final.plan, lambda planned: planned == scheme) if final.plan else {}
+    rounded = misfits(final.plan, has_one_scale_per_row) if final.plan else {}
     check_kept(rounded, requantize, format=FORMAT, holds="int8 with one scale per row")
     config = final.model.config.to_dict()
     matrices = Matrices(final, rounded, scheme) if final.plan else None
@@ -56,6 +57,11 @@ def write_ctranslate2(final: Final, source: Path, folder: Path, requantize: bool
     for name in COPIED:
         copy(source / name, folder)
     return rounded
+
+
+def has_one_scale_per_row(scheme: Scheme) -> bool:
+    """Whether the format stores the codes of `scheme` as they are."""
+    return scheme.block_size is None
 
 
 def copy(path: Path, folder: Path) -> None:

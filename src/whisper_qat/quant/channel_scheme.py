@@ -94,6 +94,7 @@ class RowScheme(ChannelScheme):
     """
 
     weight_bits: int = 8
+    has_lookup: ClassVar[bool] = True
     codes_depend_on_call: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -20,7 +20,9 @@ from whisper_qat.quant import (
     dynamic_activation,
     row_activation,
 )
+from whisper_qat.quant.numerics import of_weight
 
+LOOKUPS = [cases.INT8, cases.INT4, cases.ROW, cases.SEVEN]
 FLOAT_NOISE = 1e-5
 RNG = np.random.default_rng(3)
 
@@ -113,14 +115,15 @@ def test_layers_of_one_input_share_its_rounding(tmp_path):
     assert (run(tmp_path, {"x": x}, build, weights) == 0).all()
 
 
-@pytest.mark.parametrize("scheme", [cases.INT8, cases.INT4], ids=lambda s: s.name)
+@pytest.mark.parametrize("scheme", LOOKUPS, ids=lambda s: s.name)
 @pytest.mark.parametrize("width", [64, 72], ids=["even", "K not a multiple of the block"])
 def test_quantized_table_is_read_bit_for_bit(tmp_path, scheme, width):
     w = normal(50, width)
     ids = np.array([[0, 49, 7], [3, 3, 1]], dtype=np.int64)
     weights = Weights({f"{TABLE}.weight": w}, {TABLE: cases.quantize(w, scheme)})
     actual = run(tmp_path, {"x": ids}, lambda g, x, ws: layers.TokenTable(g, ws).embed(x), weights)
-    assert (actual == block_weight.fake_quantize(torch.from_numpy(w), scheme).numpy()[ids]).all()
+    grid = of_weight(scheme).fake_quantize(torch.from_numpy(w), scheme)
+    assert (actual == grid.numpy()[ids]).all()
 
 
 def test_layer_norm_and_mlp(tmp_path):

@@ -34,7 +34,8 @@ def test_nodes_are_found_by_scheme():
         ("MatMulIntegerToFloat", "int7-row", row),
         ("MatMulIntegerToFloat", "int4-row", two_level),
         ("MatMul", None, None),
-        ("MatMul", "int4-row", None),
+        ("Gather", None, None),
+        ("Gather", "int7-row", row),
     ],
 )
 def test_the_writer_of_a_node_is_that_of_its_operator_or_of_its_metadata(operator, scheme, module):
@@ -45,8 +46,8 @@ def test_the_writer_of_a_node_is_that_of_its_operator_or_of_its_metadata(operato
 
 
 def test_a_scheme_without_a_lookup_is_named():
-    with pytest.raises(AssertionError, match="RowScheme.*: no lookup"):
-        lookup_nodes_of(cases.ROW)
+    with pytest.raises(AssertionError, match="DynamicScheme.*: no lookup"):
+        lookup_nodes_of(cases.DYNAMIC)
 
 
 def test_the_last_of_two_producers_is_kept():

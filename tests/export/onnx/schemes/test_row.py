@@ -8,6 +8,7 @@ import pytest
 from tests.export import cases
 from tests.export.onnx.schemes import one_layer
 from whisper_qat.export.onnx.schemes import row
+from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 from whisper_qat.quant.channel_scheme import pack
 
 BIAS = pytest.mark.parametrize("bias", [True, False])
@@ -38,6 +39,17 @@ def test_a_layer_is_all_its_nodes_in_order(bias, tmp_path):
     for node in nodes:
         assert set(node.input) <= known
         known |= set(node.output)
+
+
+@pytest.mark.parametrize("scheme", [cases.ROW, cases.SEVEN], ids=lambda scheme: scheme.name)
+def test_a_lookup_gives_the_values_of_tokens(scheme, tmp_path):
+    graph, index = one_layer.lookup(scheme, tmp_path)
+    node = index.named[TABLE]
+    x, nodes = row.layer_nodes(node, index)
+    assert node.op_type == row.LOOKUP and x == "ids" and row.lookup_settings(scheme) == {}
+    written = [node.name for node in graph.node if node.op_type != "Identity"]
+    assert sorted(node.name for node in nodes) == sorted(written)
+    assert row.with_float_activations(node, index) == {}
 
 
 @BIAS

@@ -52,7 +52,7 @@ class SchemeNodes(Protocol):
     """Interface of a scheme's module here; `codes` and `scales` are names of stored tensors."""
 
     PRODUCT: str  # the operator of the node that has a layer's name
-    OPERATORS: tuple[str, ...]  # operators of all such nodes: product and lookup
+    OPERATORS: tuple[str, ...]  # operators that need no metadata to be known as such nodes
 
     def product_settings(self, scheme: Scheme) -> Settings:
         """The attributes of the product that decide its arithmetic."""
@@ -109,10 +109,10 @@ def lookup_nodes_of(scheme: Scheme) -> LookupNodes:
 
 def nodes_of_written(node: onnx.NodeProto) -> SchemeNodes | None:
     """The module that writes the layer of `node`; None for a node that is no layer's."""
+    if name := scheme_name(node):
+        return nodes_of(parse_scheme(name))
     modules: list[SchemeNodes] = [record.part("nodes") for record in records()]
-    writers = [nodes for nodes in modules if node.op_type in nodes.OPERATORS]
-    name = scheme_name(node)
-    return nodes_of(parse_scheme(name)) if writers and name else next(iter(writers), None)
+    return next((nodes for nodes in modules if node.op_type in nodes.OPERATORS), None)
 
 
 def scheme_name(node: onnx.NodeProto) -> str | None:

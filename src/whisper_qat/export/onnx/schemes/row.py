@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import TensorProto, helper
 
 from whisper_qat.export.onnx.graph import MICROSOFT, Graph
 from whisper_qat.export.onnx.schemes.nodes import (
@@ -25,6 +25,7 @@ from whisper_qat.model.onnx_files import SCHEME_KEY
 from whisper_qat.quant.channel_scheme import RowScheme
 
 PRODUCT = "MatMulIntegerToFloat"
+LOOKUP = "Gather"
 OPERATORS = (PRODUCT,)
 SCALES_INPUT = 3
 ZERO_POINT = 128  # of the activations: symmetric codes, stored unsigned
@@ -55,6 +56,26 @@ def product(
     y = g.op(PRODUCT, *inputs, name=name, domain=MICROSOFT, metadata=metadata)
     y = g.op("Mul", y, row_scales, name=f"{name}/rows")
     return y if bias is None else g.op("Add", y, bias, name=f"{name}/bias")
+
+
+def lookup_settings(scheme: RowScheme) -> Settings:
+    return {}
+
+
+def lookup(
+    g: Graph, ids: str, codes: str, scales: str, quantized: QuantizedWeight, *, name: str
+) -> str:
+    """Rows of the token table, code times scale; the table is stored for the product, int8 [K, N].
+
+    A token's codes are a column there: 2 KB apart in Whisper base, which is little beside a step.
+    """
+    metadata = {SCHEME_KEY: quantized.scheme.name}
+    columns = g.op(LOOKUP, codes, ids, name=name, metadata=metadata, axis=1)
+    rows = g.op("Transpose", columns, name=f"{name}/by_token", perm=[1, 2, 0])
+    rows = g.op("Cast", rows, name=f"{name}/codes", to=TensorProto.FLOAT)
+    of_tokens = g.op("Gather", scales, ids, name=f"{name}/scales", axis=0)
+    of_tokens = g.op("Unsqueeze", of_tokens, g.constant([-1]), name=f"{name}/scales_by_token")
+    return g.op("Mul", rows, of_tokens, name=f"{name}/values")
 
 
 def quantize_rows(g: Graph, x: str) -> tuple[str, str]:
@@ -88,8 +109,9 @@ def written_bias(node: onnx.NodeProto, index: NodeIndex) -> str | None:
 
 
 def layer_nodes(node: onnx.NodeProto, index: NodeIndex) -> tuple[str, list[onnx.NodeProto]]:
-    """The layer's float input and its nodes, from the rounding of the rows to the bias."""
-    x = float_input(node, index.producers)
+    """The layer's input and its nodes: from the rounding of the rows to the bias, or a lookup's."""
+    is_lookup = node.op_type == LOOKUP
+    x = node.input[1] if is_lookup else float_input(node, index.producers)
     nodes = {}
 
     def collect(value: str) -> None:
@@ -98,7 +120,10 @@ def layer_nodes(node: onnx.NodeProto, index: NodeIndex) -> tuple[str, list[onnx.
                 collect(earlier)
             nodes[value] = index.producers[value]
 
-    last = index.named.get(f"{node.name}/bias") or index.named[f"{node.name}/rows"]
+    if is_lookup:
+        last = index.named[f"{node.name}/values"]
+    else:
+        last = index.named.get(f"{node.name}/bias") or index.named[f"{node.name}/rows"]
     collect(last.output[0])
     return x, list(nodes.values())
 
@@ -112,7 +137,9 @@ def float_input(node: onnx.NodeProto, producers: Mapping[str, onnx.NodeProto]) -
 def with_float_activations(
     node: onnx.NodeProto, index: NodeIndex
 ) -> dict[str, list[onnx.NodeProto]]:
-    """A float product with the dequantized weight, without the rows' scales after it."""
+    """A float product with the dequantized weight, without the rows' scales; lookups stay."""
+    if node.op_type == LOOKUP:
+        return {}
     x = float_input(node, index.producers)
     rows = index.named[f"{node.name}/rows"]
     passed_on = helper.make_node("Identity", rows.input[:1], rows.output, rows.name)
