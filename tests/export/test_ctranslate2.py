@@ -79,7 +79,8 @@ def test_a_plan_of_rows_keeps_every_code_without_requantizing(plan, tiny_whisper
     for name, layer in of.items():
         assert (variables[name] == layers[layer].codes().to(torch.int16) - 128).all()
         scale = layers[layer].scale()[:, 0].numpy()
-        assert (variables[f"{name}_scale"].numpy() == 1 / scale).all()
+        written = variables[f"{name}_scale"].numpy()
+        assert (written == 1 / np.where(scale == 0, np.float32(1), scale)).all()
 
 
 def test_values_of_every_matrix_come_back_within_two_roundings(dynamic, tiny_whisper, folder):
