@@ -34,6 +34,7 @@ SCRIPT_OF = {
     "benchmark": "benchmark.py",
     "benchmark-growth": "benchmark_growth.py",
     "benchmark-train": "benchmark_train.py",
+    "recommend": "recommend.py",
     "inspect": "inspect_model.py",
     "sensitivity": "analyze_sensitivity.py",
     "import": "import_ctranslate2.py",

@@ -21,6 +21,7 @@ SCRIPT_OF = {
     "benchmark": "benchmark",
     "benchmark-growth": "benchmark_growth",
     "benchmark-train": "benchmark_train",
+    "recommend": "recommend",
     "inspect": "inspect_model",
     "sensitivity": "analyze_sensitivity",
     "import": "import_ctranslate2",

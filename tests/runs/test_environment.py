@@ -65,3 +65,19 @@ def test_git_revision_marks_changes(tmp_path):
     assert environment.git_revision(tmp_path) == head
     Path(tmp_path / "a").write_text("2")
     assert environment.git_revision(tmp_path) == head + "-dirty"
+
+
+@pytest.mark.parametrize(
+    ("isa", "kind"),
+    [
+        (["avx2"], "x64 without VNNI"),
+        (["avx2", "avx512f"], "x64 without VNNI"),
+        (["avx2", "avx_vnni"], "x64 with AVX-VNNI"),
+        (["avx2", "avx_vnni", "avx512_vnni"], "x64 with AVX512-VNNI"),
+        (["avx512_vnni", "amx_int8"], "x64 with AMX"),
+        (["asimddp"], "ARM64 with dot products"),
+        ([], "unknown kind"),
+    ],
+)
+def test_the_kind_of_cpu_follows_from_its_flags(isa, kind):
+    assert environment.cpu_kind(isa) == kind

@@ -62,6 +62,10 @@ COMMANDS = {
         "benchmark.training:BenchmarkTrainConfig", "benchmark.training:run",
         "step time and memory of training",
     ),
+    "recommend": Command(
+        "recommend:RecommendConfig", "recommend:run",
+        "what this CPU has, and which plan is fastest at which size on it",
+    ),
     "inspect": Command(
         "inspect_model:InspectModelConfig", "inspect_model:run",
         "bytes and kernels of an ONNX folder",

@@ -5,6 +5,7 @@ The exporter writes the layers, so their nodes are those of a converted model.
 
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -38,7 +39,9 @@ class ProductShape:
     in_features: int
 
 
-def milliseconds(shape: ProductShape, schemes: list[Scheme | None], threads: int) -> list[float]:
+def milliseconds(
+    shape: ProductShape, schemes: Sequence[Scheme | None], threads: int, repeats: int = REPEATS
+) -> list[float]:
     """Median time of each scheme (None: float32) in ms, with the schemes timed in turn."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((1, shape.rows, shape.in_features)).astype(np.float32)
@@ -48,7 +51,7 @@ def milliseconds(shape: ProductShape, schemes: list[Scheme | None], threads: int
             for i, scheme in enumerate(schemes)
         ]
         times: list[list[float]] = [[] for _ in runs]
-        for _ in range(WARM_UP + REPEATS):
+        for _ in range(WARM_UP + repeats):
             for run, taken in zip(runs, times, strict=True):
                 began = time.perf_counter()
                 run.run(None, {"x": x})

@@ -10,7 +10,7 @@ from rich.table import Table
 from whisper_qat.report.render.console import wide_console
 from whisper_qat.report.render.printing import plural
 
-PARTS = ("codes", "scales", "bias", "weight")
+PARTS = ("codes", "factors", "scales", "bias", "weight")
 BITS = {"float32": "32", "float16": "16", "int8": "8", "uint8": "8"}
 SHORT = {"float32": "f32", "float16": "f16"}
 LISTED = 10  # names of nodes and duplicates that are printed; the JSON has all of them

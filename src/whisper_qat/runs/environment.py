@@ -6,8 +6,10 @@ No large package is imported: package versions come from their metadata, the GPU
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 PACKAGES = (
     "whisper-qat",
@@ -53,12 +55,28 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-def cpu(cpuinfo: str | Path = "/proc/cpuinfo") -> dict[str, object]:
+def cpu(cpuinfo: str | Path = "/proc/cpuinfo") -> dict[str, Any]:
     """Name, instruction-set flags of interest and the core count of this machine's CPU."""
     fields = _cpu_fields(Path(cpuinfo))
     name = fields.get("model name") or platform.processor() or platform.machine()
     flags = set((fields.get("flags") or fields.get("Features") or "").split())
     return {"name": name, "isa": [flag for flag in ISA_FLAGS if flag in flags]}
+
+
+def cpu_kind(isa: Sequence[str]) -> str:
+    """The kind of CPU in the sense that decides how fast 8-bit products are, from its flags."""
+    flags = set(isa)
+    if "amx_int8" in flags:
+        return "x64 with AMX"
+    if "avx512_vnni" in flags:
+        return "x64 with AVX512-VNNI"
+    if "avx_vnni" in flags:
+        return "x64 with AVX-VNNI"
+    if "avx2" in flags:
+        return "x64 without VNNI"
+    if flags & {"asimddp", "i8mm"}:
+        return "ARM64 with dot products"
+    return "unknown kind"
 
 
 def _cpu_fields(path: Path) -> dict[str, str]:

@@ -14,12 +14,12 @@ from statistics import mean
 import numpy as np
 
 from whisper_qat.measure.matmul_time import ProductShape, milliseconds
-from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE
+from whisper_qat.model.plan.plan import HEAD, MANY_ROWS, TOKEN_TABLE
 from whisper_qat.ptq.calibration import Sample
 from whisper_qat.quant.packing import stored_bytes
 from whisper_qat.quant.scheme import Scheme
 
-ONCE_A_CLIP = re.compile(r"model\.encoder\..*|.*\.encoder_attn\.[kv]_proj")
+ONCE_A_CLIP = re.compile(MANY_ROWS)
 FLOAT_BYTES = 4
 
 

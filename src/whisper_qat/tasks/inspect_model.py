@@ -106,7 +106,7 @@ def kind_of(tensor: Stored, planned: set[str]) -> str:
         return "codes"
     if tensor.part == "weight" and "layer_norm" in tensor.layer:
         return f"norms, {tensor.dtype}"
-    names = {"scales": "scales", "bias": "biases", "constant": "constants"}
+    names = {"factors": "factors", "scales": "scales", "bias": "biases", "constant": "constants"}
     if tensor.part in names:
         return f"{names[tensor.part]}, {tensor.dtype}"
     left = "left float by plan" if tensor.layer in planned else "float"

@@ -48,11 +48,14 @@ def test_times_of_different_days_are_left_out(parts, tmp_path):
 
 def test_machines_and_revisions_are_all_named(parts, tmp_path):
     measurements = read_json(parts[1] / "measurements.json")
-    measurements["environment"] |= {"cpu": {"name": "Another CPU"}, "git_revision": "abc"}
+    measurements["environment"] |= {
+        "cpu": {"name": "Another CPU", "isa": ["avx2"]},
+        "git_revision": "abc",
+    }
     write_json(parts[1] / "measurements.json", measurements)
     pool(parts, tmp_path / "pooled")
     environment = read_json(tmp_path / "pooled" / "measurements.json")["environment"]
-    assert environment["cpu"] == "Test CPU, Another CPU"
+    assert environment["cpu"] == {"name": "Test CPU, Another CPU", "isa": ["avx2"]}
     assert "abc" in environment["pooled_revisions"]
 
 

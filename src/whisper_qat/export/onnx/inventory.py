@@ -16,7 +16,10 @@ from whisper_qat.export.onnx.external_data import read_tensor
 from whisper_qat.model.onnx_files import CROSS_FILE, STEP_FILE
 
 SUBFOLDER = "onnx"  # where transformers.js looks for the graphs
-PARTS = {".weight_q": "codes", ".scales": "scales", ".bias": "bias", ".weight": "weight"}
+PARTS = {
+    ".weight_q": "codes", ".factors": "factors", ".scales": "scales", ".bias": "bias",
+    ".weight": "weight",
+}  # fmt: skip
 CONSTANT = "constant"
 SMALL_BYTES = 1024  # for smaller tensors the names around the copies take as much as the copies
 
@@ -39,7 +42,7 @@ class Stored:
 
     @property
     def part(self) -> str:
-        """Which part of the layer it is: codes, scales, bias, weight or constant."""
+        """Which part of the layer it is: codes, factors, scales, bias, weight or constant."""
         return PARTS.get(self._suffix, CONSTANT)
 
     @property

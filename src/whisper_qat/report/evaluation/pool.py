@@ -133,15 +133,16 @@ def _joined(parts: Any) -> dict[str, Any]:
 
 
 def _environment(measurements: list[dict[str, Any]]) -> dict[str, Any]:
-    """The environment of the first evaluation, with a note of all CPUs and revisions."""
+    """The first evaluation's environment with all CPUs, what they share, and all revisions."""
     environments = [m.get("environment") or {} for m in measurements]
-    names = [_cpu_name(e.get("cpu")) for e in environments]
+    cpus = [e.get("cpu") or {} for e in environments]
+    names = [str(cpu.get("name") or "") for cpu in cpus]
+    isa = [set(cpu.get("isa") or []) for cpu in cpus]
     revisions = [str(e.get("git_revision") or "") for e in environments]
     return environments[0] | {
-        "cpu": ", ".join(dict.fromkeys(name for name in names if name)),
+        "cpu": {
+            "name": ", ".join(dict.fromkeys(name for name in names if name)),
+            "isa": sorted(set.intersection(*isa)),
+        },
         "pooled_revisions": list(dict.fromkeys(revision for revision in revisions if revision)),
     }
-
-
-def _cpu_name(cpu: Any) -> str:
-    return str(cpu.get("name")) if isinstance(cpu, dict) else str(cpu or "")
