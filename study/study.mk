@@ -18,6 +18,8 @@ GRIDS ?= int8-b32 int8-row int7-row int4-b32 int4-two-level int3-two-level
 PTQ ?= round-to-nearest.int8-b32 round-to-nearest.int8-row round-to-nearest.int7-row gptq.int4-b32 gptq.int4-two-level
 # Flags of every conversion, as --parity_transcripts 150 for the gate on transcripts.
 CONVERT ?=
+# Products in bf16, half the time of float32 where the CPU has them and many times it where it has not.
+PRECISION ?= $(if $(shell grep -m1 -oE 'avx512_bf16|amx_bf16' /proc/cpuinfo),bf16,no)
 OUT := outputs/study
 KEPT := docs/results/study
 RUN := .venv/bin/python
@@ -58,7 +60,7 @@ $(OUT)/data/train.jsonl: study/data.py $(PROMPTS)/manifest.json $(VERSE)/train.j
 grid_of = $(or $(patsubst control,none,$(filter control,$(basename $(1)))),$(basename $(1)))
 $(OUT)/train/%/final/manifest.json: $(OUT)/data/train.jsonl study/train.yaml
 	$(RUN) scripts/train_qat.py --config study/train.yaml $(grid.$(call grid_of,$*)) $(how.$(call grid_of,$*)) \
-	  --seed $(patsubst .s%,%,$(suffix $*)) --output_dir $(OUT)/train/$*
+	  --seed $(patsubst .s%,%,$(suffix $*)) --mixed_precision $(PRECISION) --output_dir $(OUT)/train/$*
 $(OUT)/onnx/%/manifest.json: $(OUT)/train/%/final/manifest.json
 	$(RUN) scripts/convert_qat_to_quantized.py --model_path $(<D) --output_path $(@D) \
 	  $(wordlist 1,2,$(grid.$(call grid_of,$*))) $(CONVERT)

@@ -42,3 +42,27 @@ def test_what_was_asked_for(monkeypatch):
         precision.resolve("fp16")
     with pytest.raises(InputError, match="mixed_precision='fp8': expected one of auto, no, bf16"):
         precision.resolve("fp8")
+
+
+@pytest.mark.parametrize(
+    ("mode", "ratio", "capability", "warned"),
+    [("bf16", 37.4, None, True), ("bf16", 0.6, None, False), ("bf16", 37.4, (8, 0), False),
+     ("no", 37.4, None, False)],
+)  # fmt: skip
+def test_slow_bf16_on_a_cpu_is_said_with_its_ratio(monkeypatch, mode, ratio, capability, warned):
+    machine(monkeypatch, capability)
+    monkeypatch.setattr(precision, "bf16_over_float32", lambda: ratio)
+    said = precision.cpu_warning(mode)
+    assert (said is not None) == warned
+    if warned:
+        assert said == (
+            "mixed_precision=bf16: on this CPU a product in bf16 takes 37.4 times as long as in "
+            "float32; --mixed_precision no trains faster"
+        )
+
+
+def test_the_ratio_is_that_of_the_fastest_of_both(monkeypatch):
+    clock = iter(sorted(range(2 * 2 * precision.REPEATS)))
+    monkeypatch.setattr(precision, "PRODUCT", 8)
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: float(next(clock)))
+    assert precision.bf16_over_float32() == 1.0

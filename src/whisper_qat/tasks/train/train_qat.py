@@ -17,6 +17,7 @@ from whisper_qat.runs.progress import Bar
 from whisper_qat.tasks.train.config import TrainConfig, recorded
 from whisper_qat.tasks.train.parts import Parts, load, make_accelerator, make_loop
 from whisper_qat.tasks.train.preflight import Preflight, check
+from whisper_qat.train import precision
 from whisper_qat.train.loop import Loop
 from whisper_qat.train.run_folder import has_begun, is_done, record_settings
 
@@ -34,6 +35,8 @@ def run(config: TrainConfig) -> int | None:
         accelerator.wait_for_everyone()
         parts = load(config, folder, accelerator)
         logger.info(f"precision: {why}; parameters, codes and scales float32")
+        if slow := precision.cpu_warning(accelerator.mixed_precision):
+            logger.warning(f"warning: {slow}")
         for note in parts.selection.notes:
             logger.info(note)
         _train(config, folder, accelerator, parts)
