@@ -18,7 +18,7 @@ GRIDS ?= int8-b32 int8-row int7-row int4-b32 int4-two-level int3-two-level
 PTQ ?= round-to-nearest.int8-b32 round-to-nearest.int8-row round-to-nearest.int7-row gptq.int4-b32 gptq.int4-two-level
 # Flags of every conversion, as --parity_transcripts 150 for the gate on transcripts.
 CONVERT ?=
-# Products in bf16, half the time of float32 where the CPU has them and many times it where it has not.
+# Products in bf16 where the CPU has them; elsewhere they are many times slower than float32.
 PRECISION ?= $(if $(shell grep -m1 -oE 'avx512_bf16|amx_bf16' /proc/cpuinfo),bf16,no)
 OUT := outputs/study
 KEPT := docs/results/study

@@ -56,8 +56,8 @@ def test_slow_bf16_on_a_cpu_is_said_with_its_ratio(monkeypatch, mode, ratio, cap
     assert (said is not None) == warned
     if warned:
         assert said == (
-            "mixed_precision=bf16: on this CPU a product in bf16 takes 37.4 times as long as in "
-            "float32; --mixed_precision no trains faster"
+            "mixed_precision=bf16: a product in bf16 takes 37.4 times as long as in float32 on "
+            "this CPU; --mixed_precision no trains faster"
         )
 
 

@@ -50,8 +50,8 @@ def cpu_warning(mode: str) -> str | None:
     if ratio <= SLOWER:
         return None
     return (
-        f"mixed_precision=bf16: on this CPU a product in bf16 takes {ratio:.1f} times as long as in "
-        "float32; --mixed_precision no trains faster"
+        f"mixed_precision=bf16: a product in bf16 takes {ratio:.1f} times as long as in float32 on "
+        "this CPU; --mixed_precision no trains faster"
     )
 
 
