@@ -88,6 +88,17 @@ def decode(
     checkpointing: bool = False,
 ) -> Tensor:
     """Compute logits [B, T, V] of new `tokens` [B, T]; their keys and values join `state`."""
+    return model.proj_out(decoder_states(model, tokens, state, checkpointing=checkpointing))
+
+
+def decoder_states(
+    model: WhisperForConditionalGeneration,
+    tokens: Tensor,
+    state: DecoderState,
+    *,
+    checkpointing: bool = False,
+) -> Tensor:
+    """Compute what the head reads of new `tokens` [B, T], [B, T, D]; see `decode`."""
     decoder = model.model.decoder
     hidden = decoder_input(model, tokens, state.position)
     mask = causal_mask(tokens.shape[1], state.position, hidden.device)
@@ -98,7 +109,7 @@ def decode(
         hidden, now = _run(checkpointing, decoder_layer, layer, *inputs)
         past.append(now)
     state.past, state.position = past, state.position + tokens.shape[1]
-    return model.proj_out(decoder.layer_norm(hidden))
+    return decoder.layer_norm(hidden)
 
 
 def decoder_input(

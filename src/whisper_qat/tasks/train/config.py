@@ -127,18 +127,26 @@ class DistillationSettings:
         kl_weight: weight of the distillation from the float checkpoint; 0 runs no teacher
         temperature: temperature of the distillation
         encoder_weight: weight of the distillation of the encoder states; 0 leaves it out
+        teacher_outputs: folder that keeps the teacher's outputs, so that other runs with the same
+            clips and context need not compute them again (default: they are computed in every step)
     """
 
     ce_weight: float = 0.8
     kl_weight: float = 1.0
     temperature: float = 2.0
     encoder_weight: float = 0.0
+    teacher_outputs: Path | None = None
 
     def __post_init__(self) -> None:
         _above_0(self, ("temperature",))
         _at_least_0(self, ("ce_weight", "kl_weight", "encoder_weight"))
         if self.ce_weight == 0 and self.kl_weight == 0:
             raise InputError("ce_weight=0 and kl_weight=0: nothing would be trained")
+        if self.teacher_outputs is not None and self.encoder_weight:
+            raise InputError(
+                f"teacher_outputs={self.teacher_outputs}: keeps no encoder states; leave it out or "
+                "set encoder_weight=0"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

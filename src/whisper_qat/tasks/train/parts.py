@@ -27,6 +27,7 @@ from whisper_qat.runs.setting_groups import flat
 from whisper_qat.tasks.train.config import QuantizationSettings, TrainConfig
 from whisper_qat.train import checkpoint, curriculum, precision, scales
 from whisper_qat.train.curriculum import Curriculum
+from whisper_qat.train.kept_teacher import KeptTeacher
 from whisper_qat.train.loop import Data, Loop, Settings
 from whisper_qat.train.objective import Objective, Whisper
 from whisper_qat.train.validation import Validator
@@ -149,7 +150,7 @@ def make_loop(config: TrainConfig, folder: Path, accelerator: Accelerator, parts
     durations = [clip.duration_s for clip in train]
     collator = replace(parts.collator, max_margin_s=config.context.max_margin_s)
     data = Data(examples(train), durations, collator)  # type: ignore[arg-type]
-    teacher = None if parts.teacher is None else Whisper(parts.teacher)
+    teacher = None if parts.teacher is None else _teacher(config, parts.teacher, parts.base)
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(accelerator.mixed_precision)
     validate = Validator(
         base=parts.base, clips=held, teacher=teacher, examples=examples(held),
@@ -172,6 +173,11 @@ def make_loop(config: TrainConfig, folder: Path, accelerator: Accelerator, parts
             lambda: _start_scales(config, parts, accelerator),
         ),
     )
+
+
+def _teacher(config: TrainConfig, model: WhisperForConditionalGeneration, base: Path) -> Whisper:
+    kept = config.distillation.teacher_outputs
+    return Whisper(model) if kept is None else KeptTeacher(model, kept, fingerprint(base))
 
 
 def _settings(config: TrainConfig, num_clips: int, accelerator: Accelerator) -> Settings:
