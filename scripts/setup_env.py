@@ -139,7 +139,8 @@ def install(python: str, torch: str) -> None:
 
 
 def pip(python: str) -> list:
-    return [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # Twice quiet: errors alone. pip's warnings are about its own settings, one for every package.
+    return [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
 
 
 def quiet(command: list) -> bool:

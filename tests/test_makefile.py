@@ -34,7 +34,9 @@ CHAIN = [
     "train_qat outputs/models/quickstart-control",
     "convert_qat_to_quantized outputs/models/quickstart-control-float",
     "quantize_ptq outputs/models/quickstart-control-ptq-int8",
-    "convert_qat_to_quantized outputs/models/quickstart-base-float-full",
+    "quantize_ptq outputs/models/quickstart-control-ptq-int4",
+    "train_qat outputs/models/quickstart-int4",
+    "convert_qat_to_quantized outputs/models/quickstart-int4-quantized",
     "evaluate_qat outputs/evaluations/quickstart",
 ]
 
@@ -97,26 +99,29 @@ def test_quickstart_runs_its_chain_once(checkout):
     )
 
 
-def test_quickstart_compares_the_rows_of_one_context(checkout):
+def test_quickstart_compares_what_is_published_trained_and_quantized(checkout):
     checkout.make("quickstart")
     text = "\n".join(checkout.lines)
     assert "quickstart-base-float --format onnx --model_path data/whisper-base" in text
-    assert text.count("--audio_context dynamic --margin_s 3.0") == 2
+    assert text.count("--audio_context full") == 2  # both rows without training
+    assert "--quantization_type int4 --scales learned --scale_start gptq" in text
     evaluation = checkout.lines[-1]
     assert "--baseline_model outputs/models/quickstart-base-float " in evaluation
-    for row in ("base-ptq-int8", "control-ptq-int8", "base-float-full"):
+    for row in ("base-ptq-int8", "control-ptq-int8", "control-ptq-int4"):
         assert f" {row}=outputs/models/quickstart-{row}" in evaluation
     assert " control=outputs/models/quickstart-control-float" in evaluation
+    assert " qat-int4=outputs/models/quickstart-int4-quantized" in evaluation
 
 
 def test_changed_config_makes_its_chain_again(checkout):
     checkout.make("quickstart")
-    checkout.edit("quickstart.yaml", "learning_rate: 2.0e-5", "learning_rate: 1.0e-5")
+    checkout.edit("quickstart.yaml", "learning_rate: 3.0e-5", "learning_rate: 1.0e-5")
     again = checkout.new_calls("quickstart")
     assert [call for call in CHAIN if call not in again] == [
         "import_ctranslate2 data/whisper-base",
         "prepare_data data/telephone-fr",
-        "convert_qat_to_quantized outputs/models/quickstart-base-float-full",
+        "convert_qat_to_quantized outputs/models/quickstart-base-float",
+        "quantize_ptq outputs/models/quickstart-base-ptq-int8",
     ]
     assert len(list((checkout.root / "outputs" / "models").glob("quickstart-int8.before-*"))) == 1
 

@@ -13,6 +13,7 @@ from whisper_qat.report.render.printing import (
     plural,
 )
 from whisper_qat.report.render.tables import Column, Table, table
+from whisper_qat.runs.environment import cpu_kind
 
 Results = Mapping[str, Any]
 SYSTEM = Column(title="System", meaning="runtime and number format of the weights", numeric=False)
@@ -143,7 +144,8 @@ def machine(results: Results) -> str:
     here = results["environment"]
     busy = " (the machine was busy: rely on ratios, not on times)" if here["busy"] else ""
     return (
-        f"{here['cpu']['name']}, {', '.join(here['cpu']['isa'])}; {plural(here['cores'], 'core')}; "
+        f"{here['cpu']['name']}, {cpu_kind(here['cpu']['isa'])} "
+        f"({', '.join(here['cpu']['isa'])}); {plural(here['cores'], 'core')}; "
         f"load average {number(here['load_average'], 1)} at the start{busy}; command: "
         f"{' '.join(here['command'])}"
     )
