@@ -94,14 +94,28 @@ def test_every_method_writes_its_layers_codes_and_says_its_name(method, settings
 
 
 @pytest.mark.parametrize("method", ["round-to-nearest", "gptq"])
-@pytest.mark.parametrize("kind", ["int8", "int2"])
-def test_other_widths_and_blocks(method, kind, settings):
+@pytest.mark.parametrize(
+    ("kind", "rows", "blocks"),
+    [("int8", "int7-row", "block-int8-128-f16"), ("int3", "int3-row", "block-int4-128-f16"),
+     ("int2", "block-int2-128-f16", "block-int2-128-f16")],
+)  # fmt: skip
+def test_other_widths_and_blocks(method, kind, rows, blocks, settings):
     config = settings(method, quantization_type=kind, block_size=128)
     run(config)
-    name = "model.decoder.layers.1.encoder_attn.k_proj"
-    assert read_layer(config.output_path, name).scheme.name == f"block-{kind}-128-float16".replace(
-        "float16", "f16"
-    )
+    layer = "model.decoder.layers.1.encoder_attn"
+    assert read_layer(config.output_path, f"{layer}.k_proj").scheme.name == rows
+    assert read_layer(config.output_path, f"{layer}.q_proj").scheme.name == blocks
+
+
+def test_a_folder_of_the_former_default_is_not_taken_for_the_present_one(settings):
+    config = settings("round-to-nearest", quantization_type="int8")
+    run(config)
+    manifest = read_manifest(config.output_path)
+    assert manifest["config"]["plan"] == "default: int7-row"
+    manifest["config"]["plan"] = None
+    write_json(config.output_path / "manifest.json", manifest)
+    with pytest.raises(InputError, match="plan=None, now 'default: int7-row'"):
+        run(config)
 
 
 def test_calibration_clips_are_recorded_and_others_refused(settings):

@@ -24,7 +24,7 @@ from whisper_qat.export.onnx.folder import (
 )
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.prepare import plan as make_plan
-from whisper_qat.model.plan.plan import Rule, default_rules
+from whisper_qat.model.plan.plan import ROW_SCHEMES, Rule, default_rules
 from whisper_qat.model.plan.rules_file import check_type, decide_type, read_rules_file
 from whisper_qat.ptq.calibration_clips import calibration_clips, calibration_samples
 from whisper_qat.ptq.gptq import gptq, weighted_least_squares
@@ -139,8 +139,13 @@ def run(config: QuantizePtqConfig) -> None:
 
 
 def settings(config: QuantizePtqConfig) -> dict[str, Any]:
-    """Settings that determine the folder's content, besides the checkpoint itself."""
+    """Settings that determine the folder's content, besides the checkpoint itself.
+
+    No plan stands for blocks everywhere, the default of every type before rows were that of int8.
+    """
     values = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(config).items()}
+    if config.plan is None and config.quantization_type in ROW_SCHEMES:
+        values["plan"] = f"default: {ROW_SCHEMES[config.quantization_type][0]}"
     return {name: values[name] for name in values if name not in ("model_path", "output_path")}
 
 

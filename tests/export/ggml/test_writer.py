@@ -27,7 +27,7 @@ from whisper_qat.metrics.normalizers.french import normalize_french
 from whisper_qat.metrics.wer import Counts, count_words
 from whisper_qat.model.checkpoint.final import Final
 from whisper_qat.model.fake_quant.layers import fake_quantized, quantized_once
-from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE, default_rules
+from whisper_qat.model.plan.plan import HEAD, TOKEN_TABLE, block_rules, default_rules
 from whisper_qat.runs.folders import read_json
 
 HALF = rule(r"model\.encoder\.conv[12]|model\.(en|de)coder\.embed_positions", "float16")
@@ -118,7 +118,7 @@ def test_float_weights_that_half_does_not_hold(base, folder):
     ("rules", "kind"),
     [
         (default_rules("int4", 32), "q8_0"),  # table 8 bits: the 4-bit codes fit q8_0
-        (default_rules("int8", 64), "q8_0"),  # one scale for two blocks
+        (block_rules(8, 64, ""), "q8_0"),  # one scale for two blocks
         ([HALF, rule(TOKEN_TABLE, "block-int4-32-f16"), rule(".*", "block-int2-64-f16")], "q4_0"),
     ],
     ids=["mixed bits", "longer blocks", "two bits"],

@@ -77,11 +77,17 @@ def test_the_table_in_a_scheme_without_a_lookup_is_refused(model):
     assert {scheme.name for scheme in schemes.values()} == {"int8-dynamic"}
 
 
-@pytest.mark.parametrize(("kind", "rest"), [("int8", 8), ("int4", 4), ("int2", 2)])
-def test_default_rules_keep_the_table_in_8_bits(model, kind, rest):
+@pytest.mark.parametrize(
+    ("kind", "rest", "rows"),
+    [("int8", 8, "int7-row"), ("int4", 4, None), ("int3", 4, "int3-row"), ("int2", 2, None)],
+)
+def test_default_rules_keep_the_table_in_8_bits(model, kind, rest, rows):
     schemes = plan(model, default_rules(kind, 64)).quantized()
     assert schemes.pop(TOKEN_TABLE).name == "block-int8-64-f16"
-    assert {scheme.name for scheme in schemes.values()} == {f"block-int{rest}-64-f16"}
+    blocks = f"block-int{rest}-64-f16"
+    for name, scheme in schemes.items():
+        many = ".encoder." in name or name.endswith(("encoder_attn.k_proj", "encoder_attn.v_proj"))
+        assert scheme.name == (rows if rows and many else blocks), name
     assert default_rules("none", 32) == []
 
 

@@ -1,11 +1,13 @@
 """Settings of a training: their groups, what follows from others, what is recorded."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.tasks.train_configs import train_config
 from whisper_qat.cli.parsing import parse
 from whisper_qat.errors import InputError
-from whisper_qat.runs.setting_groups import changed, flat, groups_of, settings_of
+from whisper_qat.runs.setting_groups import build, changed, flat, groups_of, settings_of
 from whisper_qat.tasks.train.config import TrainConfig, recorded
 
 INT4_RULES = "- {pattern: .*, scheme: block-int4-32, why: all}\n"
@@ -25,7 +27,7 @@ def test_a_plan_is_recorded_by_its_rules(plan):
 
 
 def test_without_a_plan_the_flat_settings_are_the_record():
-    config = TrainConfig()
+    config = build(TrainConfig, {"quantization_type": "int4"})
     assert recorded(config) == flat(config)
     assert recorded(config)["learning_rate"] == config.schedule.learning_rate
 
@@ -99,7 +101,8 @@ def test_changed_settings_are_checked_again(plan):
 
 def test_the_record_is_what_earlier_runs_recorded():
     """A run that an earlier version began is gone on with only while names and defaults stay."""
-    assert recorded(TrainConfig()) == {
+    before = build(TrainConfig, {"plan": Path("int8_block")})
+    assert recorded(before) == {
         "base_model": "bofenghuang/whisper-large-v3-distil-fr-v0.2",
         "train_data": "data/common-voice-fr", "eval_data": None, "max_samples": None,
         "max_eval_samples": 200, "language": "fr", "task": "transcribe", "num_workers": 2,
@@ -108,8 +111,24 @@ def test_the_record_is_what_earlier_runs_recorded():
         "learning_rate": 5e-6, "warmup_ratio": 0.05, "weight_decay": 0.0, "max_grad_norm": 1.0,
         "mixed_precision": "auto", "gradient_checkpointing": False, "seed": 0,
         "ce_weight": 0.8, "kl_weight": 1.0, "temperature": 2.0, "encoder_weight": 0.0,
+        "teacher_outputs": None,  # a missing key counts as None
         "quantization_type": "int8", "block_size": 32, "plan": None, "scales": "rule",
         "scale_start": "ort", "calibration_samples": 64, "scale_lr_ratio": 0.1, "curriculum": "",
         "output_dir": "outputs/models/whisper-qat-int8", "eval_steps": 0, "save_steps": 50,
         "resume": True, "dry_run": False,
     }  # fmt: skip
+
+
+def test_a_default_in_rows_is_recorded_as_its_rules():
+    rules = recorded(TrainConfig())["plan"]
+    assert [rule["scheme"] for rule in rules] == [
+        "float16", "block-int8-32-f16", "int7-row", "block-int8-32-f16",
+    ]  # fmt: skip
+    named = recorded(build(TrainConfig, {"plan": Path("int7_row")}))["plan"]
+    assert [rule["scheme"] for rule in named] == [rule["scheme"] for rule in rules]
+
+
+@pytest.mark.parametrize("plan", [None, "int4_block"])
+def test_blocks_everywhere_are_recorded_as_no_plan(plan):
+    values = {"quantization_type": "int4"} | ({"plan": Path(plan)} if plan else {})
+    assert recorded(build(TrainConfig, values))["plan"] is None

@@ -19,6 +19,12 @@ POLICY = "greedy; our features, prompt and filters; the audio context of the mod
 FLOAT32 = Form(name="onnx-float32", kind=ONNX, settings={"type": "none"})
 INT8 = Form(name="onnx-int8", kind=ONNX, settings={"type": "int8"})
 INT4 = Form(name="onnx-int4", kind=ONNX, settings={"type": "int4"})
+INT8_BLOCK = Form(
+    name="onnx-int8-block", kind=ONNX, settings={"type": "int8", "plan": "int8_block"}
+)
+INT4_TWO_LEVEL = Form(
+    name="onnx-int4-two-level", kind=ONNX, settings={"type": "int4", "plan": "int4_two_level"}
+)
 INT8_ROW = Form(name="onnx-int8-row", kind=ONNX, settings={"type": "int8", "plan": "int8_row"})
 INT4_ROW = Form(name="onnx-int4-row", kind=ONNX, settings={"type": "int8", "plan": "int4_row"})
 OPTIMUM_INT8 = Form(
@@ -62,11 +68,15 @@ OURS = Runtime(
         Variant(name="ours-float32", form=FLOAT32),
         Variant(name="ours-int8", form=INT8),
         Variant(name="ours-int4", form=INT4),
+        Variant(name="ours-int8-block", form=INT8_BLOCK),
         Variant(name="ours-int8-row", form=INT8_ROW),
+        Variant(name="ours-int4-two-level", form=INT4_TWO_LEVEL),
         Variant(name="ours-int4-row", form=INT4_ROW),
         Variant(name="ours-int8-short", form=INT8, short=True),
         Variant(name="ours-int4-short", form=INT4, short=True),
+        Variant(name="ours-int8-block-short", form=INT8_BLOCK, short=True),
         Variant(name="ours-int8-row-short", form=INT8_ROW, short=True),
+        Variant(name="ours-int4-two-level-short", form=INT4_TWO_LEVEL, short=True),
         Variant(name="ours-int4-row-short", form=INT4_ROW, short=True),
     ),
 )  # fmt: skip

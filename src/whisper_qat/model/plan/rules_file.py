@@ -48,6 +48,16 @@ def read_rules_file(path: Path) -> list[Rule]:
     return [_rule(entry, f"{path}: rule {i}") for i, entry in enumerate(content, 1)]
 
 
+def same_effect(a: list[Rule], b: list[Rule]) -> bool:
+    """Whether both give the same scheme to every layer of a Whisper."""
+    names = [*LAYERS, TOKEN_TABLE, *STORED]
+    return all(_first_scheme(a, name) == _first_scheme(b, name) for name in names)
+
+
+def _first_scheme(rules: list[Rule], name: str) -> str | None:
+    return next((r.scheme for r in rules if re.fullmatch(r.pattern, name)), None)
+
+
 def write_rules_file(path: Path, rules: list[Rule]) -> None:
     """Write `rules` in order, in the form that `read_rules_file` reads."""
     entries = [{"pattern": r.pattern, "scheme": r.scheme, "why": r.why} for r in rules]

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.errors import InputError
 from whisper_qat.front_end import WINDOW_S
-from whisper_qat.model.plan.plan import default_rules
-from whisper_qat.model.plan.rules_file import decide_type, read_rules_file
+from whisper_qat.model.plan.plan import Rule, block_rules, default_rules
+from whisper_qat.model.plan.rules_file import decide_type, read_rules_file, same_effect
 from whisper_qat.runs.setting_groups import flat
 from whisper_qat.train import curriculum
 
@@ -244,11 +244,27 @@ def default_output(quantization_type: str) -> str:
 
 
 def recorded(config: TrainConfig) -> dict[str, Any]:
-    """The settings as the run's folder records them: flat, the plan as rules, not a path."""
-    rules = None
-    if config.quantization.plan is not None:
-        rules = [asdict(rule) for rule in read_rules_file(config.quantization.plan)]
-    return flat(config) | {"plan": rules}
+    """The settings as the run's folder records them: flat, the plan as rules, not a path.
+
+    No plan stands for blocks everywhere, which was the default of every type before rows were that
+    of int8: an unfinished run of that time goes on with the plan int8_block.
+    """
+    settings = config.quantization
+    kind = settings.quantization_type
+    rules = default_rules(kind, settings.block_size)
+    if settings.plan is not None:
+        rules = read_rules_file(settings.plan)
+    if not rules or _are_blocks(rules, kind, settings.block_size):
+        return flat(config) | {"plan": None}
+    return flat(config) | {"plan": [asdict(rule) for rule in rules]}
+
+
+def _are_blocks(rules: list[Rule], kind: str, block_size: int) -> bool:
+    try:
+        blocks = block_rules(int(kind.removeprefix("int")), block_size, "")
+    except ValueError:  # no such width in blocks
+        return False
+    return same_effect(rules, blocks)
 
 
 def _set(settings: Any, **values: Any) -> None:
