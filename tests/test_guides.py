@@ -15,7 +15,7 @@ from whisper_qat.runs.setting_groups import settings_of
 
 FOLDER = ROOT / "docs" / "guides"
 NAMES = (
-    "install", "data", "train", "convert", "evaluate", "transcribe", "benchmark", "plans",
+    "install", "data", "train", "convert", "evaluate", "transcribe", "benchmark", "plans", "few-bits",
     "runtimes", "troubleshooting",
 )  # fmt: skip
 GUIDES = [FOLDER / f"{name}.md" for name in NAMES]
