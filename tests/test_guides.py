@@ -15,8 +15,8 @@ from whisper_qat.runs.setting_groups import settings_of
 
 FOLDER = ROOT / "docs" / "guides"
 NAMES = (
-    "install", "data", "train", "convert", "evaluate", "transcribe", "benchmark", "plans", "few-bits",
-    "runtimes", "troubleshooting",
+    "install", "data", "train", "convert", "evaluate", "transcribe", "benchmark", "plans",
+    "few-bits", "runtimes", "troubleshooting",
 )  # fmt: skip
 GUIDES = [FOLDER / f"{name}.md" for name in NAMES]
 PAGES = [*GUIDES, FOLDER / "README.md"]
@@ -169,7 +169,7 @@ def test_guide_tells_the_exit_status(guide):
 
 
 def test_index_has_one_line_for_each_guide():
-    links = re.findall(r"^- \[[^]]+\]\((\w+)\.md\): .+", (FOLDER / "README.md").read_text(), re.M)
+    links = re.findall(r"^- \[[^]]+\]\(([\w-]+)\.md\): .+", (FOLDER / "README.md").read_text(), re.M)
     assert links == list(NAMES)
 
 
