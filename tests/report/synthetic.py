@@ -24,6 +24,7 @@ SENTENCES = [
 WRONG = ["est", "la", "sur", "poste", "ligne", "vingt", "euh"]
 FP32_BYTES = 290_403_936
 INT8_BYTES = 81_788_020
+INT4_BYTES = 57_312_345
 CONTEXT = {"mode": "dynamic", "margin_s": 1.0}
 BASE = {"name": "whisper-base", "fingerprint": "0f3a"}
 
@@ -64,14 +65,36 @@ def trained(seed: int, suffix: str = "") -> list[dict[str, Any]]:
 
 def all_rows(seeds: int = 1) -> list[dict[str, Any]]:
     """The rows of an int8 report, with the trained ones once per seed."""
-    full = {"mode": "full", "margin_s": 0.0}
     base = [
         row("base-float", "float"),
-        row("base-float-full", "float", audio_context=full),
+        row("base-float-full", "float", audio_context=FULL),
         row("base-ptq-int8", "ptq"),
     ]
     names = [f"-s{seed}" if seeds > 1 else "" for seed in range(seeds)]
     return base + [r for seed, suffix in enumerate(names) for r in trained(seed, suffix)]
+
+
+FULL = {"mode": "full", "margin_s": 0.0}
+INT4 = {"quantization_type": "int4", "scheme": "block-int4-32", "model_bytes": INT4_BYTES}
+
+
+def quickstart_rows() -> list[dict[str, Any]]:
+    """The seven rows of the quickstart, in the order in which it measures them."""
+    shared = {"fine_tuned": True, "training_seed": 0}
+    return [
+        row("base-float", "float", audio_context=FULL),
+        row("qat-int8", "qat", **shared),
+        row("base-ptq-int8", "ptq", audio_context=FULL),
+        row("control", "float", **shared),
+        row("control-ptq-int8", "ptq", **shared),
+        row("control-ptq-int4", "ptq", **INT4, **shared),
+        row("qat-int4", "qat", **INT4, **shared),
+    ]
+
+
+def looping(amount: int) -> list[dict[str, Any]]:
+    """Transcripts that repeat each sentence, with more errors than words."""
+    return [clip(n, " ".join([SENTENCES[n % len(SENTENCES)]] * 4)) for n in range(amount)]
 
 
 def corpus(name: str, clips: int, **changes: Any) -> dict[str, Any]:
@@ -127,7 +150,13 @@ def clips(name: str, amount: int, rate: float, offset: int = 0) -> list[dict[str
     return found
 
 
-RATES = {"base-float": 0.05, "base-ptq": 0.06, "control": 0.02, "qat": 0.025}
+RATES = {  # by the beginning of the name; the first that fits
+    "base-float": 0.05,
+    "base-ptq": 0.06,
+    "control-ptq-int4": 0.15,
+    "control": 0.02,
+    "qat": 0.025,
+}
 
 
 def write_rows(folder: Path, row_name: str, corpus_name: str, lines: list[dict[str, Any]]) -> None:

@@ -27,14 +27,32 @@ def test_comparison_prints_the_numbers_it_has(results: dict[str, Any]):
     c = next(c for c in results["comparisons"] if c["kind"] == "QAT effect")
     line = next(r for r in comparisons_table(results, "all", "card").rows if r[1] == "QAT effect")
     assert line[2] == "seed 0"
-    assert line[6] == f"{100 * c['smallest_margin']:.2f}".replace("-", "−")
+    assert line[6] == "–"
     assert line[7:9] == [str(c["regressions"]), str(c["improvements"])]
     assert line[9] == f"{100 * (1 - c['regressions'] / 30):.1f}"
 
 
-def test_an_interval_without_width_proves_no_margin():
-    assert margin_cell({"low": -0.01, "high": 0.02, "smallest_margin": 0.02}) == "2.00"
-    assert margin_cell({"low": 0.0, "high": 0.0, "smallest_margin": 0.0}) == "–"
+def margin(results: dict[str, Any], a: str, b: str, **changes: Any) -> str:
+    c = next(
+        c
+        for c in results["comparisons"]
+        if (c["a"], c["b"], c["corpus"], c["normalizer"]) == (a, b, "all", "card")
+    )
+    return margin_cell(results, c | {"low": -0.01, "high": 0.02, "smallest_margin": 0.02} | changes)
+
+
+def test_fewer_than_three_training_runs_prove_no_margin(
+    results: dict[str, Any], seeded_results: dict[str, Any]
+):
+    assert margin(results, "control", "qat-int8") == "–"
+    assert margin(results, "base-float", "control") == "–"
+    assert margin(results, "base-float", "base-ptq-int8") == "2.00"
+    assert margin(seeded_results, "control (3 seeds)", "qat-int8 (3 seeds)") == "2.00"
+
+
+def test_an_interval_without_width_proves_no_margin(seeded_results: dict[str, Any]):
+    none = {"low": 0.0, "high": 0.0, "smallest_margin": 0.0}
+    assert margin(seeded_results, "control (3 seeds)", "qat-int8 (3 seeds)", **none) == "–"
 
 
 def test_kinds_that_occur_are_explained(results: dict[str, Any], seeded_results: dict[str, Any]):

@@ -18,6 +18,7 @@ from whisper_qat.report.evaluation.page import (
     render,
     sections,
 )
+from whisper_qat.report.evaluation.shown_rows import RULE
 from whisper_qat.report.evaluation.summary import summarize
 
 VOID = {"meta", "br", "path", "use", "line", "rect", "circle"}
@@ -70,6 +71,25 @@ def test_page_shows_what_it_must(results: dict[str, Any]):
         assert text in page, text
     assert page.count("<svg") == 2
     assert "<mark>" in page
+
+
+def test_the_story_and_the_rows_outside_are_shown(results: dict[str, Any]):
+    page, text = html_page(results), markdown_page(results)
+    assert len(results["story"]) == 4
+    for sentence in results["story"]:
+        assert f"<li>{sentence}</li>" in page and f"- {sentence}" in text
+    assert text.index(results["story"][0]) < text.index("## Conclusions")
+    summary = "<summary>Systems outside the comparison: base-float, base-ptq-int8</summary>"
+    assert summary in page and RULE in page
+    assert "## Systems outside the comparison" in text and RULE in text
+    everything = html_page(results | {"outside": []})
+    assert "outside the comparison" not in everything
+
+
+def test_results_without_a_story_still_render(results: dict[str, Any]):
+    older = {key: value for key, value in results.items() if key not in ("story", "outside")}
+    assert 'class="story"' not in html_page(older)
+    assert markdown_page(older).startswith("# Evaluation report\n\nThis report compares")
 
 
 def test_every_number_column_is_explained(results: dict[str, Any]):

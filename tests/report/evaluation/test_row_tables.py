@@ -10,19 +10,15 @@ from whisper_qat.report.evaluation.row_tables import (
     errors_table,
     hallucination_table,
     headline_table,
+    outside_table,
     size_and_speed_table,
     weights_words,
 )
+from whisper_qat.report.evaluation.shown_rows import RULE
 from whisper_qat.report.render.tables import Table, find_score
 
-NAMES = [
-    "base-float",
-    "base-float-full",
-    "base-ptq-int8",
-    "control",
-    "control-ptq-int8",
-    "qat-int8",
-]
+INSIDE = ["base-float-full", "control", "control-ptq-int8", "qat-int8"]
+OUTSIDE = ["base-float", "base-ptq-int8"]  # untrained, on the clip and 1 s; 30 s was measured too
 
 
 def cells(table: Table, name: str) -> dict[str, str]:
@@ -32,7 +28,7 @@ def cells(table: Table, name: str) -> dict[str, str]:
 
 def test_headline_states_method_and_runtime_of_each_row(results: dict[str, Any]):
     table = headline_table(results)
-    assert [row[0] for row in table.rows] == NAMES
+    assert [row[0] for row in table.rows] == INSIDE
     qat = cells(table, "qat-int8")
     assert qat["Method"] == "QAT, seed 0"
     assert qat["Weights"] == "block-int8-32"
@@ -41,6 +37,21 @@ def test_headline_states_method_and_runtime_of_each_row(results: dict[str, Any])
     assert qat["Size, MB"] == "81.8"
     assert "[" in qat["WER, %"] and "[" in qat["Δ WER vs. baseline, points"]
     assert "normaliser card" in table.note and "base-float" in table.note
+
+
+def test_rows_outside_the_comparison_have_a_table_of_their_own(results: dict[str, Any]):
+    table = outside_table(results)
+    assert [row[0] for row in table.rows] == OUTSIDE
+    assert table.note == RULE
+    assert "Baseline: base-float, outside the comparison." in headline_table(results).note
+    assert outside_table(results | {"outside": []}).rows == []
+    assert {row[0] for row in errors_table(results).rows} == {*INSIDE, *OUTSIDE}
+
+
+def test_no_difference_to_a_baseline_with_more_errors_than_words(results: dict[str, Any]):
+    assert baseline_delta(results, "qat-int8")
+    broken = [s | {"wer": {"rate": 2.05, "low": 0.5, "high": 4.4}} for s in results["scores"]]
+    assert baseline_delta(results | {"scores": broken}, "qat-int8") == ""
 
 
 def test_headline_prints_what_the_scores_hold(results: dict[str, Any]):

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from tests.report.synthetic import (
+    FULL,
     all_rows,
     clip,
     clips_of_poems,
     corpus,
+    looping,
     row,
     write_evaluation,
     write_rows,
@@ -108,3 +110,18 @@ def test_untimed_rows_have_no_speed(tmp_path: Path):
     write_evaluation(tmp_path, [row("base-float", "float")], [corpus("p", 0)])
     write_rows(tmp_path, "base-float", "p", [clip(0, "oui", wall_s=None)])
     assert summarize(tmp_path)["speed"] == []
+
+
+def test_no_claim_about_a_base_with_more_errors_than_words(tmp_path: Path):
+    rows = [*all_rows(), row("base-ptq-full", "ptq", audio_context=FULL)]
+    write_evaluation(tmp_path, rows, [corpus("p", 20)])
+    sane = summarize(tmp_path)
+    assert sane["outside"] == ["base-float", "base-ptq-int8"]
+    assert "adaptation" in {claim["kind"] for claim in sane["claims"]}
+    for name in sane["outside"]:
+        write_rows(tmp_path, name, "p", looping(20))
+    broken = summarize(tmp_path)
+    assert broken["outside"] == ["base-float", "base-ptq-int8"]
+    assert {claim["kind"] for claim in broken["claims"]} == {"non-inferiority", "QAT effect"}
+    assert broken["story"][0].startswith("The published model (base-float-full, 30\u00a0s)")
+    assert "adaptation" in {c["kind"] for c in broken["comparisons"]}

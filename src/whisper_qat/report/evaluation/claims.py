@@ -2,8 +2,8 @@
 
 QAT is claimed to be non-inferior to its float control only when the difference, pooled over at
 least three training seeds, meets the target; the margin of the claim is the smallest one that the
-sample can prove. 'No significant difference' is never a claim: it gets easier to reach as the
-sample shrinks.
+sample can prove. Fewer seeds give the measured difference and no claim. 'No significant difference'
+is never a claim: it gets easier to reach as the sample shrinks.
 """
 
 import re
@@ -89,7 +89,7 @@ def _non_inferiority(group: Group, c: Comparison | None, total: Comparison | Non
                 causes = "training, quantization and a different audio context"
             text += f" The combined effect of {causes}: {_lower_first(describe_difference(total))}"
         return _claim("non-inferiority", False, text)
-    claimed, verdict = False, _too_few_seeds(c)
+    claimed, verdict = False, _too_few_seeds(c, "margin")
     if num_seeds(c) >= MIN_SEEDS:
         claimed, verdict = _verdict(group, c)
     return _claim("non-inferiority", claimed, f"{describe_difference(c)} {verdict}")
@@ -99,17 +99,10 @@ def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _too_few_seeds(c: Comparison) -> str:
-    """Why non-inferiority is not claimed, and what the interval excludes all the same."""
-    rule = (
-        f"Non-inferiority is not claimed: that takes at least {MIN_SEEDS} training seeds, because "
-        "fewer do not show how much the result varies between training runs."
-    )
-    if not has_width(c):
-        return f"{rule} {NO_WIDTH}"
-    margin = c["smallest_margin"]
-    increase = f"an increase of more than {percent(margin)} points" if margin else "any increase"
-    return f"{rule} For the models measured here, the interval excludes {increase}."
+def _too_few_seeds(c: Comparison, what: str) -> str:
+    """Why nothing is claimed from one or two training seeds, whatever the clips show."""
+    runs = "One training run does" if num_seeds(c) == 1 else "Two training runs do"
+    return f"{runs} not show how training runs vary, so no {what} is claimed."
 
 
 NO_WIDTH = (
@@ -160,6 +153,9 @@ def _qat_effect(group: Group, c: Comparison | None) -> Claim:
             "measured, so the effect of QAT itself is not known."
         )
         return _claim("QAT effect", False, text)
+    if num_seeds(c) < MIN_SEEDS:
+        text = f"{describe_difference(c)} {_too_few_seeds(c, 'effect of QAT')}"
+        return _claim("QAT effect", False, text)
     other = f"PTQ of the float control ({c['a']})"
     if c["high"] < 0:
         text = f"QAT has a lower WER than {other}."
@@ -170,13 +166,7 @@ def _qat_effect(group: Group, c: Comparison | None) -> Claim:
             f"The sample does not show whether QAT is better or worse than {other}: the interval "
             "includes 0."
         )
-    text += f" {describe_difference(c)}"
-    if num_seeds(c) < MIN_SEEDS:
-        text += (
-            f" Fewer than {MIN_SEEDS} training seeds do not show whether other training runs "
-            "would agree."
-        )
-    return _claim("QAT effect", c["high"] < 0, text)
+    return _claim("QAT effect", c["high"] < 0, f"{text} {describe_difference(c)}")
 
 
 def _adaptation(c: Comparison, training: list[Comparison]) -> Claim:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from whisper_qat.report.evaluation.claims import MIN_SEEDS
 from whisper_qat.report.evaluation.comparisons import ALL, has_width
+from whisper_qat.report.evaluation.shown_rows import UNTRAINED
 from whisper_qat.report.render.printing import (
     count,
     listing,
@@ -19,8 +21,9 @@ P_VALUE = Column(title="p", meaning="two-sided p value for the hypothesis that t
 MARGIN_TITLE = "Smallest provable margin, points"
 MARGIN_MEANING = (
     "upper end of the interval, but not below 0: for the models measured here, the clips exclude a "
-    "larger increase in WER; how much training runs vary is not included. A dash: the interval has "
-    "no width, so no margin can be derived from it"
+    "larger increase in WER; how much training runs vary is not included. A dash: no margin can be "
+    f"derived, because fewer than {MIN_SEEDS} training runs were compared or the interval has no "
+    "width"
 )
 
 
@@ -45,13 +48,13 @@ def comparisons_table(results: Results, corpus: str, normalizer: str) -> Table:
     scope = [
         c for c in results["comparisons"] if (c["corpus"], c["normalizer"]) == (corpus, normalizer)
     ]
-    rows = [_comparison_row(c) for c in scope]
+    rows = [_comparison_row(results, c) for c in scope]
     where = "all corpora" if corpus == ALL else corpus
     title = f"Comparisons of WER, {where}, normaliser {normalizer}"
     return table(title, columns, rows, _sample_words(scope))
 
 
-def _comparison_row(c: dict[str, Any]) -> list[str]:
+def _comparison_row(results: Results, c: dict[str, Any]) -> list[str]:
     return [
         f"{c['b']} − {c['a']}",
         c["kind"],
@@ -59,16 +62,23 @@ def _comparison_row(c: dict[str, Any]) -> list[str]:
         points_interval(c["delta"], c["low"], c["high"]),
         p_value(c["p"]),
         p_value(c["p_holm"]),
-        margin_cell(c),
+        margin_cell(results, c),
         count(c["regressions"]),
         count(c["improvements"]),
         percent(1 - c["regressions"] / c["transcripts"], 1),
     ]
 
 
-def margin_cell(c: dict[str, Any]) -> str:
-    """The smallest provable margin; a dash where the interval has no width and proves none."""
-    return percent(c["smallest_margin"] if has_width(c) else None)
+def margin_cell(results: Results, c: dict[str, Any]) -> str:
+    """The smallest provable margin; a dash where the comparison proves none.
+
+    One or two training runs prove none, because they do not show how training runs vary. Models
+    that were not trained have no such variation.
+    """
+    names = {name for member in c["members"] for name in (member["a"], member["b"])}
+    trained = any(r["name"] in names and r["role"] not in UNTRAINED for r in results["rows"])
+    few = trained and len(c["members"]) < MIN_SEEDS
+    return percent(None if few or not has_width(c) else c["smallest_margin"])
 
 
 def _seeds(seeds: list[int]) -> str:

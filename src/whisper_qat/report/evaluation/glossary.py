@@ -31,7 +31,8 @@ TERMS = {
     "Non-inferiority": "The statement that a system is not worse than another by more than a given "
     "margin.",
     "Smallest provable margin": "The smallest margin at which the measured clips support "
-    "non-inferiority: the upper end of the interval of the difference, but not below 0.",
+    "non-inferiority: the upper end of the interval of the difference, but not below 0. One or two "
+    "training runs prove no margin, because they do not show how training runs vary.",
     "Loss": "The mean of −log p(token) over the tokens of the reference transcript.",
     "KL": "The Kullback-Leibler divergence of a system's distribution over the next token from "
     "that of its reference system, in nats. It shows changes that are too small to alter a "

@@ -31,6 +31,7 @@ from whisper_qat.report.evaluation.row_tables import (
     errors_table,
     hallucination_table,
     headline_table,
+    outside_table,
     size_and_speed_table,
 )
 from whisper_qat.report.evaluation.token_measure_tables import (
@@ -38,7 +39,7 @@ from whisper_qat.report.evaluation.token_measure_tables import (
     token_measure_comparisons_table,
     token_measures_table,
 )
-from whisper_qat.report.render.plots import COLORS, size_plot, wer_plot
+from whisper_qat.report.render.plots import COLORS, left_out_note, size_plot, wer_note, wer_plot
 from whisper_qat.report.render.printing import duration, listing, plural
 from whisper_qat.report.render.tables import Results, Table, markdown
 from whisper_qat.runs.folders import read_json
@@ -65,13 +66,21 @@ def render(folder: Path) -> Path:
 
 
 def markdown_page(results: Results) -> str:
-    """The claims, all tables and the glossary as Markdown."""
-    claims = [f"- {claim['text']}" for claim in results["claims"]]
+    """The story, the claims, all tables and the glossary as Markdown."""
+    told = [f"- {sentence}" for sentence in results.get("story") or []]
+    claims = ["## Conclusions\n", *(f"- {claim['text']}" for claim in results["claims"])]
     failed = [f"**FAILED: {g['text']}**" for g in results["gates"] if not g["passed"]]
-    head = ["# Evaluation report", INTRODUCTION, *failed, "\n".join(claims), _provenance(results)]
+    head = [
+        "# Evaluation report",
+        *failed,
+        "\n".join(told),
+        INTRODUCTION,
+        "\n".join(claims),
+        _provenance(results),
+    ]
     tables = [table for group in sections(results).values() for table in group]
     printed = [markdown(table) for table in tables if table.rows]
-    return "\n\n".join([*head, *printed, f"## Glossary\n\n{glossary()}\n"])
+    return "\n\n".join([*filter(None, head), *printed, f"## Glossary\n\n{glossary()}\n"])
 
 
 def _provenance(results: Results) -> str:
@@ -94,8 +103,10 @@ def html_page(results: Results) -> str:
         terms=TERMS,
         facts=facts(results),
         colors={row["name"]: COLORS[row["role"]] for row in results["rows"]},
+        story=results.get("story") or [],
         sections=sections(results),
         plots={name: svg and Markup(svg) for name, svg in plots.items()},
+        notes={"wer": wer_note(results), "size": left_out_note(results)},
         command=command(results),
         revision=revision(results),
         failed=[gate for gate in results["gates"] if not gate["passed"]],
@@ -135,6 +146,7 @@ def sections(results: Results) -> dict[str, list[Table]]:
     }
     return {
         "headline": [headline_table(results)],
+        "outside": [outside_table(results)],
         "groups": group_tables(results),
         "comparisons": [
             comparisons_table(results, ALL, primary),

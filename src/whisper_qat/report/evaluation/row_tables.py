@@ -8,6 +8,13 @@ from typing import Any
 from whisper_qat.report.evaluation.comparisons import ALL
 from whisper_qat.report.evaluation.groups import CONTEXT, MIXED, RUNTIME
 from whisper_qat.report.evaluation.latency import MIN_DURATION_S
+from whisper_qat.report.evaluation.shown_rows import (
+    RULE,
+    has_more_errors_than_words,
+    outside_names,
+    outside_rows,
+    shown_rows,
+)
 from whisper_qat.report.render.printing import (
     count,
     megabytes,
@@ -30,6 +37,25 @@ SYSTEM = Column(title="System", meaning="name of the measured system", numeric=F
 BASELINE_DELTA = "Δ WER vs. baseline, points"
 RUNTIMES = {"onnxruntime": "ONNX Runtime", "torch": "PyTorch (not ONNX)"}
 
+HEADLINE_COLUMNS = [
+    SYSTEM,
+    Column(title="WER, %", meaning="word error rate: word errors per reference word"),
+    Column(title=BASELINE_DELTA, meaning="WER minus that of the baseline on the same clips; "
+           "empty where the audio context or the runtime differs as well, without "
+           "interval for one of several seeds"),
+    Column(title="CER, %", meaning="character error rate: errors per reference character"),
+    Column(title="Size, MB", meaning="size of all model files in 10^6 bytes"),
+    Column(title="RTFx", meaning="seconds of audio transcribed per second of computation"),
+    Column(title="Method", meaning="base: the published checkpoint; control: fine-tuned in "
+           "float on the same data as QAT; PTQ: quantized after training; QAT: trained with "
+           "quantization", numeric=False),
+    Column(title="Weights", meaning="number format of the weights; in block-int8-32, runs of "
+           "32 int8 weights share one scale", numeric=False),
+    Column(title="Audio context", meaning="audio that the encoder receives: the clip padded "
+           "to 30 s, or the clip and so many seconds of silence", numeric=False),
+    Column(title="Runtime", meaning="software that ran the model", numeric=False),
+]  # fmt: skip
+
 
 def weights_words(row: dict[str, Any]) -> str:
     """The number format of the weights: their quantization scheme, or float32."""
@@ -40,31 +66,23 @@ def weights_words(row: dict[str, Any]) -> str:
 
 def headline_table(results: Results) -> Table:
     """The first table: what each system is, its error rates, its size and its speed."""
-    columns = [
-        SYSTEM,
-        Column(title="WER, %", meaning="word error rate: word errors per reference word"),
-        Column(title=BASELINE_DELTA, meaning="WER minus that of the baseline on the same clips; "
-               "empty where the audio context or the runtime differs as well, without "
-               "interval for one of several seeds"),
-        Column(title="CER, %", meaning="character error rate: errors per reference character"),
-        Column(title="Size, MB", meaning="size of all model files in 10^6 bytes"),
-        Column(title="RTFx", meaning="seconds of audio transcribed per second of computation"),
-        Column(title="Method", meaning="base: the published checkpoint; control: fine-tuned in "
-               "float on the same data as QAT; PTQ: quantized after training; QAT: trained with "
-               "quantization", numeric=False),
-        Column(title="Weights", meaning="number format of the weights; in block-int8-32, runs of "
-               "32 int8 weights share one scale", numeric=False),
-        Column(title="Audio context", meaning="audio that the encoder receives: the clip padded "
-               "to 30 s, or the clip and so many seconds of silence", numeric=False),
-        Column(title="Runtime", meaning="software that ran the model", numeric=False),
-    ]  # fmt: skip
-    rows = [_headline_row(results, row) for row in results["rows"]]
+    rows = [_headline_row(results, row) for row in shown_rows(results)]
     note = (
         f"{_pooled_words(results)}; normaliser {results['primary_normalizer']}"
-        f"{_strategy(results)}. Baseline: {results['baseline'] or 'none'}. Brackets hold 95 % "
-        "intervals."
+        f"{_strategy(results)}. Baseline: {_baseline(results)}. Brackets hold 95 % intervals."
     )
-    return table("WER, size and speed of each system", columns, rows, note)
+    return table("WER, size and speed of each system", HEADLINE_COLUMNS, rows, note)
+
+
+def outside_table(results: Results) -> Table:
+    """The columns of the first table for the systems outside the comparison, with the rule."""
+    rows = [_headline_row(results, row) for row in outside_rows(results)]
+    return table("Systems outside the comparison", HEADLINE_COLUMNS, rows, RULE)
+
+
+def _baseline(results: Results) -> str:
+    name = results["baseline"] or "none"
+    return f"{name}, outside the comparison" if name in outside_names(results) else name
 
 
 def _strategy(results: Results) -> str:
@@ -103,7 +121,13 @@ def _seed(row: dict[str, Any]) -> str:
 
 
 def baseline_delta(results: Results, row: str) -> str:
-    """WER of a row minus the baseline's; one seed of a pooled group has no interval."""
+    """WER of a row minus the baseline's; one seed of a pooled group has no interval.
+
+    Empty against a baseline with more errors than words: the difference tells nothing of the row.
+    """
+    baseline = results["baseline"]
+    if baseline in outside_names(results) and has_more_errors_than_words(results, baseline):
+        return ""
     for c in results["comparisons"]:
         scope = (c["corpus"], c["normalizer"]) == (ALL, results["primary_normalizer"])
         if not scope or c["kind"] in (CONTEXT, RUNTIME, MIXED):

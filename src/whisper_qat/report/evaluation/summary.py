@@ -21,6 +21,7 @@ from whisper_qat.report.evaluation.groups import (
     MIXED,
     QUANTIZATION,
     TOTAL,
+    Group,
     Pair,
     group_rows,
     members,
@@ -38,6 +39,13 @@ from whisper_qat.report.evaluation.rows import (
     read_evaluation,
 )
 from whisper_qat.report.evaluation.scores import score_all
+from whisper_qat.report.evaluation.shown_rows import (
+    UNTRAINED,
+    has_more_errors_than_words,
+    outside,
+    outside_rows,
+)
+from whisper_qat.report.evaluation.story import story
 from whisper_qat.report.evaluation.tally import tally
 from whisper_qat.report.evaluation.token_measures import gather, token_measure_results
 from whisper_qat.runs.folders import write_json
@@ -69,7 +77,7 @@ def results_of(evaluation: Evaluation) -> dict[str, Any]:
     primary = normalizers[0]
     codes = measurements.get("codes_changed", [])
     data = gather(evaluation, counted[primary.name].units, functools.cache(primary.apply))
-    return {
+    results = {
         "format_version": FORMAT_VERSION,
         **{key: measurements.get(key) for key in PASSED_ON},
         "normalizers": [describe_normalizer(n) for n in normalizers],
@@ -85,10 +93,27 @@ def results_of(evaluation: Evaluation) -> dict[str, Any]:
         "comparison_kinds": KIND_WORDS,
         "group_summary": summarize_groups(groups, evaluation.corpora, counted[primary.name], data),
         "sensitive": token_measure_results(evaluation, groups, compared, data),
-        "claims": claims(groups, comparisons, primary.name),
         "codes_changed": codes,
         "gates": codes_gates(codes),
         "changed": changed_transcripts(evaluation, compared, counted[primary.name], primary),
+    }
+    return results | in_words(results, groups)
+
+
+def in_words(results: dict[str, Any], groups: list[Group]) -> dict[str, Any]:
+    """The rows outside the comparison, the story and the claims.
+
+    No claim is made about an untrained model with more errors than words: its difference from
+    others says how often it repeats itself.
+    """
+    known = results | {"outside": outside(results)}
+    bases = {row["name"] for row in outside_rows(known) if row["role"] in UNTRAINED}
+    broken = {name for name in bases if has_more_errors_than_words(known, name)}
+    used = [c for c in results["comparisons"] if c["a"] not in broken]
+    return {
+        "outside": known["outside"],
+        "story": story(known),
+        "claims": claims(groups, used, results["primary_normalizer"]),
     }
 
 

@@ -68,12 +68,12 @@ def _group_table(results: Results, corpus: str, entries: list[dict[str, Any]]) -
         Column(title="p of Δ loss", meaning="two-sided p value for the hypothesis that the "
                "difference in loss is 0"),
     ]  # fmt: skip
-    rows = [_group_row(entry) for entry in entries]
+    rows = [_group_row(results, entry) for entry in entries]
     title = f"Systems pooled over training seeds, {'all corpora' if corpus == ALL else corpus}"
     return table(title, columns, rows, _note(results, entries))
 
 
-def _group_row(entry: dict[str, Any]) -> list[str]:
+def _group_row(results: Results, entry: dict[str, Any]) -> list[str]:
     delta, loss = entry["delta"], entry["measure_deltas"][LOSS]
     wer = entry["wer"]
     return [
@@ -84,7 +84,7 @@ def _group_row(entry: dict[str, Any]) -> list[str]:
         percent_interval(wer["rate"], wer["low"], wer["high"]) if wer else "",
         points_interval(delta["delta"], delta["low"], delta["high"]) if delta else "",
         p_value(delta["p"]) if delta else "",
-        margin_cell(delta) if delta else "",
+        margin_cell(results, delta) if delta else "",
         *measure_cells(entry["measures"]),
         _nats(loss, "delta", signed=True) if loss else "",
         p_value(loss["p"]) if loss else "",
