@@ -169,7 +169,9 @@ def test_guide_tells_the_exit_status(guide):
 
 
 def test_index_has_one_line_for_each_guide():
-    links = re.findall(r"^- \[[^]]+\]\(([\w-]+)\.md\): .+", (FOLDER / "README.md").read_text(), re.M)
+    links = re.findall(
+        r"^- \[[^]]+\]\(([\w-]+)\.md\): .+", (FOLDER / "README.md").read_text(), re.M
+    )
     assert links == list(NAMES)
 
 

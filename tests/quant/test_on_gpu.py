@@ -15,12 +15,15 @@ from tests.quant.test_thousand_seeds import SEEDS, drawn
 from whisper_qat.quant import learned_scale, numerics
 from whisper_qat.quant.block_scheme import BlockScheme
 from whisper_qat.quant.channel_scheme import DynamicScheme, RowScheme
+from whisper_qat.quant.two_level_scheme import PLANES, TwoLevelScheme
 
 pytestmark = pytest.mark.gpu
 
 BLOCK_SCHEMES = [BlockScheme(b, k, d) for b in (2, 4, 8) for k in (32, 128)
                  for d in ("float32", "float16")]  # fmt: skip
-SCHEMES = [*BLOCK_SCHEMES, DynamicScheme(), RowScheme()]
+SCHEMES = [
+    *BLOCK_SCHEMES, DynamicScheme(), RowScheme(), RowScheme(7), *map(TwoLevelScheme, PLANES),
+]  # fmt: skip
 
 
 def matrices(named):

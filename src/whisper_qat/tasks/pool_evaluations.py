@@ -1,6 +1,7 @@
 """Join evaluations made on different days, such as one for each training seed, into one report."""
 
 import logging
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def run(config: PoolEvaluationsConfig) -> None:
     """Join, summarise and write the report; GateError when a QAT row has the codes of a PTQ row."""
     check_replaceable(config.output_dir)
     with new_folder(config.output_dir) as folder:
-        pool(config.evaluations, folder)
+        pool(config.evaluations, folder, sys.argv)
         print(headline.text(summarize(folder)))
         render(folder)
         inputs = {str(f): hash_file(f / "measurements.json") for f in config.evaluations}

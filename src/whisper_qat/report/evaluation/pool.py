@@ -20,8 +20,10 @@ TIMES = ("wall_s",)
 MACHINE_VALUES = ("load_s", "rss_before_load_bytes", "peak_rss_bytes")
 
 
-def pool(folders: list[Path], output: Path) -> None:
+def pool(folders: list[Path], output: Path, command: list[str]) -> None:
     """Write measurements and clips of all evaluations to `output`, an empty folder.
+
+    `command` is recorded as the one that made it.
 
     A row that occurs in several must have the same transcripts in all of them. InputError for
     evaluations of different clips, decoding or normalisers, or for a row with two meanings.
@@ -48,7 +50,7 @@ def pool(folders: list[Path], output: Path) -> None:
             "codes_changed": [c for m in measurements for c in m.get("codes_changed", [])],
             "kl_reference": _joined(m.get("kl_reference") or {} for m in measurements),
             "baseline": next((m["baseline"] for m in measurements if m.get("baseline")), None),
-            "environment": _environment(measurements),
+            "environment": _environment(measurements) | {"command": command},
             "config": first.get("config", {})
             | {"evaluations": [str(folder) for folder in folders]},
         },
