@@ -22,11 +22,15 @@ def report(**changes):
         "graphs": {"e.onnx": {"ops": {"MatMulNBits": 1}, "moves": {"Cast": [], "Reshape": ["r"]}}},
         "faults": [], "check": "1 planned layers",
     }  # fmt: skip
+    values["machine"] = {"name": "A CPU", "kind": "x64 with AVX512-VNNI", "isa": ["avx512_vnni"],
+                         "cores": 2, "saturates": False}  # fmt: skip
     return values | changes
 
 
 def test_bits_with_and_without_scales():
     assert stored_bits(INT4) == "4 (4.50)"
+    two_level = INT4 | {"parts": INT4["parts"] | {"factors": {"bytes": 100, "dtype": "uint8"}}}
+    assert stored_bits(two_level) == "4 (4.75)"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +57,8 @@ def test_a_row_per_layer():
     table = layers(report())
     assert table.row_count == 1
     assert [next(iter(column.cells)) for column in table.columns] == [
-        "fc1", "block-int4-32-f16", "4 (4.50)", "1,600", "200 f16", "40", "", "MatMulNBits bits=4",
+        "fc1", "block-int4-32-f16", "4 (4.50)", "1,600", "", "200 f16", "40", "",
+        "MatMulNBits bits=4",
     ]  # fmt: skip
 
 

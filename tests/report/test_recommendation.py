@@ -50,5 +50,5 @@ def test_what_follows_names_fastest_smallest_and_unbeaten(report):
 @pytest.mark.parametrize(("saturates", "words"), [(True, "slower kernel"), (False, "none needs")])
 def test_the_cpu_and_what_it_means_for_eight_bits(report, saturates, words):
     lines = machine_lines(report["machine"] | {"saturates": saturates})
-    assert lines[0] == "CPU: A CPU, x64 without VNNI (avx2); 2 of 4 cores used"
+    assert lines[0] == "CPU: A CPU, x64 without VNNI (avx2); 4 cores, 2 used"
     assert words in lines[1]

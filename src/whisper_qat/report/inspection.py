@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from whisper_qat.report.recommendation import machine_lines
 from whisper_qat.report.render.console import wide_console
 from whisper_qat.report.render.printing import plural
 
@@ -19,6 +20,8 @@ LISTED = 10  # names of nodes and duplicates that are printed; the JSON has all 
 def show(report: dict[str, Any]) -> None:
     """Print all tables and the summary to standard output."""
     console = wide_console()
+    for line in machine_lines(report["machine"]):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     for table in (kinds(report), layers(report), runs(report)):
         console.print(table)
     for line in summary(report):
@@ -91,12 +94,13 @@ def part_cell(part: dict[str, Any] | None, kind: str) -> str:
 
 
 def stored_bits(layer: dict[str, Any]) -> str:
-    """Bits of a code and, in parentheses, bits per weight including the scales: `4 (4.50)`."""
+    """Bits of a code and, in parentheses, bits per weight including scales and factors: `4 (4.50)`."""
     parts = layer["parts"]
     if layer["bits"] is None or not {"codes", "scales"} <= parts.keys():
         return BITS.get(parts.get("weight", {}).get("dtype"), "")
-    codes, scales = parts["codes"]["bytes"], parts["scales"]["bytes"]
-    return f"{layer['bits']} ({layer['bits'] * (codes + scales) / codes:.2f})"
+    codes = parts["codes"]["bytes"]
+    stored = sum(parts[name]["bytes"] for name in ("codes", "factors", "scales") if name in parts)
+    return f"{layer['bits']} ({layer['bits'] * stored / codes:.2f})"
 
 
 def runs(report: dict[str, Any]) -> Table:

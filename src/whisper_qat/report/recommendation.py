@@ -5,6 +5,7 @@ from typing import Any
 from rich.table import Table
 
 from whisper_qat.report.render.console import wide_console
+from whisper_qat.report.render.printing import plural
 
 FLOAT_PLAN = "float32"
 
@@ -22,10 +23,9 @@ def show(report: dict[str, Any]) -> None:
 def machine_lines(machine: dict[str, Any]) -> list[str]:
     """Name, kind, cores and what eight-bit products do here."""
     isa = ", ".join(machine["isa"]) or "no instruction set that matters here"
-    lines = [
-        f"CPU: {machine['name']}, {machine['kind']} ({isa}); {machine['threads']} of "
-        f"{machine['cores']} cores used"
-    ]
+    used = f", {machine['threads']} used" if "threads" in machine else ""
+    cores = plural(machine["cores"], "core")
+    lines = [f"CPU: {machine['name']}, {machine['kind']} ({isa}); {cores}{used}"]
     if machine["saturates"]:
         lines.append(
             "8-bit products of int8-row and int8-dynamic overflow 16 bits on this CPU, so they run "

@@ -4,6 +4,7 @@ No large package is imported: package versions come from their metadata, the GPU
 ``nvidia-smi``, so a folder can be described in milliseconds.
 """
 
+import os
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -77,6 +78,13 @@ def cpu_kind(isa: Sequence[str]) -> str:
     if flags & {"asimddp", "i8mm"}:
         return "ARM64 with dot products"
     return "unknown kind"
+
+
+def num_cores() -> int:
+    """The cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _cpu_fields(path: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 from whisper_qat.errors import GateError, InputError
 from whisper_qat.export.onnx import inventory
 from whisper_qat.export.onnx.inventory import Inventory, Stored
+from whisper_qat.infer.kernels.saturation import describe_cpu
 from whisper_qat.infer.onnx.optimized import optimized_model
 from whisper_qat.model.plan.plan import HEAD, PLAN_NAME, Plan, read_plan
 from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
@@ -64,6 +65,7 @@ def inspect(folder: Path) -> dict[str, Any]:
     fp32_bytes = manifest["fp32_bytes"]
     return {
         "folder": str(folder),
+        "machine": describe_cpu(),
         "total_bytes": found.total,
         "fp32_bytes": fp32_bytes,
         "share_of_fp32": found.total / fp32_bytes,

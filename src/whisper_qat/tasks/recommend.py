@@ -1,18 +1,17 @@
 """Recommend a plan: what this CPU has, and which plan is fastest at which size on it."""
 
 import logging
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from whisper_qat.errors import InputError
-from whisper_qat.infer.kernels.saturation import saturates
+from whisper_qat.infer.kernels.saturation import describe_cpu
 from whisper_qat.measure.plan_time import CLIPS, Products
 from whisper_qat.model.plan.plan import Rule
 from whisper_qat.model.plan.rules_file import read_rules_file
 from whisper_qat.report.recommendation import FLOAT_PLAN, show
-from whisper_qat.runs.environment import cpu, cpu_kind, package_versions
+from whisper_qat.runs.environment import num_cores, package_versions
 from whisper_qat.runs.folders import read_json, write_json
 from whisper_qat.runs.progress import Bar
 from whisper_qat.shipped import PLANS, shipped_names
@@ -64,7 +63,7 @@ def run(config: RecommendConfig) -> None:
 
 def measure(config: RecommendConfig, model: dict[str, Any]) -> dict[str, Any]:
     """CPU, versions, and bytes and times of every plan."""
-    threads, cores = config.threads or num_cores(), os.cpu_count() or 1
+    threads = config.threads or num_cores()
     names = config.plans or [name for name in shipped_names(PLANS) if not name.startswith(FOREIGN)]
     plans = {FLOAT_PLAN: FLOAT_RULES} | {name: read_rules_file(Path(name)) for name in names}
     products = Products(model, threads)
@@ -75,21 +74,11 @@ def measure(config: RecommendConfig, model: dict[str, Any]) -> dict[str, Any]:
             bar.update(done - bar.n)
 
         found = products.measure(plans, progress)
-    here = cpu()
     return {
         "model": str(config.model_path),
-        "machine": here
-        | {"kind": cpu_kind(here["isa"]), "cores": cores, "threads": threads,
-           "saturates": saturates()},
+        "machine": describe_cpu() | {"threads": threads},
         "versions": package_versions(),
         "clips": [clip.name for clip in CLIPS],
         "fp32_bytes": products.fp32_bytes,
         "plans": [asdict(one) for one in found],
-    }  # fmt: skip
-
-
-def num_cores() -> int:
-    """The cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    }

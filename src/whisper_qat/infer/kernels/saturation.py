@@ -6,7 +6,9 @@ against 380 GOP/s): it is set only where sums of the largest codes come out wron
 with weights beyond seven bits. Two products of 255 and 64 fit in int16.
 """
 
+import os
 from functools import cache
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from whisper_qat.model.onnx_files import SCHEME_KEY
 from whisper_qat.quant.registry import parse_scheme
+from whisper_qat.runs.environment import cpu, cpu_kind
 
 ROWS = (1, 64)  # a vector and a matrix, which have separate kernels
 WIDTH = 64
@@ -28,6 +31,13 @@ def saturates() -> bool:
     """True when an int8 product of the largest codes is wrong without the option."""
     product = _product()
     return any(wrong(product, rows) for rows in ROWS)
+
+
+def describe_cpu() -> dict[str, Any]:
+    """Name, instruction sets, kind and cores of this CPU; whether its int8 products saturate."""
+    here = cpu()
+    kind = cpu_kind(here["isa"])
+    return here | {"kind": kind, "cores": os.cpu_count() or 1, "saturates": saturates()}
 
 
 def wrong(product: ort.InferenceSession, rows: int) -> bool:
