@@ -94,7 +94,7 @@ def part_cell(part: dict[str, Any] | None, kind: str) -> str:
 
 
 def stored_bits(layer: dict[str, Any]) -> str:
-    """Bits of a code and, in parentheses, bits per weight including scales and factors: `4 (4.50)`."""
+    """Bits of a code and, in parentheses, per weight with scales and factors: `4 (4.50)`."""
     parts = layer["parts"]
     if layer["bits"] is None or not {"codes", "scales"} <= parts.keys():
         return BITS.get(parts.get("weight", {}).get("dtype"), "")
