@@ -8,6 +8,7 @@ from onnx import TensorProto, helper
 from tests.export import cases
 from whisper_qat.export.onnx.schemes.dynamic import PRODUCT as DYNAMIC
 from whisper_qat.infer.onnx.optimized import optimized_model
+from whisper_qat.model.onnx_files import ENCODER_FILE
 from whisper_qat.model.plan.plan import HEAD, STORED
 from whisper_qat.model.plan.plan import TOKEN_TABLE as TABLE
 from whisper_qat.parity.kernels import INTEGER_OPS, Kernel, RunGraph, expected, faults, run_graph
@@ -105,6 +106,14 @@ def test_convolutions_are_checked_and_positions_have_no_kernel():
     assert line == f"{conv}: planned float (Conv/FusedConv), runs ConvInteger"
 
 
+def test_two_level_weights_that_are_unpacked_at_every_call_are_named(tmp_path):
+    model = cases.tiny_whisper()
+    folder = cases.write(model, tmp_path, cases.TWO_LEVEL)
+    as_written = run_graph(onnx.load(str(folder / ENCODER_FILE), load_external_data=False))
+    lines = [line for line in faults({}, [as_written]) if "at every call" in line]
+    assert len(lines) == 2 * 2 * 6 and lines[0].startswith("BitShift_1: converted")  # with factors
+
+
 def test_a_cast_that_is_left_to_run_is_named():
     weight = onnx.numpy_helper.from_array(np.ones((2, 2), np.float16), "w")
     nodes = [
@@ -112,7 +121,7 @@ def test_a_cast_that_is_left_to_run_is_named():
         helper.make_node("Cast", ["b"], ["i"], "of an input", to=TensorProto.INT64),
     ]
     found = run_graph(helper.make_model(helper.make_graph(nodes, "g", [], [], [weight])))
-    assert faults({}, [found]) == ["w/float32: cast at every call"]
+    assert faults({}, [found]) == ["w/float32: converted at every call"]
     assert found.moves["Cast"] == ["w/float32", "of an input"] and found.counts == {"Cast": 2}
 
 

@@ -30,6 +30,7 @@ INTEGER_OPS = {
     "MatMulInteger", "QLinearMatMul", "QGemm", "MatMulBnb4", "QAttention", "ConvInteger",
     "QLinearConv",
 }  # fmt: skip
+UNPACKING = "BitShift"  # of stored weights; no graph shifts anything else
 MOVES = ("Cast", "Transpose", "Reshape")  # operators that only convert or move data
 
 
@@ -79,7 +80,7 @@ class RunGraph:
     kernels: dict[str, list[Kernel]]
     counts: dict[str, int]
     moves: dict[str, list[str]]
-    unfolded: list[str]  # casts of stored tensors that are repeated in every call
+    unfolded: list[str]  # conversions of stored tensors that are repeated in every call
 
 
 def run_graph(model: onnx.ModelProto) -> RunGraph:
@@ -89,12 +90,13 @@ def run_graph(model: onnx.ModelProto) -> RunGraph:
     for node in nodes:
         if node.name:
             kernels.setdefault(node.name, []).append(kernel_of(node))
-    casts = [node for node in nodes if node.op_type == "Cast"]
+    casts = [node for node in nodes if node.op_type == "Cast" and node.input[0] in constants]
+    unpacking = [node for node in nodes if node.op_type == UNPACKING]
     return RunGraph(
         kernels=kernels,
         counts=dict(Counter(node.op_type for node in nodes).most_common()),
         moves={op: [n.name for n in nodes if n.op_type == op] for op in MOVES},
-        unfolded=[node.name for node in casts if node.input[0] in constants],
+        unfolded=[node.name for node in casts + unpacking],
     )
 
 
@@ -117,7 +119,7 @@ def merged(graphs: Iterable[RunGraph]) -> dict[str, list[Kernel]]:
 def faults(planned: Mapping[str, Scheme | None], graphs: Iterable[RunGraph]) -> list[str]:
     """Deviations from `planned` (layer -> scheme, None for float), one line per node.
 
-    Includes integer nodes that are not in the plan, and casts of stored weights at run time.
+    Includes integer nodes that are not in the plan, and conversions of stored weights at run time.
     """
     graphs = list(graphs)
     found = merged(graphs)
@@ -130,7 +132,7 @@ def faults(planned: Mapping[str, Scheme | None], graphs: Iterable[RunGraph]) -> 
             if not runs or not all(wanted.accepts(run) for run in runs):
                 what = ", ".join(map(str, runs)) or "no node of that name"
                 lines.append(f"{node}: planned {name} ({wanted}), runs {what}")
-    return lines + unplanned(known, found) + casts(graphs)
+    return lines + unplanned(known, found) + unfolded(graphs)
 
 
 def unplanned(known: set[str], found: Mapping[str, list[Kernel]]) -> list[str]:
@@ -144,5 +146,5 @@ def unplanned(known: set[str], found: Mapping[str, list[Kernel]]) -> list[str]:
     return [f"{node}: not in the plan, runs {run}" for node, run in integer.items()]
 
 
-def casts(graphs: Iterable[RunGraph]) -> list[str]:
-    return [f"{node}: cast at every call" for graph in graphs for node in graph.unfolded]
+def unfolded(graphs: Iterable[RunGraph]) -> list[str]:
+    return [f"{node}: converted at every call" for graph in graphs for node in graph.unfolded]
