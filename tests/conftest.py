@@ -97,6 +97,14 @@ def tiny_whisper(tiny_whisper_folder: Callable[..., Path]) -> Path:
     return tiny_whisper_folder()
 
 
+@pytest.fixture(scope="session")
+def tiny_english_whisper(tiny_whisper_folder: Callable[..., Path]) -> Path:
+    """One tiny Whisper that knows no other language than English, for tests that only read it."""
+    from tests.tiny_whisper import make_english_only
+
+    return make_english_only(tiny_whisper_folder())
+
+
 @pytest.fixture(autouse=True)
 def _own_precision() -> Iterator[None]:
     """A process keeps the precision of its first `Accelerator`; on a GPU those of tests differ."""

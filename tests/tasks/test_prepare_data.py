@@ -220,6 +220,7 @@ def test_without_debian_tools_the_command_says_what_to_give(monkeypatch, tmp_pat
     assert "needs Debian or Ubuntu); give --source a manifest" in capsys.readouterr().err
 
 
+@pytest.mark.weights  # the fixtures are asked for by name
 @pytest.mark.parametrize(
     ("prompts", "number", "lang"), [("telephone_fr", 505, "fr"), ("telephone_en", 537, "en")]
 )
