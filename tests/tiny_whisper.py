@@ -48,6 +48,16 @@ def save_tiny_whisper(
     return folder
 
 
+def make_english_only(folder: Path) -> Path:
+    """Turn a saved Whisper into one that decodes like an .en checkpoint: no language, no task."""
+    path = folder / "generation_config.json"
+    generation = json.loads(path.read_text()) | {"is_multilingual": False}
+    for table in ("lang_to_id", "task_to_id"):
+        del generation[table]
+    path.write_text(json.dumps(generation))
+    return folder
+
+
 def tiny_config(decoder_layers: int, num_mel_bins: int, **changes: object) -> WhisperConfig:
     settings = {
         "vocab_size": NUM_BYTES + len(IDS),

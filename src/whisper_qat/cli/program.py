@@ -76,7 +76,7 @@ COMMANDS = {
     ),
     "import": Command(
         "import_ctranslate2:ImportConfig", "import_ctranslate2:run",
-        "a CTranslate2 checkpoint, or the embedded Whisper base, to transformers",
+        "a CTranslate2 checkpoint, or an embedded Whisper, to transformers",
     ),
     "profile": Command(
         "profile_graphs:ProfileGraphsConfig", "profile_graphs:run",

@@ -1,4 +1,4 @@
-"""Import the embedded Whisper base, or a faster-whisper folder, as a transformers checkpoint.
+"""Import an embedded Whisper, or a faster-whisper folder, as a transformers checkpoint.
 
 Importing the same source twice does nothing; downloads are kept next to the output.
 """
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from whisper_qat.errors import InputError
-from whisper_qat.model.ctranslate2.embedded import PARTS, SHA256, VERSION, fetch
+from whisper_qat.model.ctranslate2.embedded import EMBEDDED, WHISPER_BASE, fetch
 from whisper_qat.model.ctranslate2.importer import import_folder
 from whisper_qat.runs.folders import hash_file, new_folder, write_manifest
 from whisper_qat.runs.settings import finished_manifest, refuse_other_inputs
 
 logger = logging.getLogger(__name__)
-EMBEDDED = "embedded"
+FILES = ("config.json", "tokenizer.json", "model.bin")
 KIND = "model"
 
 
@@ -23,18 +23,20 @@ class ImportConfig:
     """Turn a CTranslate2 Whisper into an exact transformers checkpoint.
 
     Args:
-        source: embedded (Whisper base from two Python packages) or a faster-whisper folder
+        source: embedded (Whisper base) or embedded-tiny-en (Whisper tiny.en), which come from
+            Python packages, or a faster-whisper folder
         output_dir: folder to write: weights, tokenizer, generation and feature settings
     """
 
-    source: str = EMBEDDED
+    source: str = WHISPER_BASE.name
     output_dir: Path
 
     def __post_init__(self) -> None:
-        if self.source != EMBEDDED and not Path(self.source).is_dir():
+        if self.source not in EMBEDDED and not Path(self.source).is_dir():
+            names = " or ".join(f"'{name}'" for name in EMBEDDED)
             raise InputError(
                 f"--source {self.source}: no such folder; give a faster-whisper folder "
-                f"(model.bin, config.json, tokenizer.json) or '{EMBEDDED}'"
+                f"(model.bin, config.json, tokenizer.json) or {names}"
             )
 
 
@@ -55,18 +57,19 @@ def run(config: ImportConfig) -> None:
 
 def source_hashes(source: str) -> dict[str, str]:
     """Hashes of the source files; those of the embedded weights are known without a download."""
-    if source == EMBEDDED:
-        return SHA256
-    files = [Path(source) / name for name in SHA256]
+    if source in EMBEDDED:
+        return EMBEDDED[source].sha256
+    files = [Path(source) / name for name in FILES]
     return {file.name: hash_file(file) for file in files if file.is_file()}
 
 
 def source_folder(config: ImportConfig) -> tuple[Path, str]:
     """The faster-whisper folder to import, and a description of its origin."""
-    if config.source != EMBEDDED:
+    if config.source not in EMBEDDED:
         return Path(config.source), config.source
-    cache = config.output_dir.absolute().parent / "downloads" / "whisper-base"
-    return fetch(cache), f"Whisper base (OpenAI, MIT), {' and '.join(PARTS)} {VERSION}"
+    model = EMBEDDED[config.source]
+    cache = config.output_dir.absolute().parent / "downloads" / model.cache
+    return fetch(model, cache), model.origin
 
 
 def is_up_to_date(output: Path, inputs: dict[str, str]) -> bool:

@@ -44,7 +44,7 @@ class TranscribeConfig:
         output_dir: folder with one file per recording; existing files are skipped; without it
             transcripts go to standard output
         output_format: text, srt or vtt subtitles, or json with segments, tokens and the model
-        language: language of the audio
+        language: language of the audio; an English-only checkpoint does not use it
         timestamps: let the model mark segments; without timestamps a segment is a chunk of at most
             30 s
         threads: threads of each ONNX operator (default: chosen by onnxruntime)
@@ -186,7 +186,7 @@ def transcribe(
 ) -> int:
     """Transcribe all; returns the number of failures. `named`: print each recording's name."""
     failures: list[Recording] = []
-    render = renderer(config)
+    render = renderer(config, transcriber.rules.language)
 
     def fail(recording: Recording, error: InputError) -> None:
         failures.append(recording)
@@ -218,8 +218,8 @@ def describe_repetition(repetition: Repetition) -> str:
     return f"{where} repeated itself; decoded at temperature {repetition.temperature} ({ratio})"
 
 
-def renderer(config: TranscribeConfig) -> Callable[[Recording, Transcription], str]:
-    """The function that turns a transcription into the content of its file."""
+def renderer(config: TranscribeConfig, language: str) -> Callable[[Recording, Transcription], str]:
+    """The function that turns a transcription in `language` into the content of its file."""
     if config.output_format == "srt":
         return lambda recording, found: srt(found.segments)
     if config.output_format == "vtt":
@@ -230,18 +230,20 @@ def renderer(config: TranscribeConfig) -> Callable[[Recording, Transcription], s
     indent = None if config.output_dir is None else 2  # standard output: one line each
 
     def as_json(recording: Recording, found: Transcription) -> str:
-        content = record(config, recording, found) | {"model": made_by}
+        content = record(config, language, recording, found) | {"model": made_by}
         return json.dumps(content, ensure_ascii=False, indent=indent) + "\n"
 
     return as_json
 
 
-def record(config: TranscribeConfig, recording: Recording, found: Transcription) -> dict[str, Any]:
-    """The JSON of one recording, times in seconds."""
+def record(
+    config: TranscribeConfig, language: str, recording: Recording, found: Transcription
+) -> dict[str, Any]:
+    """The JSON of one recording in `language`, times in seconds."""
     return {
         "audio": str(recording.path),
         "duration_s": recording.duration_s,
-        "language": config.language,
+        "language": language,
         "text": found.text,
         "segments": [in_seconds(segment) for segment in found.segments],
         "tokens": found.tokens,

@@ -26,6 +26,7 @@ NAMES = [
     "long-form",
     "code-switching",
     "telephone-fr",
+    "telephone-en",
 ]
 
 

@@ -14,8 +14,9 @@ MEL = np.zeros((8, 100), dtype=np.float32)
 VOCAB = 200
 LENGTH = 60
 RULES = DecodingRules(
-    prompt=(7,), filters=TokenFilters(suppress=(9,)), end_ids=frozenset([0]), max_new_tokens=LENGTH
-)
+    prompt=(7,), filters=TokenFilters(suppress=(9,)), end_ids=frozenset([0]),
+    max_new_tokens=LENGTH, language="fr",
+)  # fmt: skip
 LOOP = Decoded(tokens=[5] * LENGTH, margins=[1.0] * LENGTH, ended=False)
 
 

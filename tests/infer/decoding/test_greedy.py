@@ -25,7 +25,7 @@ MEL = np.zeros((8, 100), dtype=np.float32)
 
 def rules(**changes):
     settings = {"prompt": (7, 8), "filters": TokenFilters(), "end_ids": frozenset([END])}
-    return DecodingRules(**(settings | {"max_new_tokens": 10} | changes))
+    return DecodingRules(**(settings | {"max_new_tokens": 10, "language": "fr"} | changes))
 
 
 def one_hot(*tokens, vocab=10):
@@ -73,9 +73,12 @@ def test_damaged_logits_are_an_error():
 
 def generated(model, mel, prompt, **settings):
     """Tokens of transformers' own greedy search, without prompt, end and padding."""
+    spoken = {"language": "fr", "task": "transcribe"}
+    if not model.generation_config.is_multilingual:
+        spoken = {}  # generate refuses them, even English
     out = model.generate(
-        torch.from_numpy(mel[None]), language="fr", task="transcribe", return_timestamps=False,
-        num_beams=1, do_sample=False, attention_mask=torch.ones(1, mel.shape[1]), **settings,
+        torch.from_numpy(mel[None]), return_timestamps=False, num_beams=1, do_sample=False,
+        attention_mask=torch.ones(1, mel.shape[1]), **spoken, **settings,
     )  # fmt: skip
     tokens = out[0].tolist()
     if tuple(tokens[: len(prompt)]) == prompt:
@@ -136,13 +139,29 @@ def test_equals_generate_with_max_new_tokens_asked_for(tiny_whisper_folder):
     assert len(decoded.tokens) == 9 and not decoded.ended
 
 
+def test_equals_generate_for_an_english_only_checkpoint(tiny_english_whisper):
+    load = WhisperForConditionalGeneration.from_pretrained
+    model = load(tiny_english_whisper, dtype=torch.float32).eval()
+    mel = np.random.default_rng(6).normal(size=(80, 3000)).astype(np.float32)
+    found = read_rules(tiny_english_whisper, language="en", max_new_tokens=30)
+    decoded = greedy(TorchBackend(model), mel, found)
+    assert decoded.tokens == generated(model, mel, found.prompt, max_new_tokens=30)
+    assert found.prompt == (IDS["<|startoftranscript|>"], IDS["<|notimestamps|>"])
+
+
 @pytest.mark.slow
-def test_both_backends_equal_generate_on_real_speech(whisper_base, telephone_fr, tmp_path):
-    model = WhisperForConditionalGeneration.from_pretrained(whisper_base, dtype=torch.float32)
-    features = Features.from_pretrained(whisper_base)
-    found = read_rules(whisper_base, language="fr")
-    onnx = OnnxBackend.from_folder(onnx_folder(whisper_base, tmp_path / "onnx"), 2)
-    for clip in load_clips(telephone_fr, split="test")[:4]:
+@pytest.mark.weights  # the fixtures are asked for by name
+@pytest.mark.parametrize(
+    ("checkpoint", "speech"),
+    [("whisper_base", "telephone_fr"), ("whisper_tiny_en", "telephone_en")],
+)
+def test_both_backends_equal_generate_on_real_speech(request, checkpoint, speech, tmp_path):
+    folder = request.getfixturevalue(checkpoint)
+    model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    features = Features.from_pretrained(folder)
+    found = read_rules(folder, language="fr")
+    onnx = OnnxBackend.from_folder(onnx_folder(folder, tmp_path / "onnx"), 2)
+    for clip in load_clips(request.getfixturevalue(speech), split="test")[:4]:
         mel = features.log_mel(read_audio(clip), AudioContext(mode="full"))
         expected = generated(model.eval(), mel, found.prompt)
         assert expected

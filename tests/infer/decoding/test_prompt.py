@@ -36,9 +36,12 @@ def test_a_prompt_for_timestamps_does_not_forbid_them():
 def test_english_only_checkpoint():
     generation = {"decoder_start_token_id": 50257, "is_multilingual": False}
     generation["no_timestamps_token_id"] = 50362
-    assert prompt_ids(generation, language="en", task="transcribe") == (50257, 50362)
-    with pytest.raises(InputError, match="English-only"):
-        prompt_ids(generation, language="fr", task="transcribe")
+    for language in ("en", "fr"):
+        assert prompt_ids(generation, language=language, task="transcribe") == (50257, 50362)
+    timed = prompt_ids(generation, language="en", task="transcribe", timestamps=True)
+    assert timed == (50257,)
+    with pytest.raises(InputError, match="task 'translate': this checkpoint is English-only"):
+        prompt_ids(generation, language="en", task="translate")
 
 
 @pytest.mark.parametrize(

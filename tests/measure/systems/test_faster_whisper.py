@@ -42,6 +42,21 @@ def test_ct2_int8_is_ctranslate2s_own_conversion(tiny_whisper, tmp_path):
 
 
 @pytest.mark.slow
+def test_tiny_en_has_a_shorter_prompt(whisper_tiny_en, telephone_en, tmp_path):
+    """It says the prompt although French is asked for, and a fixed length is exact."""
+    make_ct2_float(whisper_tiny_en, tmp_path / "ct2", {}, None)
+    clips = load_clips(str(telephone_en), split="test")
+    audio = read_audio(next(clip for clip in clips if clip.id == "conf-extended"))
+    for options in ({}, {"margin_s": 3.0}):
+        system = open_faster_whisper(
+            Setup(folder=tmp_path / "ct2", threads=1, language="fr", max_new_tokens=60,
+                  options={"compute_type": "float32"} | options)
+        )  # fmt: skip
+        assert system.transcribe(audio) == "The conference has been extended."
+        assert [system.decode_fixed(audio, n) for n in (1, 12)] == [2, 12]
+
+
+@pytest.mark.slow
 def test_whisper_base(whisper_base, telephone_fr, tmp_path):
     """Padded and short say the prompt, and a fixed length is exact."""
     make_ct2_float(whisper_base, tmp_path / "ct2", {}, None)

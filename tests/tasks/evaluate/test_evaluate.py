@@ -155,6 +155,16 @@ def test_what_repeats_itself_is_decoded_again_where_asked(
         run(replace(again, fallback=False))
 
 
+def test_an_english_only_checkpoint_is_measured_in_english(
+    tiny_english_whisper, test_data, tmp_path, here
+):
+    checkpoint = str(tiny_english_whisper)
+    settings = {"model_path": checkpoint, "baseline_model": None, "test_data": str(test_data)}
+    run(EvaluateConfig(**settings, output_dir=tmp_path / "out", threads=1, max_new_tokens=4))
+    measured = read_json(tmp_path / "out" / "measurements.json")
+    assert measured["decoding"]["language"] == "en"
+
+
 def test_more_rows_are_measured_alone_and_the_rest_is_kept(
     roles, test_data, tmp_path, here, monkeypatch
 ):

@@ -59,6 +59,26 @@ def test_a_run_leaves_a_final_folder(config, quantization_type, caplog):
     assert "preflight: 8 clips" in printed and "preflight: rehearsal" in printed
 
 
+@pytest.mark.slow
+def test_an_english_only_checkpoint_is_trained_and_converted_without_a_language(
+    config, tiny_english_whisper, tmp_path, monkeypatch
+):
+    lengths = []
+    set_length = parts.set_prompt_length
+    monkeypatch.setattr(
+        parts, "set_prompt_length", lambda model, n: (lengths.append(n), set_length(model, n))
+    )
+    run(changed(config, base_model=str(tiny_english_whisper), num_epochs=1))
+    assert lengths == [2]  # start, no timestamps
+    convert.run(convert.ConvertConfig(
+        model_path=str(Path(config.output.output_dir) / "final"), output_path=tmp_path / "onnx",
+        parity_positions=30, parity_transcripts=2,
+    ))  # fmt: skip
+    generation = json.loads((tmp_path / "onnx" / "generation_config.json").read_text())
+    assert generation["is_multilingual"] is False
+    assert json.loads((tmp_path / "onnx" / "parity.json").read_text())["passed"]
+
+
 @pytest.mark.parametrize(("plan", "dynamic"), [("int8_dynamic", 16), ("int8_dynamic_all", 32)])
 def test_ready_plans_train_with_the_ranges_of_the_prompt(config, monkeypatch, plan, dynamic):
     lengths = []

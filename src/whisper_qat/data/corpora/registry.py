@@ -8,12 +8,13 @@ from whisper_qat.data.corpora.common_voice import COMMON_VOICE_FR
 from whisper_qat.data.corpora.hub import HUB_CORPORA
 from whisper_qat.data.corpora.mtedx import MTEDX
 from whisper_qat.data.corpora.record import FolderLayout, NamedSource
-from whisper_qat.data.corpora.telephone_fr import TELEPHONE_FR
+from whisper_qat.data.corpora.telephone import TELEPHONE_EN, TELEPHONE_FR
 
 SOURCES: dict[str, NamedSource] = {
     source.name: source
     for source in (
         TELEPHONE_FR,
+        TELEPHONE_EN,
         COMMON_VOICE_FR,
         *(corpus.source for corpus in HUB_CORPORA.values()),
     )

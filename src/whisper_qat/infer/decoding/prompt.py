@@ -9,14 +9,19 @@ from typing import Any
 
 from whisper_qat.errors import InputError, nearest
 
+ENGLISH = "en"
+
 
 def prompt_ids(
     generation: Mapping[str, Any], *, language: str, task: str, timestamps: bool = False
 ) -> tuple[int, ...]:
-    """Token ids that decoding starts with; InputError for an unsupported language or task."""
+    """Token ids that decoding starts with; InputError for an unsupported language or task.
+
+    An English-only checkpoint has no token for the language, so that `language` is not used.
+    """
     start = int(generation["decoder_start_token_id"])
-    if generation.get("is_multilingual") is False:
-        ids = _english_only(language, task)
+    if is_english_only(generation):
+        ids = _english_only(task)
     else:
         ids = (
             _look_up(generation, "lang_to_id", f"<|{language}|>", f"language {language!r}"),
@@ -26,11 +31,16 @@ def prompt_ids(
     return (start, *ids, *(() if no_timestamps is None else (int(no_timestamps),)))
 
 
-def _english_only(language: str, task: str) -> tuple[int, ...]:
-    if (language, task) != ("en", "transcribe"):
+def is_english_only(generation: Mapping[str, Any]) -> bool:
+    """Whether the checkpoint was trained on English alone; its prompt names no language or task."""
+    return generation.get("is_multilingual") is False
+
+
+def _english_only(task: str) -> tuple[int, ...]:
+    if task != "transcribe":
         raise InputError(
-            f"language {language!r}, task {task!r}: this checkpoint is English-only "
-            "(is_multilingual false in generation_config.json)"
+            f"task {task!r}: this checkpoint is English-only "
+            "(is_multilingual false in generation_config.json); it can only transcribe"
         )
     return ()
 

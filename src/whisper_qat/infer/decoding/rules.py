@@ -5,15 +5,18 @@ length and then cut to the decoder's positions, which for every published Whispe
 448 - len(prompt) new tokens.
 """
 
+import logging
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from whisper_qat.errors import InputError
-from whisper_qat.infer.decoding.prompt import prompt_ids
+from whisper_qat.infer.decoding.prompt import ENGLISH, is_english_only, prompt_ids
 from whisper_qat.infer.decoding.token_filters import TokenFilters
 from whisper_qat.runs.folders import read_json
 
+logger = logging.getLogger(__name__)
 FROM_CONFIG = ("max_target_positions", "decoder_start_token_id", "eos_token_id")
 
 
@@ -21,13 +24,15 @@ FROM_CONFIG = ("max_target_positions", "decoder_start_token_id", "eos_token_id")
 class DecodingRules:
     """Prompt, filters, end tokens and length limit of decoding.
 
-    `max_new_tokens` does not count the prompt; any of `end_ids` ends decoding earlier.
+    `max_new_tokens` does not count the prompt; any of `end_ids` ends decoding earlier. `language`
+    is the one decoded: English for an English-only checkpoint, whatever was asked for.
     """
 
     prompt: tuple[int, ...]
     filters: TokenFilters
     end_ids: frozenset[int]
     max_new_tokens: int
+    language: str
 
 
 def read_rules(
@@ -41,18 +46,27 @@ def read_rules(
     """Read the rules of a checkpoint or ONNX folder; `max_new_tokens` overrides its limit.
 
     InputError for a language, task or timestamps that the checkpoint does not support, or a limit
-    that does not fit.
+    that does not fit. The default language must not make an English-only checkpoint fail, so such
+    a checkpoint takes any language, and a note says once that it is not used.
     """
     config = read_json(Path(folder) / "config.json")
     # Only these: a list that generation_config.json leaves out is empty, whatever config.json says.
     generation = {name: config[name] for name in FROM_CONFIG if name in config}
     generation |= read_json(Path(folder) / "generation_config.json")
+    if is_english_only(generation) and language != ENGLISH:
+        _note_english_only(str(folder), language)
+        language = ENGLISH
     try:
         return _rules(generation, language, task, max_new_tokens, timestamps)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
     except KeyError as error:
         raise InputError(f"{folder}: no {error} in generation_config.json or config.json") from None
+
+
+@cache  # once for each folder in a process, however often its rules are read
+def _note_english_only(folder: str, language: str) -> None:
+    logger.info(f"{folder}: an English-only checkpoint; language {language!r} is not used")
 
 
 def _rules(
@@ -65,6 +79,7 @@ def _rules(
         filters=TokenFilters.from_generation(generation, timestamps=timestamps),
         end_ids=frozenset(end if isinstance(end, list) else [end]),
         max_new_tokens=new_token_limit(generation, len(prompt), asked),
+        language=language,
     )
 
 

@@ -19,6 +19,7 @@ from whisper_qat.data.audio.context import AudioContext
 from whisper_qat.export.onnx.folder import load_checkpoint
 from whisper_qat.export.runtime_folder import write_runtime_folder
 from whisper_qat.front_end import SAMPLE_RATE
+from whisper_qat.infer.decoding.prompt import ENGLISH
 from whisper_qat.infer.long_form.chunks import chunks
 from whisper_qat.measure.systems.runtime import Form, Runtime, Variant
 from whisper_qat.measure.systems.system import Setup, require_module
@@ -35,6 +36,7 @@ OPTIONS: dict[str, Any] = {
 }  # fmt: skip
 COPIED = ["tokenizer.json", "preprocessor_config.json"]
 PROMPT = 4  # start, language, task, no timestamps
+ENGLISH_PROMPT = 2  # start, no timestamps
 
 
 def max_length(new_tokens: int) -> int:
@@ -49,6 +51,8 @@ class FasterWhisper:
         self.model = model
         self.setup = setup
         self.end = model.hf_tokenizer.token_to_id("<|endoftext|>")
+        self.multilingual = model.model.is_multilingual
+        self.language = setup.language if self.multilingual else ENGLISH
 
     def transcribe(self, audio: NDArray[np.float32]) -> str:
         limit = self.setup.max_new_tokens
@@ -65,8 +69,9 @@ class FasterWhisper:
         self, audio: NDArray[np.float32], limit: int, suppress: list[int]
     ) -> tuple[str, int]:
         """Text and number of tokens of at most 30 s of audio."""
+        prompt = PROMPT if self.multilingual else ENGLISH_PROMPT
         segments, _ = self.model.transcribe(
-            audio, language=self.setup.language, max_new_tokens=max_length(limit) - PROMPT,
+            audio, language=self.language, max_new_tokens=max_length(limit) - prompt,
             suppress_tokens=suppress, **OPTIONS,
         )  # fmt: skip
         found = list(segments)
@@ -82,7 +87,7 @@ class ShortFasterWhisper(FasterWhisper):
         self.context = AudioContext(mode="dynamic", margin_s=setup.options["margin_s"])
         module = require_module("faster_whisper.transcribe")
         self.tokenizer = require_module("faster_whisper.tokenizer").Tokenizer(
-            model.hf_tokenizer, True, task="transcribe", language=setup.language
+            model.hf_tokenizer, self.multilingual, task="transcribe", language=self.language
         )
         self.suppressed = module.get_suppressed_tokens
         self.prompt = model.get_prompt(self.tokenizer, [], without_timestamps=True)

@@ -9,6 +9,7 @@ from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneratio
 from transformers.utils.logging import set_verbosity_error
 
 from whisper_qat.front_end import SAMPLE_RATE
+from whisper_qat.infer.decoding.prompt import is_english_only
 from whisper_qat.infer.decoding.text_decoder import TextDecoder
 from whisper_qat.infer.long_form.chunks import chunks
 from whisper_qat.measure.systems.runtime import CHECKPOINT, Form, Runtime, Variant
@@ -29,6 +30,9 @@ class TransformersTorch:
         self.setup = setup
         self.features = WhisperFeatureExtractor.from_pretrained(setup.folder)
         self.text = TextDecoder.from_folder(setup.folder)
+        english_only = is_english_only(model.generation_config.to_dict())
+        # `generate` refuses both of these for an English-only checkpoint, even English.
+        self.spoken = {} if english_only else {"language": setup.language, "task": "transcribe"}
 
     def transcribe(self, audio: NDArray[np.float32]) -> str:
         limit = {"max_new_tokens": self.setup.max_new_tokens}
@@ -49,9 +53,8 @@ class TransformersTorch:
             audio, sampling_rate=SAMPLE_RATE, return_tensors="pt", return_attention_mask=True
         )
         out = self.model.generate(
-            inputs.input_features, attention_mask=inputs.attention_mask,
-            language=self.setup.language, task="transcribe", num_beams=1, do_sample=False,
-            return_timestamps=False, **limit,
+            inputs.input_features, attention_mask=inputs.attention_mask, num_beams=1,
+            do_sample=False, return_timestamps=False, **self.spoken, **limit,
         )[0].tolist()  # fmt: skip
         config = self.model.generation_config
         prompt = out.index(config.no_timestamps_token_id) + 1 if (

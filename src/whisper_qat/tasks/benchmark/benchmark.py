@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from whisper_qat.errors import GateError, InputError
+from whisper_qat.infer.decoding.rules import read_rules
 from whisper_qat.infer.long_form.chunks import METHOD
 from whisper_qat.measure.worker import Worker
 from whisper_qat.metrics.normalizers.registry import get_normalizer
@@ -87,7 +88,7 @@ class BenchmarkConfig:
         max_new_tokens: largest number of tokens per 30 s for every system; 220 is whisper.cpp's own
             limit
         margin_s: seconds of silence after the clip for the systems that do not pad to 30 s
-        language: language of the audio
+        language: language of the audio; an English-only checkpoint does not use it
         normalizer: text normaliser for WER, by name
         keep_alive: keep one process per system between turns; false starts a process for each turn,
             which needs less memory
@@ -249,6 +250,7 @@ def describe_run(
     threads: dict[str, dict[str, Any]], notes: list[str], load: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """Everything that the report needs in addition to the journals."""
+    language = read_rules(config.model_path, language=config.language).language
     return {
         "rows": [row.describe() | threads[row.name] for row in rows],
         "sets": [asdict(one) for one in sets],
@@ -257,7 +259,7 @@ def describe_run(
         "normalizer": get_normalizer(config.normalizer).name,
         "fixed_tokens": config.fixed_tokens,
         "threads": "fixed" if config.threads is not None else "best of a pilot",
-        "decoding": f"greedy, {config.language}, at most {config.max_new_tokens} tokens per piece; "
+        "decoding": f"greedy, {language}, at most {config.max_new_tokens} tokens per piece; "
                     f"audio over 30 s in the same pieces for every row: {METHOD}",
         "environment": environment() | load,
         "config": asdict(config),

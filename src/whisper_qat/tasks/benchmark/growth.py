@@ -67,7 +67,7 @@ class GrowthConfig:
         repeats: number of timed runs of each point
         fixed_tokens: number of tokens to decode where the text must not matter
         margin_s: seconds of silence after the clip with a dynamic audio context
-        language: language of the audio
+        language: language of the audio; an English-only checkpoint does not use it
         seed: seed of the draw of clips
     """
 

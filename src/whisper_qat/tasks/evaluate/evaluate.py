@@ -67,7 +67,7 @@ class EvaluateConfig:
         compare: further systems, each as NAME=FOLDER
         max_samples: evaluate at most this many clips of each corpus, drawn at random with the seed
         threads: threads of each ONNX operator; unset: every core that the process may use
-        language: language of the audio
+        language: language of the audio; an English-only checkpoint does not use it
         max_new_tokens: largest number of tokens per 30 s (default: the checkpoint's own limit)
         fallback: decode a chunk that repeats itself again, by sampling, as transcribe does; without
             it the repetition counts as errors
@@ -273,18 +273,18 @@ def measurements(
     measures: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
     """The content of measurements.json: all that the report needs besides the clips' results."""
-    limit = read_rules(
+    rules = read_rules(
         rows[0].folder, language=config.language, max_new_tokens=config.max_new_tokens
-    ).max_new_tokens
+    )
     return {
         "rows": [describe(row) | measures[row.name] for row in rows],
         "corpora": [corpus.describe() for corpus in corpora],
         "codes_changed": count_changed_codes(rows),
         "decoding": {
-            "language": config.language,
+            "language": rules.language,
             "task": TASK,
             "strategy": f"greedy; {Fallback()}" if config.fallback else "greedy",
-            "max_new_tokens": limit,
+            "max_new_tokens": rules.max_new_tokens,
             "padding": PADDING_POLICY,
             "long_form": chunks.METHOD,
         },

@@ -31,7 +31,7 @@ class DataSettings:
         max_samples: use at most this many training clips, drawn at random with the seed (default:
             all)
         max_eval_samples: use at most this many validation clips, drawn at random with the seed
-        language: code of the spoken language
+        language: code of the spoken language; an English-only checkpoint does not use it
         task: what the model is trained to do with the speech
         num_workers: processes that compute features ahead
     """

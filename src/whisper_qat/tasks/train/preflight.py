@@ -46,6 +46,7 @@ class Preflight:
     base: Path
     plan: Plan | None
     info: Info
+    language: str
     rehearse: bool
 
 
@@ -129,7 +130,8 @@ def rehearse(preflight: Preflight) -> str:
         )
         loaded: Final = load_final(final)
         write_onnx_folder(loaded, final, onnx, inputs={}, config=asdict(preflight.info))
-        return Transcriber.from_folder(onnx).transcribe(read_audio(clip)).text
+        transcriber = Transcriber.from_folder(onnx, language=preflight.language)
+        return transcriber.transcribe(read_audio(clip)).text
 
 
 def _check_disk(folder: Path, needed: int) -> None:

@@ -67,7 +67,8 @@ def _train(config: TrainConfig, folder: Path, accelerator: Accelerator, parts: P
 def _preflight(config: TrainConfig, folder: Path, parts: Parts, loop: Loop) -> Preflight:
     return Preflight(
         loop=loop, selection=parts.selection, folder=folder, base=parts.base, plan=parts.plan,
-        info=parts.info, rehearse=config.output.dry_run or not has_begun(folder),
+        info=parts.info, language=parts.rules.language,
+        rehearse=config.output.dry_run or not has_begun(folder),
     )  # fmt: skip
 
 
