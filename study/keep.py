@@ -11,6 +11,7 @@ compared.
 import argparse
 import shutil
 from pathlib import Path
+from typing import Any
 
 from whisper_qat.runs.folders import hash_file, read_json, write_json
 
@@ -21,6 +22,15 @@ ABSENT_FROM_TRAINING = "+"  # in the name of a row that PTQ made of a trained on
 def hashes(folder: Path) -> dict[str, str]:
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
+
+
+def without_folders(value: Any) -> Any:
+    """`value` with every absolute path in it reduced to its last component."""
+    if isinstance(value, dict):
+        return {key: without_folders(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [without_folders(one) for one in value]
+    return Path(value).name if isinstance(value, str) and value.startswith("/") else value
 
 
 def describe(row: str, models: Path) -> dict:
@@ -47,10 +57,12 @@ def main() -> None:
     shutil.rmtree(args.output_dir, ignore_errors=True)
     for name in RECORDS:
         if (args.evaluation / name).is_dir():
-            shutil.copytree(args.evaluation / name, args.output_dir / name)
+            ignored = shutil.ignore_patterns("row.json")  # times and memory of that day
+            shutil.copytree(args.evaluation / name, args.output_dir / name, ignore=ignored)
     rows = [row["name"] for row in measurements["rows"]]
-    write_json(args.output_dir / "models.json", {row: describe(row, args.models) for row in rows})
-    write_json(args.output_dir / "measurements.json", measurements)
+    described = {row: describe(row, args.models) for row in rows}
+    write_json(args.output_dir / "models.json", without_folders(described))
+    write_json(args.output_dir / "measurements.json", without_folders(measurements))
     print(f"{args.output_dir}: {len(rows)} rows")
 
 
