@@ -67,8 +67,8 @@ def metavar(hint: Any) -> str:
 
 def plain(value: object) -> object:
     """Convert a value for YAML and jsonargparse: tuples to lists, paths to text."""
-    if isinstance(value, tuple):
-        return list(value)
+    if isinstance(value, tuple | list):
+        return [plain(one) for one in value]
     return str(value) if isinstance(value, Path) else value
 
 

@@ -35,14 +35,14 @@ class PoolEvaluationsConfig:
         output_dir: new folder for the joined measurements, results and report
     """
 
-    evaluations: list[Path]
+    evaluations: list[str]
     output_dir: Path
 
     def __post_init__(self) -> None:
         if not self.evaluations:
             raise InputError("--evaluations: expected one folder or more")
         for folder in self.evaluations:
-            if not (folder / "measurements.json").is_file():
+            if not (Path(folder) / "measurements.json").is_file():
                 raise InputError(
                     f"--evaluations {folder}: no measurements.json; expected a folder written by "
                     "evaluate"
@@ -53,10 +53,10 @@ def run(config: PoolEvaluationsConfig) -> None:
     """Join, summarise and write the report; GateError when a QAT row has the codes of a PTQ row."""
     check_replaceable(config.output_dir)
     with new_folder(config.output_dir) as folder:
-        pool(config.evaluations, folder, sys.argv)
+        pool([Path(one) for one in config.evaluations], folder, sys.argv)
         print(headline.text(summarize(folder)))
         render(folder)
-        inputs = {str(f): hash_file(f / "measurements.json") for f in config.evaluations}
+        inputs = {f: hash_file(Path(f) / "measurements.json") for f in config.evaluations}
         write_manifest(folder, kind=KIND, inputs=inputs, config=asdict(config))
     logger.info(f"report: {config.output_dir / 'report.html'}")
 
