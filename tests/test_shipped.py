@@ -45,7 +45,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
 
 @pytest.mark.parametrize("kind", ["int8", "int4", "int3"])
 def test_a_default_is_also_a_named_plan(kind):
-    named = {"int8": "int7_row", "int4": "int4_block", "int3": "int3_two_level"}[kind]
+    named = {"int8": "int8_row", "int4": "int4_block", "int3": "int3_two_level"}[kind]
     model = tiny_whisper()
     shipped, default = plan(model, read_rules_file(find_plan(named))), default_rules(kind, 32)
     schemes = [{e.name: e.scheme for e in p.layers} for p in (shipped, plan(model, default))]

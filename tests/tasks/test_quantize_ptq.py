@@ -96,7 +96,7 @@ def test_every_method_writes_its_layers_codes_and_says_its_name(method, settings
 @pytest.mark.parametrize("method", ["round-to-nearest", "gptq"])
 @pytest.mark.parametrize(
     ("kind", "rows", "blocks"),
-    [("int8", "int7-row", "block-int8-128-f16"), ("int3", "int3-row", "block-int4-128-f16"),
+    [("int8", "int8-row", "block-int8-128-f16"), ("int3", "int3-row", "block-int4-128-f16"),
      ("int2", "block-int2-128-f16", "block-int2-128-f16")],
 )  # fmt: skip
 def test_other_widths_and_blocks(method, kind, rows, blocks, settings):
@@ -111,10 +111,10 @@ def test_a_folder_of_the_former_default_is_not_taken_for_the_present_one(setting
     config = settings("round-to-nearest", quantization_type="int8")
     run(config)
     manifest = read_manifest(config.output_path)
-    assert manifest["config"]["plan"] == "default: int7-row"
+    assert manifest["config"]["plan"] == "default: int8-row"
     manifest["config"]["plan"] = None
     write_json(config.output_path / "manifest.json", manifest)
-    with pytest.raises(InputError, match="plan=None, now 'default: int7-row'"):
+    with pytest.raises(InputError, match="plan=None, now 'default: int8-row'"):
         run(config)
 
 

@@ -79,7 +79,7 @@ def test_the_table_in_a_scheme_without_a_lookup_is_refused(model):
 
 @pytest.mark.parametrize(
     ("kind", "rest", "rows"),
-    [("int8", 8, "int7-row"), ("int4", 4, None), ("int3", 4, "int3-row"), ("int2", 2, None)],
+    [("int8", 8, "int8-row"), ("int4", 4, None), ("int3", 4, "int3-row"), ("int2", 2, None)],
 )
 def test_default_rules_keep_the_table_in_8_bits(model, kind, rest, rows):
     schemes = plan(model, default_rules(kind, 64)).quantized()

@@ -122,9 +122,9 @@ def test_the_record_is_what_earlier_runs_recorded():
 def test_a_default_in_rows_is_recorded_as_its_rules():
     rules = recorded(TrainConfig())["plan"]
     assert [rule["scheme"] for rule in rules] == [
-        "float16", "block-int8-32-f16", "int7-row", "block-int8-32-f16",
+        "float16", "block-int8-32-f16", "int8-row", "block-int8-32-f16",
     ]  # fmt: skip
-    named = recorded(build(TrainConfig, {"plan": Path("int7_row")}))["plan"]
+    named = recorded(build(TrainConfig, {"plan": Path("int8_row")}))["plan"]
     assert [rule["scheme"] for rule in named] == [rule["scheme"] for rule in rules]
 
 

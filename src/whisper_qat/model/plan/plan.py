@@ -27,7 +27,7 @@ STORED = (
 MANY_ROWS = r"model\.encoder\..*|model\.decoder\..*\.encoder_attn\.[kv]_proj"
 # Type -> scheme of these layers, where it is not the block scheme of the others, and the others'
 # bits. By measurement (docs/log/): rows are faster on every kind of CPU than blocks of 8 bits.
-ROW_SCHEMES = {"int8": ("int7-row", 8), "int3": ("int3-row", 4)}
+ROW_SCHEMES = {"int8": ("int8-row", 8), "int3": ("int3-row", 4)}
 QUANTIZATION_TYPES = ("int8", "int4", "int3", "int2", "none")
 
 
