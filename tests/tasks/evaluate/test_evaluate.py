@@ -77,7 +77,7 @@ def test_a_whole_evaluation(roles, test_data, tmp_path, here, capsys, caplog):
     assert (qat["runtime"], qat["method"], qat["scheme"]) == (
         "onnxruntime",
         "qat",
-        "block-int8-32-f16",
+        "block-int8-32-f16 + int8-row",
     )
     assert qat["fp16_bytes"] * 2 == qat["fp32_bytes"] == rows["base-float"]["fp32_bytes"]
     assert qat["model_bytes"] < rows["base-float"]["model_bytes"]

@@ -56,7 +56,7 @@ def test_float32_size_is_that_of_the_parameters_on_both_runtimes(roles):
 def test_description_of_a_row(roles):
     row = describe(open_row(roles["qat"]))
     assert row["audio_context"] == {"mode": "dynamic", "margin_s": 1.0}
-    assert row["scheme"] == "block-int8-32-f16" and row["format"] == "onnx"
+    assert row["scheme"] == "block-int8-32-f16 + int8-row" and row["format"] == "onnx"
     assert describe(open_row(roles["base"]))["scheme"] is None
     json.dumps(row)
 
