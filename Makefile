@@ -192,7 +192,7 @@ QS_FORMAT.int4 := --quantization_type int4 --scales learned --scale_start gptq -
 QS_CONVERT = $(ONCE) $(RUN) scripts/convert_qat_to_quantized.py --output_path $(@D) --format onnx
 QS_PTQ = $(ONCE) $(RUN) scripts/quantize_ptq.py --output_path $(@D)
 
-quickstart: $(QS_EVAL)/manifest.json ## data -> QAT int8 and int4 -> ONNX -> report, @QS_CPU@ CPU minutes
+quickstart: $(QS_EVAL)/manifest.json ## data -> QAT int8 and int4 -> ONNX -> report, about 35 CPU minutes
 	@echo "report: $(QS_EVAL)/report.html"
 
 QS_TRAINED := $(foreach one,control int8 int4,$(QS)-$(one)/final/manifest.json)

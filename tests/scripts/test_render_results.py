@@ -68,9 +68,8 @@ def test_known_figures_are_on_the_page():
     assert printed(page, *study, "57.3")
     assert printed(page, "v0.2's shape, int4 (block 32)", "472.1", "15.6")
     assert printed(page, "MatMulNBits 8 bits, block 32", "1.87", "0.65", "0.63")
-    assert printed(
-        page, "base, float, short", "clip + 3 s", "205.09 [54.69, 442.28]", "290.7", "4.2"
-    )
+    measured = ["15.12 [10.82, 20.96]", "+0.93 [−0.26, +2.51]", "78.5", "1"]
+    assert printed(page, "qat-int8", "dynamic (+3 s)", *measured)
 
 
 def test_every_speed_table_names_the_instruction_set_and_threads():
