@@ -4,6 +4,7 @@ The kernels take codes as int8 [K, N], with the zero point subtracted: onnxrunti
 u8 x s8 with VNNI, but u8 x u8 by widening, which is 2.5 times slower.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -20,7 +21,7 @@ ROW_LARGEST = {8: 127, 7: 64}  # bits of a weight -> largest magnitude of its co
 
 
 @dataclass(frozen=True)
-class ChannelScheme:
+class ChannelScheme(ABC):
     """Symmetric int8 weights with one float32 scale per output channel; activations in 8 bits.
 
     Each row is one block of length K, so the scale is [N, 1]; accumulation is int32 over all of K.
@@ -41,8 +42,9 @@ class ChannelScheme:
         return cls() if name == cls().name else None
 
     @property
+    @abstractmethod
     def name(self) -> str:
-        raise NotImplementedError
+        """See `Scheme`."""
 
     @property
     def largest_int8(self) -> int:
@@ -90,7 +92,7 @@ class RowScheme(ChannelScheme):
 
     With `weight_bits` 7 (int7-row) the weights are -64 .. 64, stored as int8. An x64 CPU without
     VNNI adds two products u8 x s8 in int16: 255 * 64 * 2 = 32,640 fits there and 255 * 127 * 2 does
-    not. So its fast kernel computes seven bits exactly, and eight only in twice the time.
+    not. So its fast kernel is exact for seven bits; eight need one that takes about 1.3 times as long.
     """
 
     weight_bits: int = 8
