@@ -92,7 +92,7 @@ class RowScheme(ChannelScheme):
 
     With `weight_bits` 7 (int7-row) the weights are -64 .. 64, stored as int8. An x64 CPU without
     VNNI adds two products u8 x s8 in int16: 255 * 64 * 2 = 32,640 fits there and 255 * 127 * 2 does
-    not. So its fast kernel is exact for seven bits; eight need one that takes about 1.3 times as long.
+    not. So its fast kernel is exact for seven bits; eight need one that takes 1.3 times as long.
     """
 
     weight_bits: int = 8
